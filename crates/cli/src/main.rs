@@ -1,0 +1,2 @@
+//! The `tindra` binary.
+fn main() {}

@@ -1,0 +1,10 @@
+//! The nouns and the rules of Lambda, pure and synchronous.
+//!
+//! Everything here is plain data and arithmetic: no I/O, no async, no storage, no HTTP. Time and randomness
+//! come in as arguments, so that every rule can be tested with a made-up clock. The other crates meet in
+//! these types; start with [`function`] (what is deployed) and [`limits`] (every figure that holds).
+
+pub mod clock;
+pub mod function;
+pub mod limits;
+pub mod runtime;

@@ -1,0 +1,66 @@
+//! Every limit in one place, with the AWS figure or our reason.
+//!
+//! "AWS" means the quotas page of the Lambda developer guide; "model" means the constraint of the service
+//! model; anything else is ours and says why.
+
+/// Default `MemorySize` (AWS).
+pub const MEMORY_MB_DEFAULT: u32 = 128;
+/// Smallest `MemorySize` (AWS).
+pub const MEMORY_MB_MIN: u32 = 128;
+/// Largest `MemorySize` of an ordinary function (AWS).
+pub const MEMORY_MB_MAX: u32 = 10_240;
+/// Memory that buys one full vCPU (AWS: CPU is proportional to memory).
+pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
+
+/// Default `Timeout` (AWS).
+pub const TIMEOUT_S_DEFAULT: u32 = 3;
+/// Largest `Timeout` of an ordinary function (AWS).
+pub const TIMEOUT_S_MAX: u32 = 900;
+
+/// Default and smallest `EphemeralStorage.Size` (AWS).
+pub const EPHEMERAL_STORAGE_MB_DEFAULT: u32 = 512;
+/// Largest `EphemeralStorage.Size` (AWS).
+pub const EPHEMERAL_STORAGE_MB_MAX: u32 = 10_240;
+
+/// Total size of the environment variables, names and values (AWS).
+pub const ENVIRONMENT_BYTES_MAX: usize = 4_096;
+
+/// Request body of a synchronous invoke (AWS).
+pub const SYNC_REQUEST_BYTES_MAX: usize = 6_291_456;
+/// Response body of a buffered invoke: 6 MiB and 100 bytes, as the runtime emulator enforces it.
+pub const SYNC_RESPONSE_BYTES_MAX: usize = 6_291_556;
+/// Base64 text of the client context (AWS).
+pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+/// What `LogType: Tail` returns (AWS).
+pub const LOG_TAIL_BYTES_MAX: usize = 4_096;
+
+/// A zip sent in the request (AWS).
+pub const ZIP_BYTES_MAX: usize = 52_428_800;
+/// The same zip in base64 with the rest of the request: the body that the front door still reads (AWS's error text).
+pub const CREATE_FUNCTION_BODY_BYTES_MAX: usize = 70_167_211;
+/// Everything unzipped, layers included (AWS).
+pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Entries of one zip. AWS names no figure; each entry costs an inode here, and no real package comes near it.
+pub const ZIP_ENTRIES_MAX: usize = 300_000;
+
+/// Open files of a function (AWS).
+pub const OPEN_FILES_MAX: u64 = 1_024;
+/// Processes and threads of a function (AWS).
+pub const PROCESSES_MAX: u64 = 1_024;
+
+/// The init phase of an on-demand environment (AWS).
+pub const INIT_TIMEOUT_MS: u64 = 10_000;
+/// One log line; longer ones are split (AWS: 256 KB log events).
+pub const LOG_LINE_BYTES_MAX: usize = 262_144;
+
+/// Account-wide concurrent executions (AWS default).
+pub const CONCURRENT_EXECUTIONS_DEFAULT: u32 = 1_000;
+/// Code storage reported by `GetAccountSettings` (AWS default).
+pub const TOTAL_CODE_SIZE_BYTES: u64 = 80_530_636_800;
+
+const _: () = {
+    assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
+    assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
+    assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
+    assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
+};

@@ -1,0 +1,85 @@
+//! The `Runtime` values of the Lambda API and what they mean here.
+
+/// How a runtime is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// CPython of the named minor version with AWS's Python runtime client.
+    Python,
+    /// Node.js of the named major version with AWS's Node runtime client.
+    Node,
+    /// The function's own `bootstrap`.
+    Provided,
+    /// Known to the API, no way to run it here yet.
+    Unsupported,
+}
+
+/// One `Runtime` value that can be deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    name: String,
+    family: Family,
+}
+
+impl Runtime {
+    /// Parses a `Runtime` value such as `python3.12`, `nodejs22.x` or `provided.al2023`.
+    ///
+    /// The service model has already refused values that the API does not know.
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        let family = match name {
+            "provided.al2" | "provided.al2023" => Family::Provided,
+            _ if is_version(name.strip_prefix("python3.").unwrap_or_default()) => Family::Python,
+            _ if is_version(name.strip_prefix("nodejs").and_then(|v| v.strip_suffix(".x")).unwrap_or_default()) => {
+                Family::Node
+            }
+            _ => Family::Unsupported,
+        };
+        Self { name: name.to_owned(), family }
+    }
+
+    /// The value as the API writes it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is started.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The version of the language: `3.12` of `python3.12`, `22` of `nodejs22.x`, empty for the others.
+    #[must_use]
+    pub fn language_version(&self) -> &str {
+        match self.family {
+            Family::Python => self.name.trim_start_matches("python"),
+            Family::Node => self.name.trim_start_matches("nodejs").trim_end_matches(".x"),
+            Family::Provided | Family::Unsupported => "",
+        }
+    }
+}
+
+fn is_version(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_family_and_version() {
+        for (name, family, version) in [
+            ("python3.12", Family::Python, "3.12"),
+            ("nodejs22.x", Family::Node, "22"),
+            ("provided.al2023", Family::Provided, ""),
+            ("provided.al2", Family::Provided, ""),
+            ("java21", Family::Unsupported, ""),
+            ("nodejs4.3", Family::Unsupported, ""),
+        ] {
+            let runtime = Runtime::parse(name);
+            assert_eq!((runtime.family(), runtime.language_version()), (family, version), "{name}");
+        }
+    }
+}

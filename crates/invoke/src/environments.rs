@@ -1,0 +1,95 @@
+//! The port to execution environments, declared here because the invoke path needs it; `worker` implements
+//! it for this machine.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tindra_core::function::{Deployment, Scope};
+use uuid::Uuid;
+
+/// Which code an invoke runs.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Identity of the function.
+    pub function_id: Uuid,
+    /// Account and region.
+    pub scope: Scope,
+    /// Unqualified name.
+    pub name: String,
+    /// `$LATEST` or a version number.
+    pub version: String,
+    /// Code and configuration; its generation is what environments are keyed by.
+    pub deployment: Deployment,
+}
+
+/// One event on its way to a handler.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The request id: the same for the caller (`x-amzn-RequestId`) and the function.
+    pub request_id: String,
+    /// The event, passed through byte for byte.
+    pub payload: Bytes,
+    /// The ARN as it was invoked, with the qualifier when one was given.
+    pub invoked_arn: String,
+    /// `Root=1-…;Parent=…;Sampled=0`.
+    pub trace_id: String,
+    /// Decoded JSON of the client context, only when the caller sent one.
+    pub client_context: Option<String>,
+    /// Whether the last 4 KB of the log are wanted with the answer.
+    pub wants_log_tail: bool,
+}
+
+/// What the function made of the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The handler's answer, byte for byte.
+    Success(Bytes),
+    /// An error object, the function's own or the platform's (`Sandbox.Timedout`, `Runtime.ExitError`, …).
+    FunctionError(Bytes),
+}
+
+/// A finished invoke.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The answer.
+    pub outcome: Outcome,
+    /// The last 4 KB of this invoke's log lines, when they were wanted.
+    pub log_tail: Option<Bytes>,
+}
+
+/// Why no environment could be had: always the platform's fault or a full machine, never the function's
+/// (a function that fails in its init phase still gets an environment, and answers with an error).
+#[derive(Debug, thiserror::Error)]
+pub enum AcquireError {
+    /// The machine cannot take another environment now; the caller may retry.
+    #[error("no room for another execution environment: {reason}")]
+    NoCapacity {
+        /// What is short.
+        reason: String,
+    },
+    /// The platform could not build the environment.
+    #[error("the execution environment could not be started")]
+    Start {
+        /// What failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Execution environments, wherever they are.
+pub trait Environments: Send + Sync + 'static {
+    /// One environment, taken for one invoke. Dropping it undelivered destroys the environment.
+    type Lease: Send;
+
+    /// Takes whichever environment of the target is ready first: an idle one, else a new one.
+    fn acquire(&self, target: &Arc<Target>) -> impl Future<Output = Result<Self::Lease, AcquireError>> + Send;
+
+    /// Runs one invoke to its end, init phase included when the environment is new. The environment goes
+    /// back to the pool, or is destroyed when its state is not known to be good.
+    fn deliver(
+        &self,
+        lease: Self::Lease,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Finished, AcquireError>> + Send;
+}

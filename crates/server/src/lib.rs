@@ -1,0 +1,1 @@
+//! Configuration, listeners, signals and metrics; the only place that joins the parts.

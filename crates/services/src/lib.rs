@@ -1,0 +1,1 @@
+//! The APIs of the neighbours that a Lambda user needs at hand.

@@ -1,0 +1,108 @@
+//! Records under string keys: get, list, compare-and-set, watch.
+
+use bytes::Bytes;
+
+use crate::{BoxFuture, StoreError};
+
+/// A record with the revision it was read at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its key.
+    pub key: String,
+    /// Its value, usually JSON.
+    pub value: Bytes,
+    /// Grows with every write to the store; the base for [`Precondition::Revision`].
+    pub revision: u64,
+}
+
+/// What must hold of a key for a batch to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Anything.
+    None,
+    /// The key does not exist.
+    Absent,
+    /// The key exists and was last written at this revision.
+    Revision(u64),
+}
+
+/// One write of a batch.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The key.
+    pub key: String,
+    /// What must hold of it.
+    pub precondition: Precondition,
+    /// The new value; `None` deletes.
+    pub value: Option<Bytes>,
+}
+
+/// Writes that commit together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// In order.
+    pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Adds a write.
+    #[must_use]
+    pub fn put(mut self, key: impl Into<String>, precondition: Precondition, value: impl Into<Bytes>) -> Self {
+        self.changes.push(Change { key: key.into(), precondition, value: Some(value.into()) });
+        self
+    }
+
+    /// Adds a deletion.
+    #[must_use]
+    pub fn delete(mut self, key: impl Into<String>, precondition: Precondition) -> Self {
+        self.changes.push(Change { key: key.into(), precondition, value: None });
+        self
+    }
+}
+
+/// Tells which keys changed. Level-triggered: after a lag it says so, and the watcher lists again.
+#[derive(Debug)]
+pub struct Watch {
+    pub(crate) prefix: String,
+    pub(crate) receiver: tokio::sync::broadcast::Receiver<std::sync::Arc<[String]>>,
+}
+
+impl Watch {
+    /// The next changed keys under the prefix. `None` means "anything may have changed: list again" (the
+    /// watcher was too slow); an empty vector means that the store has closed.
+    pub async fn changed(&mut self) -> Option<Vec<String>> {
+        use tokio::sync::broadcast::error::RecvError;
+        loop {
+            match self.receiver.recv().await {
+                Ok(keys) => {
+                    let keys: Vec<String> = keys.iter().filter(|key| key.starts_with(&self.prefix)).cloned().collect();
+                    if !keys.is_empty() {
+                        return Some(keys);
+                    }
+                }
+                Err(RecvError::Lagged(_)) => return None,
+                Err(RecvError::Closed) => return Some(Vec::new()),
+            }
+        }
+    }
+}
+
+/// Small records, durable.
+pub trait Metadata: Send + Sync + std::fmt::Debug {
+    /// The record of a key.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+
+    /// Records whose key starts with `prefix` and is greater than `after`, in key order, at most `limit`.
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
+
+    /// Writes a batch durably, or nothing of it. Returns the revision that the written records now have.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Watches the keys under a prefix, from now on.
+    fn watch(&self, prefix: &str) -> Watch;
+}

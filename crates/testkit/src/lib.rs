@@ -1,0 +1,1 @@
+//! Fake clock, seeded faults and launchers of real servers, for tests only.
