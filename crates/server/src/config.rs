@@ -1,0 +1,222 @@
+//! What the operator decides: one struct with every setting, its unit and its default.
+//!
+//! [`Settings`] is what one source says (flags, environment variables or a file; all optional), [`Config`] is
+//! what holds after flags > environment > file > defaults and after every check. Nothing downstream of
+//! [`Config::load`] looks at a flag, a variable or a file again.
+
+mod check;
+mod error;
+mod source;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use error::ConfigError;
+
+/// Default of `listen`: the address that existing local-AWS scripts already use.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:4566";
+/// Default of `account`.
+pub const ACCOUNT_DEFAULT: &str = "000000000000";
+/// Default of `region`, for requests that name none.
+pub const REGION_DEFAULT: &str = "us-east-1";
+/// Default of `idle_timeout_s`: AWS keeps an idle environment for minutes, too; it names no figure.
+pub const IDLE_TIMEOUT_S_DEFAULT: u64 = 600;
+/// Default of `environments_max`: more than a machine of 64 GB holds in functions of 128 MB.
+pub const ENVIRONMENTS_MAX_DEFAULT: usize = 500;
+/// Default of `grace_period_s`, the time that running invokes get after the first SIGTERM.
+pub const GRACE_PERIOD_S_DEFAULT: u64 = 30;
+/// Default of `connections_max`: ten thousand idle clients and room for those that talk.
+pub const CONNECTIONS_MAX_DEFAULT: usize = 12_000;
+
+/// Who may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Anyone who can reach the address; any access key, or none. Only on loopback.
+    Off,
+    /// Whoever signs with a key that this server knows.
+    SigV4,
+}
+
+/// What the server was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `tindra serve`: for good.
+    Serve,
+    /// `tindra dev`: while somebody works; `POST /_tindra/reset` is allowed, and the log is quiet.
+    Dev,
+}
+
+/// An access key beside the operator's own, from `[[access_keys]]` of the file.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessKey {
+    /// For example `AKIA…`.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// The account that it acts for; default: `account`.
+    pub account: Option<String>,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AccessKey").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// What one source says. Every field is optional; a name in the file is the name here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `HOST:PORT` to listen on; port 0 takes a free one. Default `127.0.0.1:4566`.
+    pub listen: Option<String>,
+    /// Directory for everything that must survive. Default `/var/lib/tindra` for root, else
+    /// `$XDG_DATA_HOME/tindra` (`~/.local/share/tindra`).
+    pub data: Option<PathBuf>,
+    /// Directory of the runtime packs. Default `runtimes` inside `data`.
+    pub runtimes: Option<PathBuf>,
+    /// Where durable state lives: `sqlite` (in `data`), the default and only choice of this version.
+    pub store: Option<String>,
+    /// `off` (only on a loopback address) or `sigv4`. Default `off`.
+    pub auth: Option<Auth>,
+    /// Account of requests that select none, twelve digits. Default `000000000000`.
+    pub account: Option<String>,
+    /// Region of requests that name none. Default `us-east-1`.
+    pub region: Option<String>,
+    /// PEM file with the certificate chain; needs `tls_key`. Default: plain HTTP.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the private key; needs `tls_cert`.
+    pub tls_key: Option<PathBuf>,
+    /// Serve a non-loopback address even when a layer of the sandbox is missing. Default false.
+    pub allow_missing_layers: Option<bool>,
+    /// Access keys beside the operator's own. Default none.
+    pub access_keys: Option<Vec<AccessKey>>,
+    /// Networks (CIDR) that functions may reach although they are denied by default. Default none.
+    pub egress_allow: Option<Vec<String>>,
+    /// Networks (CIDR) that functions may not reach, beside the defaults. Default none.
+    pub egress_deny: Option<Vec<String>>,
+    /// `IP` or `IP:PORT` of the resolvers that functions' DNS questions go to. Default: the host's.
+    pub dns_upstreams: Option<Vec<String>>,
+    /// Fixed answers to functions' DNS questions: name to address. Default none.
+    pub hosts: Option<BTreeMap<String, IpAddr>>,
+    /// Seconds after which an idle environment is ended. Default 600.
+    pub idle_timeout_s: Option<u64>,
+    /// Environments on this machine at once. Default 500.
+    pub environments_max: Option<usize>,
+    /// Concurrent executions of one account in one region. Default 1000, as on AWS.
+    pub account_concurrency: Option<u32>,
+    /// Client connections at once; more are answered 503. Default 12000.
+    pub connections_max: Option<usize>,
+    /// Seconds that running invokes get to end after the first SIGTERM or SIGINT. Default 30.
+    pub grace_period_s: Option<u64>,
+}
+
+/// Certificate and key files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM, leaf first.
+    pub certificate: PathBuf,
+    /// PEM: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// Every setting, checked. The fields say what [`Settings`]'s say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What the server was started for.
+    pub mode: Mode,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Everything that must survive.
+    pub data: PathBuf,
+    /// Runtime packs.
+    pub runtimes: PathBuf,
+    /// Who may be answered.
+    pub auth: Auth,
+    /// Twelve digits.
+    pub account: String,
+    /// For requests that name none.
+    pub region: String,
+    /// Certificate and key, when TLS is wanted.
+    pub tls: Option<TlsFiles>,
+    /// Serve a non-loopback address with layers missing.
+    pub allow_missing_layers: bool,
+    /// Keys beside the operator's own.
+    pub access_keys: Vec<AccessKey>,
+    /// Networks allowed in spite of the defaults, CIDR.
+    pub egress_allow: Vec<String>,
+    /// Networks denied beside the defaults, CIDR.
+    pub egress_deny: Vec<String>,
+    /// Resolvers; empty for the host's.
+    pub dns_upstreams: Vec<SocketAddr>,
+    /// Fixed DNS answers.
+    pub hosts: BTreeMap<String, IpAddr>,
+    /// After which an idle environment is ended.
+    pub idle_timeout: Duration,
+    /// Environments at once.
+    pub environments_max: usize,
+    /// Concurrent executions of one account in one region.
+    pub account_concurrency: u32,
+    /// Client connections at once.
+    pub connections_max: usize,
+    /// For running invokes after the first signal.
+    pub grace_period: Duration,
+}
+
+impl Config {
+    /// Joins flags, the process's environment variables, the file and the defaults, and checks the whole.
+    ///
+    /// `file` is the value of `--config` (or `TINDRA_CONFIG` when none is given).
+    ///
+    /// # Errors
+    /// Names the first setting that cannot be used, where it came from and what to do.
+    pub fn load(mode: Mode, flags: Settings, file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with(mode, flags, file, &|name| std::env::var(name).ok())
+    }
+
+    /// [`Config::load`] with the environment variables of the caller's choice, for tests.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with(
+        mode: Mode,
+        flags: Settings,
+        file: Option<&Path>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let environment = source::from_environment(variable)?;
+        let path = file.map(Path::to_owned).or_else(|| variable("TINDRA_CONFIG").map(PathBuf::from));
+        let file = path.as_deref().map(source::from_file).transpose()?;
+        let layers = source::Layers::new(flags, environment, file.zip(path));
+        check::check(mode, &layers, variable)
+    }
+
+    /// The state of the sandbox launcher, inside `data`.
+    #[must_use]
+    pub fn sandbox_directory(&self) -> PathBuf {
+        self.data.join("sandbox")
+    }
+
+    /// Unpacked code, inside `data`; can be made anew from the store.
+    #[must_use]
+    pub fn code_cache_directory(&self) -> PathBuf {
+        self.data.join("code")
+    }
+
+    /// Database, blobs and logs, inside `data`.
+    #[must_use]
+    pub fn store_directory(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
+    /// The operator's own access key, in the form of an AWS credentials file.
+    #[must_use]
+    pub fn credentials_file(&self) -> PathBuf {
+        self.data.join("credentials")
+    }
+}
