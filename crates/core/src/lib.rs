@@ -5,6 +5,7 @@
 //! these types; start with [`function`] (what is deployed) and [`limits`] (every figure that holds).
 
 pub mod clock;
+pub mod code_package;
 pub mod function;
 pub mod limits;
 pub mod runtime;
