@@ -1,5 +1,5 @@
 // Renders a text as a QR code: SVG for people, a matrix of modules for programs.
-// `qrcode` is a real npm package with dependencies of its own; `./build` installs it beside this file.
+// `qrcode` is a real npm package with dependencies of its own; `build.sh` installs it beside this file.
 import QRCode from "qrcode";
 
 export const handler = async (event) => {

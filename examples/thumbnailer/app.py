@@ -1,6 +1,6 @@
 """Makes a thumbnail: an image comes in as base64, a JPEG that fits the asked-for box goes out as base64.
 
-Pillow is a real third-party package with native code; `./build` puts it beside this file.
+Pillow is a real third-party package with native code; `build.sh` puts it beside this file.
 """
 
 import base64

@@ -1,0 +1,59 @@
+"""One server for the tests that can share one, and functions that clean up after themselves."""
+
+import itertools
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from support import packages  # noqa: E402
+from support.server import Function, Server  # noqa: E402
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def deploy(server):
+    """deploy(runtime, zip, handler, …) → a Function that is Active."""
+    functions = []
+
+    def make(runtime, zip_bytes, handler="app.handler", name=None, **members):
+        name = name or f"function-{next(NUMBERS)}"
+        function = Function(server, name, runtime, zip_bytes, handler, **members)
+        functions.append(function)
+        return function.ready()
+
+    yield make
+    for function in functions:
+        try:
+            function.delete()
+        except function.client.exceptions.ResourceNotFoundException:
+            pass  # the test deleted it itself
+
+
+@pytest.fixture
+def python_function(deploy):
+    """python_function(source, …) → an Active Python function whose app.handler is in the source."""
+
+    def make(source, runtime="python3.12", **members):
+        return deploy(runtime, packages.python(source), "app.handler", **members)
+
+    return make
+
+
+@pytest.fixture
+def node_function(deploy):
+    """node_function(source, …) → an Active Node function whose index.handler is in the source."""
+
+    def make(source, runtime="nodejs20.x", **members):
+        return deploy(runtime, packages.node(source), "index.handler", **members)
+
+    return make

@@ -1,0 +1,43 @@
+"""Zips as the clients upload them."""
+
+import io
+import pathlib
+import zipfile
+
+
+def package(files, modes=None):
+    """A zip of {path: text or bytes}; `modes` gives Unix modes, 0o644 otherwise."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in files.items():
+            entry = zipfile.ZipInfo(path, date_time=(2026, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = ((modes or {}).get(path, 0o644) | 0o100000) << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def package_folder(folder):
+    """A zip of everything below a folder, with its modes."""
+    folder = pathlib.Path(folder)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return buffer.getvalue()
+
+
+def python(source):
+    """A zip whose app.py is `source`."""
+    return package({"app.py": source})
+
+
+def node(source):
+    """A zip whose index.mjs is `source`."""
+    return package({"index.mjs": source})
+
+
+def bootstrap(script):
+    """A zip whose executable bootstrap is `script`."""
+    return package({"bootstrap": script}, modes={"bootstrap": 0o755})

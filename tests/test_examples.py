@@ -1,0 +1,63 @@
+"""The examples, with their real third-party packages, as people would deploy them."""
+
+import base64
+import subprocess
+import struct
+import zlib
+
+import pytest
+
+from support import packages
+from support.server import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def built(name, *arguments):
+    folder = EXAMPLES / name / "build"
+    if not folder.is_dir() or not any(folder.iterdir()):
+        subprocess.run([str(EXAMPLES / name / "build.sh"), *arguments], check=True, timeout=900)
+    return packages.package_folder(folder)
+
+
+def png(width, height):
+    """A red PNG, written by hand so that the test needs no image library."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + b"\xff\0\0" * width) * height
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(
+        b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_thumbnailer_with_pillow(deploy):
+    function = deploy("python3.12", built("thumbnailer", "3.12"), "app.handler", MemorySize=512, Timeout=30)
+    answer = function.invoke({"image": base64.b64encode(png(640, 320)).decode(), "size_px": 100}).ok()
+    assert (answer["width_px"], answer["height_px"]) == (100, 50)
+    assert base64.b64decode(answer["image"]).startswith(b"\xff\xd8\xff")
+    bad = function.invoke({"image": base64.b64encode(b"not an image").decode()})
+    assert bad.value["errorType"] == "UnidentifiedImageError"
+
+
+def test_qr_code_with_an_npm_package(deploy):
+    function = deploy("nodejs20.x", built("qr-code"), "index.handler", MemorySize=512, Timeout=30)
+    answer = function.invoke({"text": "hello"}).ok()
+    assert answer["size"] == 21 and answer["svg"].startswith("<svg")
+    assert len(base64.b64decode(answer["modules"])) == 21 * 21
+    assert function.invoke({}).value["errorType"] == "TypeError"
+
+
+def test_rust_function_on_the_lambda_runtime_crate(deploy):
+    function = deploy("provided.al2023", built("rust-greeter"), "bootstrap", MemorySize=128)
+    answer = function.invoke({"name": "Ferris"})
+    assert answer.ok() == {"greeting": "Hello, Ferris!", "request_id": answer.request_id}
+    failed = function.invoke({"name": "nobody"})
+    assert failed.error == "Unhandled" and failed.value["errorMessage"] == "nobody to greet"
+
+
+@pytest.mark.parametrize("name, runtime, handler", [("hello", "python3.12", "app.handler"), ("hello-node", "nodejs20.x", "index.handler")])
+def test_hello(deploy, name, runtime, handler):
+    function = deploy(runtime, packages.package_folder(EXAMPLES / name), handler)
+    assert function.invoke({"name": "you"}).ok()["greeting"] == "Hello, you!"
+
+
