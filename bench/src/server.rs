@@ -1,0 +1,113 @@
+//! The server under measurement: the release binary beside this one, on a free port, with a throw-away store.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::http::Connection;
+
+/// How long the server may take to start, or a function to become ready (a runtime pack may have to be made).
+const READY: Duration = Duration::from_secs(180);
+
+/// A running server; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    address: SocketAddr,
+    _data: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts it and waits until it answers.
+    pub(crate) fn start() -> Result<Self> {
+        let binary = std::env::current_exe()?.with_file_name("tindra");
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let data = tempfile::tempdir()?;
+        let mut command = Command::new(&binary);
+        command.args(["serve", "--listen", &address.to_string()]).arg("--data").arg(data.path());
+        if let Some(runtimes) = std::env::var_os("TINDRA_BENCH_RUNTIMES") {
+            command.arg("--runtimes").arg(runtimes);
+        }
+        let process =
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().with_context(|| {
+                format!("failed to start {}; build it first: cargo build --release", binary.display())
+            })?;
+        let server = Self { process, address, _data: data };
+        server.wait("the server to answer", || {
+            Ok(Connection::open(address)
+                .and_then(|mut connection| connection.send("GET", "/_tindra/health", b""))
+                .is_ok())
+        })?;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Creates a function and waits until it is active.
+    pub(crate) fn deploy(&self, name: &str, runtime: &str, handler: &str, file: &str, source: &str) -> Result<()> {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        archive.start_file(file, zip::write::SimpleFileOptions::default())?;
+        archive.write_all(source.as_bytes())?;
+        let code = base64::engine::general_purpose::STANDARD.encode(archive.finish()?.into_inner());
+        let request = json!({
+            "FunctionName": name, "Runtime": runtime, "Handler": handler, "MemorySize": 1769, "Timeout": 30,
+            "Role": "arn:aws:iam::000000000000:role/bench", "Code": {"ZipFile": code},
+        });
+        self.call("POST", "/2015-03-31/functions", &request)?;
+        self.wait_ready(name)
+    }
+
+    /// Changes the configuration, so that the next invoke finds no environment.
+    pub(crate) fn make_cold(&self, name: &str, number: usize) -> Result<()> {
+        let path = format!("/2015-03-31/functions/{name}/configuration");
+        self.call("PUT", &path, &json!({"Environment": {"Variables": {"BENCH_ROUND": number.to_string()}}}))?;
+        self.wait_ready(name)
+    }
+
+    fn wait_ready(&self, name: &str) -> Result<()> {
+        let path = format!("/2015-03-31/functions/{name}/configuration");
+        self.wait("the function to be ready", || {
+            let read = self.call("GET", &path, &Value::Null)?;
+            if read["State"] == "Failed" || read["LastUpdateStatus"] == "Failed" {
+                bail!("{name} failed: {read}");
+            }
+            Ok(read["State"] == "Active" && read["LastUpdateStatus"] == "Successful")
+        })
+    }
+
+    fn call(&self, method: &str, path: &str, request: &Value) -> Result<Value> {
+        let body = if request.is_null() { Vec::new() } else { serde_json::to_vec(request)? };
+        let response = Connection::open(self.address)?.send(method, path, &body)?;
+        if !(200..300).contains(&response.status) {
+            bail!("{method} {path} answered {}: {}", response.status, String::from_utf8_lossy(&response.body));
+        }
+        Ok(serde_json::from_slice(&response.body).unwrap_or(Value::Null))
+    }
+
+    fn wait(&self, what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+        let end = Instant::now() + READY;
+        while !condition()? {
+            if Instant::now() > end {
+                bail!("waited {READY:?} for {what}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGKILL is enough: the launcher ends every sandbox when its server is gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
