@@ -97,7 +97,7 @@ def networked(outside):
     """A server whose functions ask a name server of our own, and a function that fetches."""
     names = NameServer({"outside.example.test": outside, "inside.example.test": "10.1.2.3", "loop.example.test": "127.0.0.1"})
     threading.Thread(target=names.serve_forever, daemon=True).start()
-    config = f'[network]\nname_servers = ["127.0.0.1:{names.server_address[1]}"]\n'
+    config = f'dns_upstreams = ["127.0.0.1:{names.server_address[1]}"]\n'
     with Server(config=config) as server:
         function = Function(server, "fetch", "python3.12", packages.python(FETCH), "app.handler", Timeout=20).ready()
         yield server, lambda **event: function.invoke(event).ok()
