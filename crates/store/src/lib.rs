@@ -4,14 +4,26 @@
 //! holds content-addressed bytes; [`Logs`] holds bounded, append-only streams of log events that are not
 //! worth an fsync. An answer that promises something comes after [`Metadata::commit`] returned. The store
 //! does not know what any record means.
+//!
+//! [`Store::open_sqlite`] is the one way to get a store: SQLite and plain files in one directory.
+//! `docs/design/store.md` says what is durable when.
 
+mod blob_files;
 mod blobs;
+mod directory_lock;
+mod failure;
+mod json;
+mod log_files;
 mod logs;
 mod metadata;
+mod open;
+mod sqlite;
 
 pub use blobs::{BlobId, Blobs};
-pub use logs::{LogEvent, LogGroup, LogPosition, LogStream, Logs};
+pub use json::{JsonBatch, JsonRecords, Versioned};
+pub use logs::{LogEvent, LogGroup, LogPosition, LogRead, LogStream, Logs};
 pub use metadata::{Batch, Change, Metadata, Precondition, Record, Watch};
+pub use open::{Durability, LogBounds, StoreOptions};
 
 use std::sync::Arc;
 
@@ -47,4 +59,30 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreError {
+    /// A [`StoreError::Storage`]; `attempt` reads after "failed to".
+    pub(crate) fn storage(
+        attempt: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Storage { attempt: attempt.into(), source: source.into() }
+    }
+}
+
+/// Runs blocking work on tokio's threads for that; `attempt` reads after "failed to" should it panic.
+pub(crate) async fn blocking<T: Send + 'static>(
+    attempt: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::storage(attempt, error)),
+    }
+}
+
+/// Locks a mutex; a panic of another holder does not matter, because no invariant spans an unwinding point.
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -46,12 +46,16 @@ pub struct LogStream {
 /// A place in a stream: the number of events before it. It stays valid when old events are trimmed.
 pub type LogPosition = u64;
 
+/// What a read returns: the position of the first event and the events; `None` without the stream.
+pub type LogRead = Option<(LogPosition, Vec<LogEvent>)>;
+
 /// Log events by scope, group and stream. A scope is an opaque string, here `ACCOUNT/REGION`.
 pub trait Logs: Send + Sync + std::fmt::Debug {
     /// Makes a group; making one that exists is fine. Returns whether it is new.
     fn create_group<'a>(&'a self, scope: &'a str, group: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Appends events to a stream, making the group and the stream when they are missing.
+    /// Appends events to a stream, making the group and the stream when they are missing, also for no events.
+    /// Messages longer than 1 MiB are cut.
     fn append<'a>(
         &'a self,
         scope: &'a str,
@@ -72,6 +76,7 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
 
     /// Up to `limit` events of a stream from a position on, with the position of the first one returned
     /// (later than asked for when older events have been trimmed); `None` when the stream does not exist.
+    /// Large events make the answer shorter than `limit`; only an empty one means that there are no more.
     fn read<'a>(
         &'a self,
         scope: &'a str,
@@ -79,7 +84,7 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
         stream: &'a str,
         from: LogPosition,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Option<(LogPosition, Vec<LogEvent>)>, StoreError>>;
+    ) -> BoxFuture<'a, Result<LogRead, StoreError>>;
 
     /// The position after the last event of a stream; `None` when the stream does not exist.
     fn end<'a>(

@@ -1,0 +1,173 @@
+//! Records in SQLite: one writer thread, readers beside it, watchers told after the commit.
+
+mod readers;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::directory_lock::DirectoryLock;
+use crate::failure::Failure;
+use crate::open::Durability;
+use crate::{Batch, BoxFuture, Metadata, Record, StoreError, Watch};
+use readers::Readers;
+use writer::{Request, Writer};
+
+/// The database inside the data directory.
+const FILE_NAME: &str = "metadata.sqlite";
+/// Commits that wait for the writer; beyond it, committers wait to queue.
+const REQUESTS_MAX: usize = 1_024;
+/// Commits that a watcher may lag behind before it is told to list again.
+const WATCH_LAG_MAX: usize = 1_024;
+
+/// [`Metadata`] over one SQLite database in WAL mode.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    requests: Option<mpsc::Sender<Request>>,
+    writer: Option<JoinHandle<()>>,
+    watchers: broadcast::Sender<Arc<[String]>>,
+    readers: Arc<Readers>,
+    failure: Failure,
+    lock: Arc<DirectoryLock>,
+}
+
+impl Sqlite {
+    pub(crate) fn open(
+        directory: &Path,
+        durability: Durability,
+        lock: Arc<DirectoryLock>,
+        failure: Failure,
+    ) -> Result<Self, StoreError> {
+        let path = directory.join(FILE_NAME);
+        let connection = schema::open(&path, durability, lock.was_unclean())?;
+        if durability == Durability::Full {
+            crate::blob_files::sync_directory(directory)
+                .map_err(|error| StoreError::storage(format!("make {} durable", path.display()), error))?;
+        }
+        let (requests, queue) = mpsc::channel(REQUESTS_MAX);
+        let watchers = broadcast::Sender::new(WATCH_LAG_MAX);
+        let writer = Writer::new(connection, queue, watchers.clone(), failure.clone())
+            .and_then(|writer| {
+                std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run()).map_err(Into::into)
+            })
+            .map_err(|error| StoreError::storage(format!("start writing to {}", path.display()), error))?;
+        let readers = Arc::new(Readers::new(path));
+        Ok(Self { requests: Some(requests), writer: Some(writer), watchers, readers, failure, lock })
+    }
+
+    async fn commit_batch(&self, batch: Batch) -> Result<u64, StoreError> {
+        const ATTEMPT: &str = "commit to the store";
+        let closed = || StoreError::storage(ATTEMPT, "its writer has ended");
+        let (reply, outcome) = oneshot::channel();
+        let requests = self.requests.as_ref().ok_or_else(closed)?;
+        requests.send(Request { batch, reply }).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+}
+
+impl Metadata for Sqlite {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(self.readers.read("read a record", move |connection| get(connection, &key)))
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        Box::pin(
+            self.readers.read("list records", move |connection| list(connection, &prefix, after.as_deref(), limit)),
+        )
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.commit_batch(batch))
+    }
+
+    fn watch(&self, prefix: &str) -> Watch {
+        Watch { prefix: prefix.to_owned(), receiver: self.watchers.subscribe() }
+    }
+
+    fn failed(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.failure.raised())
+    }
+}
+
+impl Drop for Sqlite {
+    /// Ends the writer after what it was already given, and marks the stop as clean.
+    fn drop(&mut self) {
+        self.requests = None;
+        let ended = self.writer.take().is_none_or(|writer| writer.join().is_ok());
+        if ended && !self.failure.is_raised() {
+            self.lock.mark_clean();
+        }
+    }
+}
+
+fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
+    let row = connection
+        .prepare_cached("SELECT key, value, revision, checksum FROM records WHERE key = ?1")
+        .and_then(|mut statement| statement.query_row([key], stored).optional())
+        .map_err(|error| StoreError::storage(format!("read the record {key}"), error))?;
+    row.map(checked).transpose()
+}
+
+/// Records from `prefix` on, ended by the first key without it: an upper bound would need a string after all
+/// that start with the prefix, which does not exist for every prefix.
+fn list(connection: &Connection, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Record>, StoreError> {
+    let failed = |error| StoreError::storage(format!("list the records under {prefix:?}"), error);
+    let (sql, start) = match after {
+        Some(after) if after >= prefix => (LIST_AFTER, after),
+        _ => (LIST_FROM, prefix),
+    };
+    let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(params![start, limit_rows]).map_err(failed)?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let record = stored(row).map_err(failed)?;
+        if !record.0.key.starts_with(prefix) {
+            break;
+        }
+        records.push(checked(record)?);
+    }
+    Ok(records)
+}
+
+const LIST_FROM: &str = "SELECT key, value, revision, checksum FROM records WHERE key >= ?1 ORDER BY key LIMIT ?2";
+const LIST_AFTER: &str = "SELECT key, value, revision, checksum FROM records WHERE key > ?1 ORDER BY key LIMIT ?2";
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<(Record, u32)> {
+    let value: Vec<u8> = row.get(1)?;
+    let revision: i64 = row.get(2)?;
+    let record = Record { key: row.get(0)?, value: value.into(), revision: revision.unsigned_abs() };
+    Ok((record, row.get(3)?))
+}
+
+/// SQLite does not checksum its pages, so each record carries its own.
+fn checked((record, sum): (Record, u32)) -> Result<Record, StoreError> {
+    if checksum(&record.key, &record.value, record.revision) == sum {
+        return Ok(record);
+    }
+    let attempt = format!("read the record {}", record.key);
+    Err(StoreError::storage(attempt, "its checksum does not match: the disk changed it; restore it from a backup"))
+}
+
+fn checksum(key: &str, value: &[u8], revision: u64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key.as_bytes());
+    hasher.update(&revision.to_le_bytes());
+    hasher.update(value);
+    hasher.finalize()
+}

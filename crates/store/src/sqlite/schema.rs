@@ -1,0 +1,95 @@
+//! Opening the database: settings, check after an unclean stop, migrations.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+use crate::open::Durability;
+
+/// Each entry brings the schema from its index to the next version. Entries are only ever added.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE records (
+        key TEXT NOT NULL PRIMARY KEY COLLATE BINARY,
+        value BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE counter (
+        id INTEGER NOT NULL PRIMARY KEY CHECK (id = 0),
+        revision INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO counter (id, revision) VALUES (0, 0);
+"];
+
+/// How long a connection waits for another one that has the whole database, which happens only while the
+/// last one closes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The writer's connection, with the schema of this version.
+pub(super) fn open(path: &Path, durability: Durability, check: bool) -> Result<Connection, StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::storage(format!("open the database {}", path.display()), error);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    configure(&connection, durability).map_err(failed)?;
+    if check {
+        quick_check(&connection, path)?;
+    }
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+        Durability::Off => "OFF",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+fn quick_check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let attempt = || format!("check the database {} after an unclean stop", path.display());
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| StoreError::storage(attempt(), error))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::storage(attempt(), format!("it is damaged ({verdict}); restore the data directory from a backup")))
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let attempt = || format!("bring the database {} up to date", path.display());
+    let failed = |error: rusqlite::Error| StoreError::storage(attempt(), error);
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let newest = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if version > newest {
+        return Err(StoreError::storage(
+            format!("open the database {}", path.display()),
+            format!(
+                "it was written by a newer tindra (schema {version}, this one knows up to {newest}); run that version, or restore a backup from before the upgrade"
+            ),
+        ));
+    }
+    for (migration, reached) in MIGRATIONS.iter().zip(1_u32..).skip(version as usize) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", reached).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}

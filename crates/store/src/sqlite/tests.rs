@@ -1,0 +1,1 @@
+//! What only the inside can see: transactions per commit, checksums of records, schema versions.
