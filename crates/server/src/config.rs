@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub(crate) use check::{is_account, is_region};
 pub use error::ConfigError;
 
 /// Default of `listen`: the address that existing local-AWS scripts already use.

@@ -1,0 +1,58 @@
+//! What the edge needs from the parts behind it. The server joins the real ones; tests bring their own.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tindra_control::Caller;
+use tindra_core::function::Scope;
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
+use tindra_model::{ApiError, Call, Reply};
+
+/// What `/_tindra/health` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Health {
+    /// `ok`, or `failing` when requests cannot be served.
+    pub status: &'static str,
+    /// Of this server.
+    pub version: &'static str,
+    /// Whether the store answers.
+    pub store: bool,
+    /// The layers of the sandbox.
+    pub layers: Vec<HealthLayer>,
+}
+
+/// One layer of the sandbox.
+#[derive(Clone, Debug, Serialize)]
+pub struct HealthLayer {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it holds on this machine.
+    pub holds: bool,
+    /// How, or why not.
+    pub detail: String,
+}
+
+/// The parts behind the edge.
+pub trait Backends: Send + Sync + 'static {
+    /// An operation of Lambda other than an invoke.
+    fn control(&self, caller: &Caller, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// An operation of CloudWatch Logs.
+    fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// An invoke, to its end.
+    fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;
+
+    /// The zip behind the link that GetFunction gave; `None` for a link that is wrong or too old.
+    fn code(&self, token: &str) -> impl Future<Output = Option<Bytes>> + Send;
+
+    /// Removes everything that was ever made.
+    fn reset(&self) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// How things are.
+    fn health(&self) -> impl Future<Output = Health> + Send;
+
+    /// The figures in Prometheus's text format.
+    fn metrics(&self) -> String;
+}

@@ -1,0 +1,38 @@
+//! The answer to a request for an AWS service that Tindra does not serve, in the form that the service's own
+//! clients can read, so that the user sees the sentence and not a parse error.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use http_body_util::Full;
+
+/// A 4xx on purpose: the SDKs would repeat a 5xx.
+pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>> {
+    // The name comes from the client and goes into XML and JSON.
+    let service: String = service.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(40).collect();
+    let message = format!("Tindra does not serve {service}. It serves lambda and logs; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.", service.to_uppercase().replace('-', "_"));
+    let (content_type, body) = match service.as_str() {
+        "s3" | "s3-object-lambda" => (
+            "application/xml",
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>ServiceNotServed</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
+            ),
+        ),
+        "sts" | "iam" | "sns" | "cloudformation" | "ec2" | "monitoring" | "elasticloadbalancing" | "rds" | "autoscaling" => (
+            "text/xml",
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>ServiceNotServed</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+            ),
+        ),
+        _ => (
+            "application/x-amz-json-1.1",
+            serde_json::json!({ "__type": "ServiceNotServed", "message": message }).to_string(),
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::HeaderName::from_static("x-amzn-errortype"), header::HeaderValue::from_static("ServiceNotServed"));
+    response
+}

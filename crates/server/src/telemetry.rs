@@ -1,0 +1,51 @@
+//! What the operator sees: the log on stderr and the figures at `/metrics`.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Mode;
+
+/// Upper bounds of the latency histograms, in seconds.
+const LATENCY_BUCKETS_S: [f64; 14] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Sends the log to stderr: what `TINDRA_LOG` (or `RUST_LOG`) asks for, else `info` in `serve` and `warn` in `dev`.
+///
+/// Does nothing when the process already has a subscriber.
+pub fn init_log(mode: Mode) {
+    let default = match mode {
+        Mode::Serve => "info",
+        Mode::Dev => "warn",
+    };
+    let wanted = std::env::var("TINDRA_LOG").or_else(|_| std::env::var("RUST_LOG"));
+    let filter = wanted
+        .ok()
+        .filter(|text| !text.is_empty())
+        .and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(rustix::termios::isatty(std::io::stderr()) && std::env::var_os("NO_COLOR").is_none());
+    // A second server in one process (tests) keeps the first subscriber.
+    let _ = subscriber.try_init();
+}
+
+/// The figures of this process, recorded through the `metrics` crate. A process has one set of them, whatever
+/// the number of servers in it.
+pub(crate) fn metrics() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new();
+        let recorder = match builder.set_buckets(&LATENCY_BUCKETS_S) {
+            Ok(builder) => builder.build_recorder(),
+            Err(_) => PrometheusBuilder::new().build_recorder(),
+        };
+        let handle = recorder.handle();
+        // Another recorder in the process means that somebody else shows the figures; ours then stay empty.
+        let _ = metrics::set_global_recorder(recorder);
+        handle
+    })
+}

@@ -1,0 +1,122 @@
+//! The configuration as operators write it: which source wins, and what is said about a wrong one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tindra_server::config::{Auth, Config, ConfigError, Mode, Settings};
+
+fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tindra.toml");
+    if let Some(text) = file {
+        std::fs::write(&path, text).unwrap();
+    }
+    let variable = |name: &str| {
+        let mut variables = variables.iter().chain(&[("HOME", "/home/somebody")]);
+        variables.find(|(candidate, _)| *candidate == name).map(|(_, value)| (*value).to_owned())
+    };
+    Config::load_with(Mode::Serve, flags, file.map(|_| path.as_path()), &variable)
+}
+
+fn listen(address: &str) -> Settings {
+    Settings { listen: Some(address.to_owned()), ..Settings::default() }
+}
+
+#[test]
+fn defaults() {
+    let config = load(Settings::default(), &[("XDG_DATA_HOME", "/xdg")], None).unwrap();
+    assert_eq!(config.listen, "127.0.0.1:4566".parse().unwrap());
+    assert_eq!(
+        (config.auth, config.account.as_str(), config.region.as_str()),
+        (Auth::Off, "000000000000", "us-east-1")
+    );
+    assert_eq!((config.idle_timeout, config.account_concurrency), (Duration::from_secs(600), 1000));
+    let expected = if rustix::process::geteuid().is_root() { "/var/lib/tindra" } else { "/xdg/tindra" };
+    assert_eq!(config.data, PathBuf::from(expected));
+    assert_eq!(config.runtimes, config.data.join("runtimes"));
+    assert!(config.tls.is_none());
+}
+
+#[test]
+fn flags_win_over_environment_over_file() {
+    let file = "listen = \"127.0.0.1:1\"\naccount = \"111111111111\"\nregion = \"eu-west-1\"\n";
+    let variables = [("TINDRA_LISTEN", "127.0.0.1:2"), ("TINDRA_ACCOUNT", "222222222222")];
+    let config = load(listen("127.0.0.1:3"), &variables, Some(file)).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.account, "222222222222");
+    assert_eq!(config.region, "eu-west-1");
+}
+
+#[test]
+fn a_file_with_everything() {
+    let file = r#"
+        listen = "localhost:0"
+        data = "/data"
+        runtimes = "/runtimes"
+        store = "sqlite"
+        auth = "sigv4"
+        tls_cert = "/cert.pem"
+        tls_key = "/key.pem"
+        egress_allow = ["10.1.0.0/16"]
+        egress_deny = ["8.8.8.8"]
+        dns_upstreams = ["9.9.9.9", "1.1.1.1:5353"]
+        idle_timeout_s = 5
+        environments_max = 7
+        account_concurrency = 9
+        connections_max = 11
+        grace_period_s = 0
+        [hosts]
+        "db.internal" = "10.1.2.3"
+        [[access_keys]]
+        access_key_id = "AKIAIOSFODNN7EXAMPLE"
+        secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+        account = "123456789012"
+    "#;
+    let config = load(Settings::default(), &[], Some(file)).unwrap();
+    assert_eq!(config.listen, "127.0.0.1:0".parse().unwrap());
+    assert_eq!(config.dns_upstreams, ["9.9.9.9:53".parse().unwrap(), "1.1.1.1:5353".parse().unwrap()]);
+    assert_eq!(config.hosts["db.internal"].to_string(), "10.1.2.3");
+    assert_eq!(config.access_keys[0].account.as_deref(), Some("123456789012"));
+    assert!(!format!("{config:?}").contains("wJalr"), "secrets stay out of logs");
+    assert_eq!(config.tls.unwrap().key, PathBuf::from("/key.pem"));
+    assert_eq!((config.environments_max, config.connections_max), (7, 11));
+    assert_eq!(config.grace_period, Duration::ZERO);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_remedy() {
+    let auth = |auth| Settings { auth: Some(auth), ..listen("0.0.0.0:4566") };
+    assert!(load(auth(Auth::SigV4), &[], None).is_ok());
+    let store = Settings { store: Some("postgres://user:secret@db/tindra".into()), ..Settings::default() };
+    let certificate = Settings { tls_cert: Some("/cert.pem".into()), ..Settings::default() };
+    for (flags, variables, file, parts) in [
+        (auth(Auth::Off), &[][..], None, &["auth (--auth)", "is off", "0.0.0.0:4566", "--auth sigv4", "127.0.0.1"][..]),
+        (listen("[::]:4566"), &[], None, &["auth (default)", "is off", "--auth sigv4"]),
+        (listen("4566"), &[], None, &["listen (--listen)", "\"4566\"", "HOST:PORT"]),
+        (store, &[], None, &["store (--store)", "postgres", "SQLite", "--data"]),
+        (certificate, &[], None, &["tls_cert (--tls-cert)", "--tls-key"]),
+        (Settings::default(), &[("TINDRA_ACCOUNT", "12")], None, &["account (TINDRA_ACCOUNT)", "twelve digits"]),
+        (Settings::default(), &[("TINDRA_AUTH", "none")], None, &["auth (TINDRA_AUTH)", "\"none\"", "sigv4"]),
+        (Settings::default(), &[("TINDRA_CONNECTIONS_MAX", "many")], None, &["TINDRA_CONNECTIONS_MAX", "whole number"]),
+        (Settings::default(), &[], Some("region = \"../x\""), &["region (in ", "tindra.toml)", "us-east-1"]),
+        (Settings::default(), &[], Some("environments_max = 0"), &["environments_max (in ", "is 0"]),
+        (Settings::default(), &[], Some("egress_allow = [\"10.0.0.0/33\"]"), &["egress_allow", "10.0.0.0/33"]),
+        (Settings::default(), &[], Some("dns_upstreams = [\"dns.example\"]"), &["dns_upstreams", "dns.example"]),
+        (Settings::default(), &[], Some("lisen = \"x\""), &["tindra.toml", "unknown field `lisen`", "listen"]),
+        (Settings::default(), &[], Some("listen = 5"), &["tindra.toml", "line 1", "expected a string"]),
+    ] {
+        let error = load(flags, variables, file).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        let text = format!("{error}\n{source}\nhint: {}", error.remedy());
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+        assert!(!text.contains("secret@"), "{text}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let error = Config::load_with(Mode::Serve, Settings::default(), Some("/nowhere/x.toml".as_ref()), &|_| None);
+    assert!(error.unwrap_err().to_string().contains("/nowhere/x.toml"));
+}
