@@ -58,15 +58,20 @@ impl Writer {
 
     /// Serves until every sender is gone and the queue is empty.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX
-                && let Ok(next) = self.queue.try_recv()
-            {
-                group.push(next);
-            }
-            self.serve(group);
+        while self.serve_next() {}
+    }
+
+    /// Waits for a commit and serves it with all that wait behind it, up to [`GROUP_MAX`]. `false` at the end.
+    pub(super) fn serve_next(&mut self) -> bool {
+        let Some(first) = self.queue.blocking_recv() else { return false };
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX
+            && let Ok(next) = self.queue.try_recv()
+        {
+            group.push(next);
         }
+        self.serve(group);
+        true
     }
 
     fn serve(&mut self, group: Vec<Request>) {

@@ -1,0 +1,73 @@
+//! What every store keeps, told from outside. An implementation passes a function that opens it.
+
+pub(crate) mod blobs;
+pub(crate) mod logs;
+pub(crate) mod model;
+pub(crate) mod records;
+pub(crate) mod watch;
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use tindra_store::{LogBounds, Store};
+
+/// Opens the store in a directory.
+pub(crate) type Open = fn(&Path, LogBounds) -> Store;
+
+/// A store in a directory of its own, which can be closed and opened again.
+pub(crate) struct Place {
+    open: Open,
+    bounds: LogBounds,
+    directory: TempDir,
+    store: Option<Store>,
+}
+
+impl Place {
+    pub(crate) fn new(open: Open) -> Self {
+        Self::with_bounds(open, LogBounds::default())
+    }
+
+    pub(crate) fn with_bounds(open: Open, bounds: LogBounds) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Some(open(directory.path(), bounds));
+        Self { open, bounds, directory, store }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    /// Drops the store as it is and opens what is on the disk.
+    pub(crate) fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some((self.open)(self.directory.path(), self.bounds));
+    }
+}
+
+/// Names every case once; `suite!(path::of::open)` makes them tests of the calling file.
+macro_rules! suite {
+    ($open:path) => {
+        contract::suite!(@ $open,
+            records: writes_are_read_back, a_batch_is_whole_or_nothing, preconditions_see_the_state_before_the_batch,
+                revisions_only_grow, one_of_many_racers_wins, counters_lose_no_increment,
+                lists_page_by_prefix_with_tricky_keys, reopening_keeps_everything, conflicts_do_not_harm_neighbours,
+                a_thousand_commits_at_once, json_is_typed;
+            watch: sees_every_change_under_its_prefix, says_when_it_lagged, ends_with_the_store;
+            blobs: come_back_as_they_were, strange_names_find_nothing, survive_reopening;
+            logs: keep_order_and_positions, know_their_streams, tricky_names_stay_apart, survive_reopening,
+                stay_within_the_stream_bound, stay_within_the_group_bound, stay_within_the_number_of_streams,
+                deleting_a_group_removes_it, many_streams_at_once, large_messages;
+            model: random_operations_agree_with_a_map;
+        );
+    };
+    (@ $open:path, $($module:ident: $($case:ident),+;)+) => {
+        $(mod $module {
+            $(#[test]
+            fn $case() {
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+                    .block_on(super::contract::$module::$case($open));
+            })+
+        })+
+    };
+}
+pub(crate) use suite;
