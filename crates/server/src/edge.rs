@@ -8,7 +8,9 @@ mod backends;
 mod body;
 mod connection;
 mod head;
+mod in_flight;
 mod invoke;
+mod invoke_error;
 mod local;
 mod refusal;
 mod route;
@@ -16,27 +18,28 @@ mod timed_stream;
 mod unavailable;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
+use tindra_control::Caller;
 use tindra_core::clock::Clock;
-use tindra_core::function::Scope;
+use tindra_model::ApiError;
 use tindra_worker::EnvironmentIdentity;
 use uuid::Uuid;
 
-pub use backends::{Backends, Health};
+pub use backends::{Backends, Health, HealthLayer};
+pub(crate) use head::{Claim, claimed_scope, region};
 pub use timed_stream::Patience;
 
-use crate::auth::Authenticator;
-use crate::config::Mode;
+use crate::auth::{Authenticator, Who};
+use crate::config::{Auth, Mode};
 use body::BodyBudget;
-use head::Claim;
+use in_flight::InFlight;
 use refusal::Refusal;
-use route::Destination;
+use route::{Destination, Door, Served};
 
 /// Memory that large request bodies (over 1 MiB) may use together: seven of the largest code uploads.
 const BODY_MEMORY_BYTES: usize = 512 << 20;
@@ -55,8 +58,6 @@ pub enum Peer {
 pub struct EdgeOptions {
     /// Who may be answered.
     pub authenticator: Authenticator,
-    /// Account and region of requests that name none.
-    pub default_scope: Scope,
     /// `POST /_tindra/reset` is for dev only.
     pub mode: Mode,
     /// Links in answers say https.
@@ -75,12 +76,23 @@ pub struct Edge<B> {
     backends: Arc<B>,
     options: EdgeOptions,
     budget: BodyBudget,
+    in_flight: InFlight,
 }
 
 impl<B: Backends> Edge<B> {
     /// An edge in front of `backends`.
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
-        Self { backends, options, budget: BodyBudget::new(BODY_MEMORY_BYTES) }
+        Self { backends, options, budget: BodyBudget::new(BODY_MEMORY_BYTES), in_flight: InFlight::default() }
+    }
+
+    /// Returns when no invoke runs, whether or not its client is still there.
+    pub(crate) async fn wait_for_invokes(&self) {
+        self.in_flight.wait_for_none().await;
+    }
+
+    /// How many invokes run.
+    pub(crate) fn running_invokes(&self) -> usize {
+        self.in_flight.count()
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
@@ -90,17 +102,28 @@ impl<B: Backends> Edge<B> {
     {
         let request_id = Uuid::new_v4().to_string();
         let started = self.options.clock.monotonic();
+        let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
         let mut response = match self.walk(request, peer, &request_id).await {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(&request_id),
         };
         answer::add_request_id(&mut response, &request_id);
-        record(&response, self.options.clock.monotonic().saturating_sub(started));
+        if is_chunked {
+            // It may have come with a Content-Length as well, which hyper hides; after such a request RFC 9112
+            // (section 6.3) wants the connection closed, so that nothing smuggled in behind it is answered.
+            answer::close(&mut response);
+        }
+        answer::record(&response, self.options.clock.monotonic().saturating_sub(started));
         response
     }
 
     /// The steps from a request to its answer.
-    async fn walk<T>(&self, request: Request<T>, peer: &Peer, request_id: &str) -> Result<Response<Full<Bytes>>, Refusal>
+    async fn walk<T>(
+        &self,
+        request: Request<T>,
+        peer: &Peer,
+        request_id: &str,
+    ) -> Result<Response<Full<Bytes>>, Refusal>
     where
         T: Body<Data = Bytes> + Unpin,
     {
@@ -111,20 +134,62 @@ impl<B: Backends> Edge<B> {
             Destination::Local(page) => return self.local(page).await,
             Destination::Served(served) => served,
         };
-        let authenticator = &self.options.authenticator;
-        authenticator.recognise(&parts, claim, peer).map_err(|error| served.refuse(error))?;
+        let refuse = |error| served.refuse(error);
+        self.options.authenticator.recognise(&parts, claim, peer).map_err(refuse)?;
         let received = body::read(body, served.body_bytes_max(), &self.budget)
             .await
             .map_err(|error| served.refuse_body(&error))?;
-        let now_ms = self.options.clock.unix_ms();
-        let caller = authenticator
-            .authenticate(&parts, claim, &received.bytes, peer, now_ms)
-            .and_then(|who| authorise(who, served.service, served.operation))
-            .map_err(|error| served.refuse(error))?;
-        let call = served.decode(&parts, &received.bytes)?;
+        let who = self.admit(&parts, claim, &received.bytes, served, peer).map_err(refuse)?;
+        let call = served.decode(&parts, &received.bytes).map_err(refuse)?;
         match served.door {
-            Door::Invoke => self.invoke(served, &parts, call, caller.scope, request_id).await,
-            Door::Control => self.control(served, &parts, call, caller, request_id).await,
-            Door::Logs => self.logs(served, call, caller.scope).await,
+            Door::Invoke => {
+                drop(received);
+                self.invoke(served, &parts, call, who.scope, request_id).await
+            }
+            Door::Control => {
+                let reply = self.backends.control(&self.caller(&parts, who, request_id), call).await;
+                reply.map(|reply| served.encode(reply)).map_err(refuse)
+            }
+            Door::Logs => {
+                let reply = self.backends.logs(&who.scope, call).await;
+                reply.map(|reply| served.encode(reply)).map_err(refuse)
+            }
         }
     }
+
+    fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
+        if !head::has_one_host(parts) {
+            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
+        }
+        let anyone_is_believed = self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator);
+        if anyone_is_believed && head::is_from_foreign_page(&parts.headers) {
+            return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));
+        }
+        Ok(())
+    }
+
+    /// Authenticates and authorises.
+    fn admit(
+        &self,
+        parts: &Parts,
+        claim: Option<Claim<'_>>,
+        body: &Bytes,
+        served: Served,
+        peer: &Peer,
+    ) -> Result<Who, ApiError> {
+        let authenticator = &self.options.authenticator;
+        let now_ms = self.options.clock.unix_ms();
+        let who = authenticator.authenticate(parts, claim, body, served.service, peer, now_ms)?;
+        authenticator.authorise(&who, served.service, served.operation, parts.uri.path(), peer)?;
+        Ok(who)
+    }
+
+    fn caller(&self, parts: &Parts, who: Who, request_id: &str) -> Caller {
+        Caller {
+            scope: who.scope,
+            principal: who.principal,
+            request_id: request_id.to_owned(),
+            endpoint: head::base_url(&parts.headers, self.options.is_tls, &self.options.address),
+        }
+    }
+}

@@ -6,3 +6,4 @@ mod telemetry;
 mod tls;
 
 pub use config::{Auth, Config, ConfigError, Mode, Settings};
+pub use telemetry::init_log;

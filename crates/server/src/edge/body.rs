@@ -53,13 +53,6 @@ impl BodyBudget {
     }
 }
 
-impl Received<'_> {
-    /// The bytes without the share, for a body whose time in memory something else bounds.
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.bytes
-    }
-}
-
 /// A body in memory with its share of the budget.
 #[derive(Debug)]
 pub(super) struct Received<'a> {

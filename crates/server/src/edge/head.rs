@@ -10,10 +10,10 @@ use crate::config::{is_account, is_region};
 
 /// The credential scope of a signed request, as claimed; `auth` verifies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Claim<'a> {
-    pub(super) access_key_id: &'a str,
-    pub(super) region: &'a str,
-    pub(super) service: &'a str,
+pub(crate) struct Claim<'a> {
+    pub(crate) access_key_id: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) service: &'a str,
 }
 
 impl<'a> Claim<'a> {
@@ -43,13 +43,13 @@ impl<'a> Claim<'a> {
 }
 
 /// The account and region that a request means when nothing is verified: a key of twelve digits is an account.
-pub(super) fn claimed_scope(claim: Option<Claim<'_>>, default: &Scope) -> Scope {
+pub(crate) fn claimed_scope(claim: Option<Claim<'_>>, default: &Scope) -> Scope {
     let account = claim.map(|claim| claim.access_key_id).filter(|key| is_account(key));
     Scope { account: account.unwrap_or(&default.account).to_owned(), region: region(claim, default) }
 }
 
 /// The region that a request means.
-pub(super) fn region(claim: Option<Claim<'_>>, default: &Scope) -> String {
+pub(crate) fn region(claim: Option<Claim<'_>>, default: &Scope) -> String {
     claim.map(|claim| claim.region).filter(|region| is_region(region)).unwrap_or(&default.region).to_owned()
 }
 
@@ -138,7 +138,11 @@ mod tests {
             ("http://localhost.example.com", true),
             ("null", true),
         ] {
-            assert_eq!(is_from_foreign_page(&parts(|request| request.header(ORIGIN, origin)).headers), foreign, "{origin}");
+            assert_eq!(
+                is_from_foreign_page(&parts(|request| request.header(ORIGIN, origin)).headers),
+                foreign,
+                "{origin}"
+            );
         }
     }
 }

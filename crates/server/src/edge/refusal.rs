@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use tindra_model::{ApiError, Service};
 
-use super::{route, unavailable};
+use super::{answer, unavailable};
 
 /// A request that is not passed on, or that came back with an error.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
         match self {
-            Self::Api(service, error) => route::full(service.encode_error(&error, request_id)),
+            Self::Api(service, error) => service.encode_error(&error, request_id).map(Full::new),
             Self::NotServed(service) => unavailable::response(&service, request_id),
             Self::Malformed(problem) => closing(plain(StatusCode::BAD_REQUEST, "BadRequest", problem)),
             Self::Stalled => {
@@ -62,6 +62,6 @@ fn plain(status: StatusCode, code: &'static str, message: &str) -> Response<Full
 
 /// After broken framing nothing that follows on the connection can be trusted.
 fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer::close(&mut response);
     response
 }

@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::Full;
 use tindra_core::limits;
-use tindra_model::{ApiError, Call, Operation, Service, WireRequest};
+use tindra_model::{ApiError, Call, Operation, Reply, Service, WireRequest};
 
 use super::Peer;
 use super::body::BodyError;
@@ -100,7 +100,10 @@ fn logs(parts: &Parts) -> Result<Destination<'static>, Refusal> {
 }
 
 fn unknown_operation(service: &'static Service) -> Refusal {
-    Refusal::Api(service, ApiError::new("UnknownOperationException", "The requested operation is not known, or not served here."))
+    Refusal::Api(
+        service,
+        ApiError::new("UnknownOperationException", "The requested operation is not known, or not served here."),
+    )
 }
 
 impl Served {
@@ -114,7 +117,7 @@ impl Served {
     }
 
     /// The typed request, checked against the service model.
-    pub(super) fn decode(&self, parts: &Parts, body: &Bytes) -> Result<Call, Refusal> {
+    pub(super) fn decode(&self, parts: &Parts, body: &Bytes) -> Result<Call, ApiError> {
         let request = WireRequest {
             method: &parts.method,
             path: parts.uri.path(),
@@ -122,7 +125,12 @@ impl Served {
             headers: &parts.headers,
             body: body.clone(),
         };
-        self.service.decode(&request).map_err(|error| self.refuse(error))
+        self.service.decode(&request)
+    }
+
+    /// The answer in the form of the service.
+    pub(super) fn encode(&self, reply: Reply) -> Response<Full<Bytes>> {
+        self.service.encode(self.operation, reply).map(Full::new)
     }
 
     /// A refusal in the form of the service.
@@ -148,9 +156,4 @@ impl Served {
             BodyError::Busy => ApiError::new("ServiceException", "Too many large requests at once; try again."),
         })
     }
-}
-
-/// Keeps the answer of `encode` in one type with the server's own pages.
-pub(super) fn full(response: Response<Bytes>) -> Response<Full<Bytes>> {
-    response.map(Full::new)
 }

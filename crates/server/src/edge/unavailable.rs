@@ -8,8 +8,12 @@ use http_body_util::Full;
 /// A 4xx on purpose: the SDKs would repeat a 5xx.
 pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>> {
     // The name comes from the client and goes into XML and JSON.
-    let service: String = service.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(40).collect();
-    let message = format!("Tindra does not serve {service}. It serves lambda and logs; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.", service.to_uppercase().replace('-', "_"));
+    let service: String =
+        service.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(40).collect();
+    let message = format!(
+        "Tindra does not serve {service}. It serves lambda and logs; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.",
+        service.to_uppercase().replace('-', "_")
+    );
     let (content_type, body) = match service.as_str() {
         "s3" | "s3-object-lambda" => (
             "application/xml",
@@ -17,7 +21,15 @@ pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>>
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>ServiceNotServed</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
             ),
         ),
-        "sts" | "iam" | "sns" | "cloudformation" | "ec2" | "monitoring" | "elasticloadbalancing" | "rds" | "autoscaling" => (
+        "sts"
+        | "iam"
+        | "sns"
+        | "cloudformation"
+        | "ec2"
+        | "monitoring"
+        | "elasticloadbalancing"
+        | "rds"
+        | "autoscaling" => (
             "text/xml",
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>ServiceNotServed</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
@@ -31,8 +43,9 @@ pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>>
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
-    response
-        .headers_mut()
-        .insert(header::HeaderName::from_static("x-amzn-errortype"), header::HeaderValue::from_static("ServiceNotServed"));
+    response.headers_mut().insert(
+        header::HeaderName::from_static("x-amzn-errortype"),
+        header::HeaderValue::from_static("ServiceNotServed"),
+    );
     response
 }

@@ -1,0 +1,49 @@
+//! What fits one part to the port that another declares.
+
+use std::sync::{Arc, OnceLock};
+
+use tindra_core::clock::UnixMs;
+use tindra_services::logs::LogIngest;
+use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::edge::{Backends, Edge, Peer};
+
+/// Functions' log lines go to the logs service.
+#[derive(Debug)]
+pub(crate) struct LogsToService(pub(crate) LogIngest);
+
+impl LogSink for LogsToService {
+    fn append(&self, stream: &Arc<LogStreamName>, events: Vec<(UnixMs, String)>) {
+        self.0.append(&stream.scope, &stream.group, &stream.stream, events);
+    }
+}
+
+/// Connections from inside environments go to the edge. The edge needs the worker and the worker needs this,
+/// hence the edge comes later.
+#[derive(Debug)]
+pub(crate) struct EndpointToEdge<B> {
+    edge: OnceLock<Arc<Edge<B>>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl<B: Backends> EndpointToEdge<B> {
+    pub(crate) fn new(stop: watch::Receiver<bool>) -> Self {
+        Self { edge: OnceLock::new(), stop }
+    }
+
+    /// Says where connections go; until then they are closed.
+    pub(crate) fn connect(&self, edge: Arc<Edge<B>>) {
+        let _ = self.edge.set(edge);
+    }
+}
+
+impl<B: Backends + std::fmt::Debug> FunctionEndpoint for EndpointToEdge<B> {
+    fn serve(&self, connection: TcpStream, identity: Arc<EnvironmentIdentity>) {
+        if let Some(edge) = self.edge.get() {
+            // Ends with the connection, which ends with the environment's namespace.
+            tokio::spawn(Arc::clone(edge).serve(connection, Peer::Environment(identity), self.stop.clone()));
+        }
+    }
+}

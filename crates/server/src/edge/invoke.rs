@@ -1,0 +1,111 @@
+//! Invoke on the wire: a typed request in, the function's own bytes out.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use serde_json::Value;
+use tindra_core::function::Scope;
+use tindra_invoke::environments::{Finished, Outcome};
+use tindra_invoke::{InvokeRequest, InvokeResponse, Mode};
+use tindra_model::{ApiError, Call};
+
+use super::refusal::Refusal;
+use super::route::Served;
+use super::{Backends, Edge, invoke_error};
+
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
+const TRACE_ID: &str = "x-amzn-trace-id";
+
+impl<B: Backends> Edge<B> {
+    /// Runs the function and answers with what it made of the event.
+    ///
+    /// The invoke is a task of its own: a client that goes away does not stop the function, as on AWS.
+    pub(super) async fn invoke(
+        &self,
+        served: Served,
+        parts: &Parts,
+        call: Call,
+        scope: Scope,
+        request_id: &str,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let request = typed(parts, call, scope, request_id);
+        let backends = Arc::clone(&self.backends);
+        let running = self.in_flight.enter();
+        let invoke = tokio::spawn(async move {
+            let result = backends.invoke(request).await;
+            drop(running);
+            result
+        });
+        match invoke.await {
+            Ok(Ok(response)) => Ok(answer(response)),
+            Ok(Err(error)) => Err(served.refuse(invoke_error::to_api(error))),
+            Err(error) => {
+                tracing::error!(request_id, error = &error as &dyn std::error::Error, "an invoke ended in a panic");
+                Err(served.refuse(ApiError::new("ServiceException", "The service encountered an internal error.")))
+            }
+        }
+    }
+}
+
+fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> InvokeRequest {
+    let mut text = |member: &str| match call.input.get_mut(member).map(Value::take) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let mode = match text("InvocationType").as_deref() {
+        Some("Event") => Mode::Event,
+        Some("DryRun") => Mode::DryRun,
+        _ => Mode::RequestResponse,
+    };
+    InvokeRequest {
+        scope,
+        function: text("FunctionName").unwrap_or_default(),
+        qualifier: text("Qualifier"),
+        mode,
+        log_tail: text("LogType").as_deref() == Some("Tail"),
+        client_context: text("ClientContext"),
+        payload: call.payload.unwrap_or_default(),
+        request_id: request_id.to_owned(),
+        trace_id: parts.headers.get(TRACE_ID).and_then(|id| id.to_str().ok()).map(str::to_owned),
+    }
+}
+
+fn answer(response: InvokeResponse) -> Response<Full<Bytes>> {
+    match response {
+        InvokeResponse::DryRun => {
+            let mut response = Response::new(Full::new(Bytes::new()));
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        InvokeResponse::Completed { finished, executed_version } => completed(finished, &executed_version),
+    }
+}
+
+fn completed(finished: Finished, executed_version: &str) -> Response<Full<Bytes>> {
+    let (payload, is_error) = match finished.outcome {
+        Outcome::Success(payload) => (payload, false),
+        Outcome::FunctionError(payload) => (payload, true),
+    };
+    let mut response = Response::new(Full::new(payload));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(version) = HeaderValue::from_str(executed_version) {
+        headers.insert(EXECUTED_VERSION, version);
+    }
+    if is_error {
+        headers.insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
+    }
+    if let Some(tail) = finished.log_tail
+        && let Ok(tail) = HeaderValue::from_str(&STANDARD.encode(tail))
+    {
+        headers.insert(LOG_RESULT, tail);
+    }
+    response
+}

@@ -1,0 +1,74 @@
+//! The real parts behind the edge.
+
+use bytes::Bytes;
+use tindra_control::{Caller, Control};
+use tindra_core::function::Scope;
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
+use tindra_model::{ApiError, Call, Reply};
+use tindra_services::logs::LogsService;
+use tindra_store::Store;
+use tindra_worker::Worker;
+
+use crate::edge::{Backends, Health, HealthLayer};
+use crate::telemetry;
+
+/// A key that need not exist: health asks only whether the store answers.
+const PROBE_KEY: &str = "health/probe";
+
+/// Control plane, invoke path and logs over one store and one worker.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    control: Control,
+    invoker: Invoker<Worker>,
+    logs: LogsService,
+    store: Store,
+    layers: Vec<HealthLayer>,
+}
+
+impl Parts {
+    pub(crate) fn new(
+        control: Control,
+        invoker: Invoker<Worker>,
+        logs: LogsService,
+        store: Store,
+        layers: Vec<HealthLayer>,
+    ) -> Self {
+        Self { control, invoker, logs, store, layers }
+    }
+}
+
+impl Backends for Parts {
+    async fn control(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
+        self.control.call(caller, call).await
+    }
+
+    async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        self.logs.call(scope, call).await
+    }
+
+    async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        self.invoker.invoke(request).await
+    }
+
+    async fn code(&self, token: &str) -> Option<Bytes> {
+        self.control.code(token).await
+    }
+
+    async fn reset(&self) -> Result<(), String> {
+        self.control.reset().await.map_err(|error| error.to_string())
+    }
+
+    async fn health(&self) -> Health {
+        let store = self.store.metadata.get(PROBE_KEY).await.is_ok();
+        Health {
+            status: if store { "ok" } else { "failing" },
+            version: env!("CARGO_PKG_VERSION"),
+            store,
+            layers: self.layers.clone(),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        telemetry::metrics().render()
+    }
+}

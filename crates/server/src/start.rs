@@ -1,0 +1,274 @@
+//! Starting and stopping: each one function that reads as a list.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_control::{Control, ControlOptions};
+use tindra_core::clock::{Clock, SystemClock};
+use tindra_core::function::Scope;
+use tindra_invoke::{Invoker, InvokerOptions};
+use tindra_sandbox::{Launcher, LauncherOptions, Layer};
+use tindra_services::logs::LogsService;
+use tindra_store::{Store, StoreOptions};
+use tindra_worker::{Worker, WorkerOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::adapters::{EndpointToEdge, LogsToService};
+use crate::auth::Authenticator;
+use crate::config::{Auth, Config};
+use crate::data_directory::{self, DataDirectory};
+use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
+use crate::error::ServerError;
+use crate::parts::Parts;
+use crate::signals::Signals;
+use crate::{credentials, listener, telemetry, tls};
+
+/// How often the histograms are compacted, so that they do not grow when nobody reads `/metrics`.
+const METRICS_UPKEEP: Duration = Duration::from_secs(10);
+
+/// The launcher process, with the data directory claimed for this server.
+#[derive(Debug)]
+pub struct Ground {
+    launcher: Launcher,
+    data: DataDirectory,
+}
+
+impl Ground {
+    /// The layers of the sandbox, as a table for the operator.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        self.launcher.layers()
+    }
+}
+
+/// Claims the data directory, sweeps up what a killed server left there, and starts the launcher process.
+///
+/// To be called before the process has any thread: before the tokio runtime exists.
+///
+/// # Errors
+/// When another server uses the directory, when no sandbox can be made on this machine, or when layers are
+/// missing and the address can be reached from other machines.
+pub fn launcher(config: &Config) -> Result<Ground, ServerError> {
+    let data = data_directory::claim(config)?;
+    let options = LauncherOptions { state_directory: config.sandbox_directory(), open_to_degraded: true };
+    let launcher = Launcher::start(options).map_err(|source| ServerError::Launcher { source: source.into() })?;
+    refuse_missing_layers(config, launcher.layers())?;
+    Ok(Ground { launcher, data })
+}
+
+fn refuse_missing_layers(config: &Config, layers: &[Layer]) -> Result<(), ServerError> {
+    if config.listen.ip().is_loopback() || config.allow_missing_layers {
+        return Ok(());
+    }
+    let missing: Vec<&str> = layers.iter().filter(|layer| !layer.holds).map(|layer| layer.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ServerError::MissingLayers { address: config.listen, layers: missing.join(", ") })
+}
+
+/// The server; see [`Server::start`].
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Opens the store, starts every part, joins them, and listens.
+    ///
+    /// # Errors
+    /// Names the step that failed; nothing is left running.
+    pub async fn start(config: Config, ground: Ground) -> Result<Running, ServerError> {
+        let Ground { launcher, data } = ground;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let signals = Signals::listen()?;
+        raise_open_files();
+        let listener = bind(&config)?;
+        let address = listener.local_addr().map_err(|source| ServerError::bind(config.listen, source))?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let authenticator = authenticator(&config)?;
+        let (stop, stopping) = watch::channel(false);
+        // Functions that still run during the grace period may still call back.
+        let (close, closing) = watch::channel(false);
+
+        let store = open_store(&config, &clock).await?;
+        let logs = LogsService::new(store.clone(), Arc::clone(&clock));
+        let endpoint = Arc::new(EndpointToEdge::new(closing.clone()));
+        let sink = Arc::new(LogsToService(logs.ingest()));
+        let layers = layers(&launcher);
+        let worker = Worker::start(
+            worker_options(&config)?,
+            launcher,
+            store.clone(),
+            Arc::clone(&clock),
+            sink,
+            Arc::clone(&endpoint) as _,
+        )
+        .await
+        .map_err(|source| ServerError::Part { part: "execution environments", source: source.into() })?;
+        let invoker = Invoker::start(store.clone(), worker.clone(), Arc::clone(&clock), invoker_options(&config))
+            .await
+            .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
+        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config));
+        let parts = Arc::new(Parts::new(control, invoker, logs.clone(), store, layers));
+        let edge = Arc::new(Edge::new(parts, edge_options(&config, address, authenticator, clock)));
+        endpoint.connect(Arc::clone(&edge));
+        let accepting =
+            tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
+        let upkeep = tokio::spawn(metrics_upkeep(closing));
+        tracing::info!(%address, data = %config.data.display(), "serving");
+        Ok(Running { config, address, stop, close, signals, accepting, upkeep, edge, worker, logs, _data: data })
+    }
+}
+
+/// A server that runs, until [`Running::wait`] or [`Running::shutdown`] has returned.
+#[derive(Debug)]
+pub struct Running {
+    config: Config,
+    /// Where it listens, with the real port.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    close: watch::Sender<bool>,
+    signals: Signals,
+    accepting: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
+    edge: Arc<Edge<Parts>>,
+    worker: Worker,
+    logs: LogsService,
+    _data: DataDirectory,
+}
+
+impl Running {
+    /// For `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The configuration that it runs with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops as [`Running::shutdown`] does.
+    pub async fn wait(mut self) {
+        let signal = self.signals.next().await;
+        tracing::info!(signal, grace_period_s = self.config.grace_period.as_secs(), "stopping");
+        self.shutdown().await;
+    }
+
+    /// Stops accepting, lets running invokes end within the grace period (a signal cuts it short), then ends
+    /// the environments and writes the logs out.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        self.drain().await;
+        self.accepting.abort();
+        let _ = self.close.send(true);
+        self.upkeep.abort();
+        self.worker.shutdown().await;
+        self.logs.flush().await;
+        tracing::info!("stopped");
+    }
+
+    async fn drain(&mut self) {
+        let drained = async {
+            let _ = (&mut self.accepting).await;
+            self.edge.wait_for_invokes().await;
+        };
+        tokio::select! {
+            () = drained => {}
+            () = tokio::time::sleep(self.config.grace_period) => {
+                tracing::warn!(running = self.edge.running_invokes(), "the grace period is over; invokes are cut off");
+            }
+            signal = self.signals.next() => {
+                tracing::warn!(signal, running = self.edge.running_invokes(), "a second signal; invokes are cut off");
+            }
+        }
+    }
+}
+
+fn bind(config: &Config) -> Result<TcpListener, ServerError> {
+    listener::bind(config.listen).map_err(|source| ServerError::bind(config.listen, source))
+}
+
+fn default_scope(config: &Config) -> Scope {
+    Scope { account: config.account.clone(), region: config.region.clone() }
+}
+
+fn authenticator(config: &Config) -> Result<Authenticator, ServerError> {
+    match config.auth {
+        Auth::Off => Ok(Authenticator::off(default_scope(config))),
+        Auth::SigV4 => {
+            let path = config.credentials_file();
+            let root = credentials::load_or_create(&path)?;
+            tracing::info!(path = %path.display(), "the operator's access key is kept there");
+            Ok(Authenticator::sigv4(default_scope(config), root, config.access_keys.clone()))
+        }
+    }
+}
+
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, ServerError> {
+    let (directory, clock) = (config.store_directory(), Arc::clone(clock));
+    let opened = tokio::task::spawn_blocking(move || Store::open_sqlite(&directory, StoreOptions::default(), clock));
+    match opened.await {
+        Ok(Ok(store)) => Ok(store),
+        Ok(Err(source)) => Err(ServerError::Part { part: "store", source: source.into() }),
+        Err(source) => Err(ServerError::Part { part: "store", source: source.into() }),
+    }
+}
+
+fn edge_options(
+    config: &Config,
+    address: SocketAddr,
+    authenticator: Authenticator,
+    clock: Arc<dyn Clock>,
+) -> EdgeOptions {
+    EdgeOptions {
+        authenticator,
+        mode: config.mode,
+        is_tls: config.tls.is_some(),
+        address: address.to_string(),
+        patience: Patience::default(),
+        clock,
+    }
+}
+
+fn layers(launcher: &Launcher) -> Vec<HealthLayer> {
+    let layer = |layer: &Layer| HealthLayer { name: layer.name, holds: layer.holds, detail: layer.detail.clone() };
+    launcher.layers().iter().map(layer).collect()
+}
+
+/// Every connection and every environment costs descriptors; the soft limit of most systems is for programs
+/// that still use `select`.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "failed to raise the limit of open files");
+    }
+}
+
+async fn metrics_upkeep(mut stop: watch::Receiver<bool>) {
+    let handle = telemetry::metrics();
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => handle.run_upkeep(),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+fn worker_options(_config: &Config) -> Result<WorkerOptions, ServerError> {
+    Ok(WorkerOptions::default())
+}
+fn invoker_options(_config: &Config) -> InvokerOptions {
+    InvokerOptions::default()
+}
+fn control_options(_config: &Config) -> ControlOptions {
+    ControlOptions::default()
+}

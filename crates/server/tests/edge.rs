@@ -1,0 +1,193 @@
+//! The HTTP edge over real sockets: what goes where, what is refused, and how slow a client may be.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{BOUND, exchange, one, scope, start, start_off};
+use tindra_server::auth::Authenticator;
+use tindra_server::config::Mode;
+use tindra_server::edge::{Patience, Peer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const INVOKE: &str = "POST /2015-03-31/functions/hello/invocations HTTP/1.1";
+
+fn signed(service: &str) -> String {
+    format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential=123456789012/20261123/eu-north-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
+#[tokio::test]
+async fn an_invoke_passes_bytes_through() {
+    let fixture = start_off().await;
+    let event = br#"{"b": 1,  "a":1e400, "a":2}"#;
+    let answer = one(fixture.address, &format!("{INVOKE}\r\nX-Amz-Log-Type: Tail"), event).await;
+    assert_eq!((answer.status, answer.body.as_slice()), (200, event.as_slice()));
+    assert_eq!(answer.header("x-amz-executed-version"), Some("$LATEST"));
+    assert_eq!(answer.header("x-amz-log-result"), Some("RU5ECg=="));
+    assert_eq!(answer.header("x-amz-function-error"), None);
+    assert_eq!(answer.header("x-amzn-requestid").map(str::len), Some(36));
+}
+
+#[tokio::test]
+async fn requests_are_told_apart() {
+    let fixture = start_off().await;
+    let settings = "GET /2016-08-19/account-settings HTTP/1.1";
+    let logs =
+        "POST / HTTP/1.1\r\nX-Amz-Target: Logs_20140328.DescribeLogGroups\r\nContent-Type: application/x-amz-json-1.1";
+    for (head, body, status, part) in [
+        (settings.to_owned(), "", 500, "000000000000/us-east-1"),
+        (format!("{settings}\r\n{}", signed("lambda")), "", 500, "123456789012/eu-north-1"),
+        (logs.to_owned(), "{}", 400, "DescribeLogGroups"),
+        (format!("{logs}\r\n{}", signed("logs")), "{}", 400, "DescribeLogGroups"),
+        ("POST / HTTP/1.1\r\nX-Amz-Target: Logs_20140328.Nonsense".to_owned(), "{}", 400, "UnknownOperationException"),
+        (format!("GET /bucket HTTP/1.1\r\n{}", signed("s3")), "", 400, "does not serve s3"),
+        (format!("POST / HTTP/1.1\r\n{}", signed("sts")), "", 400, "<Code>ServiceNotServed</Code>"),
+        ("POST / HTTP/1.1\r\nX-Amz-Target: DynamoDB_20120810.ListTables".to_owned(), "{}", 400, "DynamoDB"),
+        ("GET /2015-03-31/nonsense HTTP/1.1".to_owned(), "", 404, "not known"),
+        ("GET /_tindra/health HTTP/1.1".to_owned(), "", 200, "\"status\":\"ok\""),
+        ("GET /metrics HTTP/1.1".to_owned(), "", 200, "tindra_up 1"),
+        ("POST /_tindra/reset HTTP/1.1".to_owned(), "", 200, "{}"),
+        ("GET /_tindra/reset HTTP/1.1".to_owned(), "", 405, "use POST"),
+        ("GET /_tindra/code/good HTTP/1.1".to_owned(), "", 200, "PK"),
+        ("GET /_tindra/code/../../etc HTTP/1.1".to_owned(), "", 403, "expired"),
+        ("GET /_tindra/other HTTP/1.1".to_owned(), "", 404, "no such page"),
+    ] {
+        let answer = one(fixture.address, &head, body.as_bytes()).await;
+        let text = format!("{}\n{}", answer.head, answer.text());
+        assert!(answer.status == status && text.contains(part), "{head}: {text}");
+        assert!(answer.header("x-amzn-requestid").is_some(), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn reset_is_for_dev_only() {
+    let fixture = start(Authenticator::off(scope()), Mode::Serve, Patience::default(), Peer::Operator).await;
+    assert_eq!(one(fixture.address, "POST /_tindra/reset HTTP/1.1", b"").await.status, 403);
+}
+
+#[tokio::test]
+async fn bodies_have_limits_by_operation() {
+    let fixture = start_off().await;
+    let mut event = vec![b' '; 6_291_456];
+    event[0] = b'1';
+    assert_eq!(one(fixture.address, INVOKE, &event).await.status, 200);
+    event.push(b' ');
+    let answer = one(fixture.address, INVOKE, &event).await;
+    assert_eq!((answer.status, answer.header("x-amzn-errortype")), (413, Some("RequestTooLargeException")));
+
+    let settings = "PUT /2015-03-31/functions/hello/configuration HTTP/1.1";
+    let answer = one(fixture.address, settings, &vec![b' '; (1 << 20) + 1]).await;
+    assert_eq!((answer.status, answer.header("x-amzn-errortype")), (413, Some("RequestEntityTooLargeException")));
+
+    let create = "POST /2015-03-31/functions HTTP/1.1";
+    let answer = one(fixture.address, create, &vec![b' '; 70_167_212]).await;
+    assert_eq!((answer.status, answer.header("x-amzn-errortype")), (413, Some("RequestEntityTooLargeException")));
+    assert!(
+        answer.text().contains("smaller than 70167211 bytes for the CreateFunction operation"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[tokio::test]
+async fn framing_tricks_are_refused_and_nothing_follows_them() {
+    let fixture = start_off().await;
+    let tail = "\r\n\r\n0\r\n\r\nGET /_tindra/health HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (head, status) in [
+        ("GET / HTTP/1.1", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b", 400),
+        ("GET / HTTP/1.1\r\nHost: a b", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", 404),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", 404),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5", 400),
+        ("GET / HTTP/1.1\r\nHost : a", 400),
+        ("GARBAGE", 400),
+    ] {
+        let answers = exchange(fixture.address, format!("{head}{tail}").as_bytes()).await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        assert_eq!(statuses, [status], "{head:?}: {answers:?}");
+    }
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(100_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "a: b\r\n".repeat(200));
+    for (request, expected) in [(long, [414, 431]), (many, [431, 431])] {
+        let answers = exchange(fixture.address, request.as_bytes()).await;
+        assert!(expected.contains(&answers[0].status), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn continue_and_keep_alive() {
+    let fixture = start_off().await;
+    let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+    for _ in 0..2 {
+        let head = format!("{INVOKE}\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        read_until(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n").await;
+        stream.write_all(b"{}").await.unwrap();
+        read_until(&mut stream, "\r\n\r\n{}").await;
+    }
+}
+
+async fn read_until(stream: &mut TcpStream, end: &str) {
+    let mut received = Vec::new();
+    let reading = async {
+        while !received.ends_with(end.as_bytes()) {
+            received.push(stream.read_u8().await.unwrap());
+        }
+    };
+    tokio::time::timeout(BOUND, reading).await.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&received)));
+}
+
+#[tokio::test]
+async fn slow_heads_and_idle_connections_end_but_not_slow_functions() {
+    let patience =
+        Patience { head: Duration::from_millis(300), idle: Duration::from_millis(600), write: Duration::from_secs(60) };
+    let fixture = start(Authenticator::off(scope()), Mode::Dev, patience, Peer::Operator).await;
+
+    let started = Instant::now();
+    let mut slow = TcpStream::connect(fixture.address).await.unwrap();
+    slow.write_all(b"GET / HT").await.unwrap();
+    let mut received = Vec::new();
+    let _ = tokio::time::timeout(BOUND, slow.read_to_end(&mut received)).await.unwrap();
+    assert!(started.elapsed() >= patience.head && received.is_empty(), "{received:?}");
+
+    let started = Instant::now();
+    let mut idle = TcpStream::connect(fixture.address).await.unwrap();
+    let _ = tokio::time::timeout(BOUND, idle.read_to_end(&mut received)).await.unwrap();
+    assert!(started.elapsed() >= patience.idle && received.is_empty(), "{received:?}");
+
+    let mut patient = TcpStream::connect(fixture.address).await.unwrap();
+    let request = format!("{INVOKE}\r\nHost: x\r\nContent-Length: 6\r\n\r\n\"wait\"");
+    patient.write_all(request.as_bytes()).await.unwrap();
+    assert!(tokio::time::timeout(patience.idle * 2, patient.read_u8()).await.is_err(), "no answer, no end");
+    fixture.fakes.proceed.notify_one();
+    read_until(&mut patient, "\r\n\r\n\"wait\"").await;
+    // The wait for the next request starts with the answer, not with the connection.
+    patient.write_all(format!("{INVOKE}\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes()).await.unwrap();
+    read_until(&mut patient, "\r\n\r\n{}").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_does_not_stop_the_function() {
+    let fixture = start_off().await;
+    let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+    let request = format!("{INVOKE}\r\nHost: x\r\nContent-Length: 6\r\n\r\n\"wait\"");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // The event is on its way; the client is gone before the answer.
+    assert!(tokio::time::timeout(Duration::from_millis(200), stream.read_u8()).await.is_err());
+    drop(stream);
+    fixture.fakes.proceed.notify_one();
+    tokio::time::timeout(BOUND, fixture.fakes.ended.notified()).await.expect("the function ran on");
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_are_refused_with_auth_off() {
+    let fixture = start_off().await;
+    assert_eq!(one(fixture.address, &format!("{INVOKE}\r\nOrigin: https://example.com"), b"{}").await.status, 403);
+    assert_eq!(one(fixture.address, &format!("{INVOKE}\r\nOrigin: http://localhost:3000"), b"{}").await.status, 200);
+}

@@ -1,0 +1,188 @@
+//! An edge on a real socket in front of fake parts, and a client that sends exactly the bytes it is told to.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own share of this")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tindra_control::Caller;
+use tindra_core::clock::{Clock, SystemClock};
+use tindra_core::function::Scope;
+use tindra_invoke::environments::{Finished, Outcome};
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
+use tindra_model::{ApiError, Call, Reply};
+use tindra_server::auth::Authenticator;
+use tindra_server::config::Mode;
+use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+
+/// Long enough for a busy machine; a test that waits this long has failed.
+pub const BOUND: Duration = Duration::from_secs(20);
+
+/// Parts that answer with what they were asked.
+#[derive(Debug, Default)]
+pub struct Fakes {
+    /// With the event `"wait"` an invoke waits for this.
+    pub proceed: Notify,
+    /// Told when such an invoke has ended.
+    pub ended: Notify,
+}
+
+impl Backends for Fakes {
+    async fn control(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
+        match call.operation.name() {
+            "GetAccountSettings" => {
+                let region = format!("{}/{}", caller.scope.account, caller.scope.region);
+                Err(ApiError::new("ServiceException", region))
+            }
+            "CreateFunction" => {
+                let size = call.input["Code"]["ZipFile"].as_str().map_or(0, str::len);
+                Err(ApiError::new("InvalidParameterValueException", format!("got {size}")))
+            }
+            name => Err(ApiError::new("ServiceException", name.to_owned())),
+        }
+    }
+
+    async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
+    async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        if request.payload.as_ref() == b"\"wait\"" {
+            self.proceed.notified().await;
+            self.ended.notify_one();
+        }
+        let finished = Finished {
+            outcome: Outcome::Success(request.payload),
+            log_tail: request.log_tail.then(|| Bytes::from_static(b"END\n")),
+        };
+        Ok(InvokeResponse::Completed { finished, executed_version: "$LATEST".to_owned() })
+    }
+
+    async fn code(&self, token: &str) -> Option<Bytes> {
+        (token == "good").then(|| Bytes::from_static(b"PK"))
+    }
+
+    async fn reset(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn health(&self) -> Health {
+        Health { status: "ok", version: "0", store: true, layers: Vec::new() }
+    }
+
+    fn metrics(&self) -> String {
+        "tindra_up 1\n".to_owned()
+    }
+}
+
+pub fn scope() -> Scope {
+    Scope { account: "000000000000".to_owned(), region: "us-east-1".to_owned() }
+}
+
+/// A running edge.
+pub struct Fixture {
+    pub address: SocketAddr,
+    pub fakes: Arc<Fakes>,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+pub async fn start(authenticator: Authenticator, mode: Mode, patience: Patience, peer: Peer) -> Fixture {
+    start_at(authenticator, mode, patience, peer, Arc::new(SystemClock::new())).await
+}
+
+pub async fn start_at(
+    authenticator: Authenticator,
+    mode: Mode,
+    patience: Patience,
+    peer: Peer,
+    clock: Arc<dyn Clock>,
+) -> Fixture {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let fakes = Arc::new(Fakes::default());
+    let options = EdgeOptions { authenticator, mode, is_tls: false, address: address.to_string(), patience, clock };
+    let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(Arc::clone(&edge).serve(stream, peer.clone(), stopping.clone()));
+        }
+    });
+    Fixture { address, fakes, stop }
+}
+
+/// With auth off, as an operator, in dev.
+pub async fn start_off() -> Fixture {
+    start(Authenticator::off(scope()), Mode::Dev, Patience::default(), Peer::Operator).await
+}
+
+/// What came back for one request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+/// Sends bytes and reads answers until the server closes.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<Answer> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may answer and close before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    let mut received = Vec::new();
+    let _ = tokio::time::timeout(BOUND, stream.read_to_end(&mut received)).await.expect("the server answers in time");
+    parse(&received)
+}
+
+/// Sends one request head and body, closing afterwards, and reads the one answer.
+pub async fn one(address: SocketAddr, head: &str, body: &[u8]) -> Answer {
+    let mut bytes = format!("{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len())
+        .into_bytes();
+    bytes.extend_from_slice(body);
+    let mut answers = exchange(address, &bytes).await;
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    answers.remove(0)
+}
+
+fn parse(mut bytes: &[u8]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    while let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        bytes = &bytes[end + 4..];
+        if status == 100 {
+            continue;
+        }
+        let mut answer = Answer { status, head, body: Vec::new() };
+        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        answer.body = bytes[..length].to_vec();
+        bytes = &bytes[length..];
+        answers.push(answer);
+    }
+    answers
+}
