@@ -1,1 +1,5 @@
 //! The execution environments of one machine.
+
+pub mod code_cache;
+pub mod packs;
+pub mod preparation;

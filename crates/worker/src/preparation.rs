@@ -1,0 +1,253 @@
+//! Makes deployments ready: pack and code of every unsettled function, then the settled record.
+//!
+//! The store is the queue. A function whose `desired` deployment is unsettled is work to do, whoever wrote it
+//! and however often this process was killed in between; settling is one compare-and-set, and a deployment
+//! that was replaced meanwhile settles nothing. Different functions are prepared side by side.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tindra_core::function::{Architecture, Code, Deployment, Function, Reason};
+use tindra_core::runtime::Runtime;
+use tindra_store::{Batch, Precondition, Record, Store, StoreError};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::code_cache::{CodeCache, CodeError};
+use crate::packs::{PackError, Packs, Progress};
+
+/// Functions prepared at the same time; each may inflate 250 MB.
+const CONCURRENCY_MAX: usize = 4;
+/// Records read at once.
+const PAGE: usize = 256;
+/// Wait after the store failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The running preparation. Dropping it stops it; what it was at is taken up again by the next one.
+#[derive(Debug)]
+pub struct Preparation {
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Preparation {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Preparation {
+    /// Starts to prepare the functions of a store, those first that are unsettled now.
+    #[must_use]
+    pub fn start(store: Store, packs: Arc<Packs>, code: Arc<CodeCache>) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            packs,
+            code,
+            under_way: Mutex::default(),
+            permits: Semaphore::new(CONCURRENCY_MAX),
+        });
+        Self { task: tokio::spawn(run(shared)) }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    packs: Arc<Packs>,
+    code: Arc<CodeCache>,
+    /// Generations that have a task.
+    under_way: Mutex<HashSet<Uuid>>,
+    permits: Semaphore,
+}
+
+async fn run(shared: Arc<Shared>) {
+    // Aborting this task drops the set, and that aborts the preparations in it.
+    let mut tasks = JoinSet::new();
+    let mut watch = shared.store.metadata.watch(&Function::key_prefix(None));
+    loop {
+        // Watching before listing: a change in between is seen twice rather than never.
+        while let Err(error) = prepare_all(&shared, &mut tasks).await {
+            tracing::warn!(%error, "the functions could not be listed; trying again");
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        loop {
+            while tasks.try_join_next().is_some() {}
+            match watch.changed().await {
+                None => break,
+                Some(keys) if keys.is_empty() => return,
+                Some(keys) => {
+                    for key in keys {
+                        prepare_key(&shared, &mut tasks, &key).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lists every function, prepares the unsettled ones, and tells the code cache what is needed.
+async fn prepare_all(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
+    let mut needed = HashSet::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = shared.store.metadata.list(&Function::key_prefix(None), after.as_deref(), PAGE).await?;
+        for record in &page {
+            let Some(function) = parse(record) else { continue };
+            needed.insert(function.desired.code.sha256.clone());
+            needed.extend(function.serving.as_ref().map(|serving| serving.code.sha256.clone()));
+            prepare_function(shared, tasks, function);
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+            _ => break,
+        }
+    }
+    shared.code.sweep(needed).await;
+    Ok(())
+}
+
+async fn prepare_key(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, key: &str) {
+    loop {
+        match shared.store.metadata.get(key).await {
+            Ok(record) => {
+                if let Some(function) = record.as_ref().and_then(parse) {
+                    prepare_function(shared, tasks, function);
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(key, %error, "a function could not be read; trying again");
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+fn parse(record: &Record) -> Option<Function> {
+    serde_json::from_slice(&record.value)
+        .inspect_err(|error| tracing::error!(key = record.key, %error, "a function's record cannot be read"))
+        .ok()
+}
+
+fn prepare_function(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, function: Function) {
+    let generation = function.desired.generation;
+    if !function.is_unsettled() || !lock(&shared.under_way).insert(generation) {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    tasks.spawn(async move {
+        prepare(&shared, &function).await;
+        lock(&shared.under_way).remove(&generation);
+    });
+}
+
+async fn prepare(shared: &Shared, function: &Function) {
+    let Ok(_permit) = shared.permits.acquire().await else { return };
+    let outcome = make_ready(shared, &function.name, &function.desired).await;
+    if let Err(reason) = &outcome {
+        tracing::warn!(function = function.arn(), code = reason.code, reason = reason.message, "a deployment failed");
+    }
+    let key = Function::key(&function.scope, &function.name);
+    while let Err(error) = settle(&shared.store, &key, function, outcome.clone()).await {
+        if !matches!(error, StoreError::Conflict { .. }) {
+            tracing::warn!(key, %error, "a deployment could not be settled; trying again");
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    }
+}
+
+async fn settle(store: &Store, key: &str, prepared: &Function, outcome: Result<(), Reason>) -> Result<(), StoreError> {
+    let Some(record) = store.metadata.get(key).await? else { return Ok(()) };
+    let Some(mut function) = parse(&record) else { return Ok(()) };
+    if function.id != prepared.id || !function.settle(prepared.desired.generation, outcome, Uuid::new_v4()) {
+        return Ok(());
+    }
+    let value = serde_json::to_vec(&function).map_err(|source| StoreError::Storage {
+        attempt: format!("encode the record {key}"),
+        source: Box::new(source),
+    })?;
+    store.metadata.commit(Batch::default().put(key, Precondition::Revision(record.revision), value)).await?;
+    Ok(())
+}
+
+async fn make_ready(shared: &Shared, name: &str, deployment: &Deployment) -> Result<(), Reason> {
+    let configuration = &deployment.configuration;
+    if configuration.architecture != Architecture::host() {
+        return Err(reason(
+            "InvalidConfiguration",
+            format!(
+                "The function is for {} and this machine is {}.",
+                configuration.architecture.as_str(),
+                Architecture::host().as_str()
+            ),
+        ));
+    }
+    let runtime = Runtime::parse(&configuration.runtime);
+    let progress = Logged { runtime: runtime.name(), function: name };
+    let (pack, code) = tokio::join!(shared.packs.ensure(&runtime, &progress), shared.code.ensure(&deployment.code));
+    pack.map_err(|error| pack_reason(&error))?;
+    code.map_err(|error| code_reason(&error, &deployment.code))?;
+    Ok(())
+}
+
+fn pack_reason(error: &PackError) -> Reason {
+    let code = match error {
+        PackError::Unsupported { .. } | PackError::NoInterpreter { .. } | PackError::WrongVersion { .. } => {
+            "InvalidRuntime"
+        }
+        PackError::Command { .. } | PackError::Io { .. } | PackError::Crashed { .. } => "InternalError",
+    };
+    reason(code, with_causes(error))
+}
+
+fn code_reason(error: &CodeError, code: &Code) -> Reason {
+    match error {
+        CodeError::Package(cause) => {
+            reason("InvalidZipFileException", format!("The code package cannot be used: {cause}."))
+        }
+        _ => {
+            tracing::error!(
+                sha256 = code.sha256,
+                error = with_causes(error),
+                "the code of a deployment could not be had"
+            );
+            reason("InternalError", with_causes(error))
+        }
+    }
+}
+
+fn reason(code: &str, message: String) -> Reason {
+    Reason { code: code.to_owned(), message }
+}
+
+/// The error and its causes in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says in the log why a deployment takes long.
+struct Logged<'a> {
+    runtime: &'a str,
+    function: &'a str,
+}
+
+impl Progress for Logged<'_> {
+    fn step(&self, step: &str, fraction: f32) {
+        tracing::info!(runtime = self.runtime, function = self.function, percent = fraction * 100.0, "{step}");
+    }
+}
+
+#[cfg(test)]
+mod tests;
