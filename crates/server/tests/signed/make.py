@@ -21,7 +21,6 @@ CASES = {
     "invoke_arn": ("POST", f"/2015-03-31/functions/{ARN}/invocations?Qualifier=%24LATEST", {}, b"{}", KEY, "lambda"),
     "session": ("GET", "/2015-03-31/functions", {}, b"", SESSION, "lambda"),
     "session_function": ("GET", "/2015-03-31/functions/hello", {}, b"", SESSION, "lambda"),
-    "wrong_service": ("GET", "/2015-03-31/functions", {}, b"", KEY, "logs"),
     "logs": ("POST", "/", {"X-Amz-Target": "Logs_20140328.DescribeLogGroups", "Content-Type": "application/x-amz-json-1.1"}, b"{}", KEY, "logs"),
 }
 
