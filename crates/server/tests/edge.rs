@@ -191,3 +191,21 @@ async fn pages_of_other_sites_are_refused_with_auth_off() {
     assert_eq!(one(fixture.address, &format!("{INVOKE}\r\nOrigin: https://example.com"), b"{}").await.status, 403);
     assert_eq!(one(fixture.address, &format!("{INVOKE}\r\nOrigin: http://localhost:3000"), b"{}").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_is_cut_off() {
+    let patience = Patience { write: Duration::from_millis(300), ..Patience::default() };
+    let fixture = start(Authenticator::off(scope()), Mode::Dev, patience, Peer::Operator).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // The answer must not fit into the buffers between the two.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(fixture.address).await.unwrap();
+    let event = vec![b'1'; 6_291_456];
+    let head = format!("{INVOKE}\r\nHost: x\r\nContent-Length: {}\r\n\r\n", event.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&event).await.unwrap();
+    tokio::time::timeout(BOUND, fixture.let_go.notified()).await.expect("the server gives up");
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received).await;
+    assert!(received.len() < event.len(), "{} bytes came", received.len());
+}

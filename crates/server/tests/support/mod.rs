@@ -88,6 +88,8 @@ pub fn scope() -> Scope {
 pub struct Fixture {
     pub address: SocketAddr,
     pub fakes: Arc<Fakes>,
+    /// Told when the server has let go of a connection.
+    pub let_go: Arc<Notify>,
     stop: watch::Sender<bool>,
 }
 
@@ -114,12 +116,19 @@ pub async fn start_at(
     let options = EdgeOptions { authenticator, mode, is_tls: false, address: address.to_string(), patience, clock };
     let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
     let (stop, stopping) = watch::channel(false);
+    let let_go = Arc::new(Notify::new());
+    let tell = Arc::clone(&let_go);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(Arc::clone(&edge).serve(stream, peer.clone(), stopping.clone()));
+            let serving = Arc::clone(&edge).serve(stream, peer.clone(), stopping.clone());
+            let tell = Arc::clone(&tell);
+            tokio::spawn(async move {
+                serving.await;
+                tell.notify_one();
+            });
         }
     });
-    Fixture { address, fakes, stop }
+    Fixture { address, fakes, let_go, stop }
 }
 
 /// With auth off, as an operator, in dev.
