@@ -25,7 +25,7 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n
 ///
 /// # Errors
 /// When the address is taken, not of this machine, or not allowed.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -45,7 +45,7 @@ pub(crate) fn bind_remedy(error: &io::Error) -> &'static str {
 }
 
 /// Accepts until `stop` turns true, then waits until the last connection has ended.
-pub(crate) async fn accept_all<B: Backends>(
+pub async fn accept_all<B: Backends>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     edge: Arc<Edge<B>>,

@@ -50,7 +50,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// When a file cannot be read, holds no certificate or key, or the two do not belong together.
-pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
     let unusable =

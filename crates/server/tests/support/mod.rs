@@ -26,6 +26,8 @@ pub const BOUND: Duration = Duration::from_secs(20);
 /// Parts that answer with what they were asked.
 #[derive(Debug, Default)]
 pub struct Fakes {
+    /// Told when an invoke with the event `"wait"` has begun.
+    pub begun: Notify,
     /// With the event `"wait"` an invoke waits for this.
     pub proceed: Notify,
     /// Told when such an invoke has ended.
@@ -53,6 +55,7 @@ impl Backends for Fakes {
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         if request.payload.as_ref() == b"\"wait\"" {
+            self.begun.notify_one();
             self.proceed.notified().await;
             self.ended.notify_one();
         }

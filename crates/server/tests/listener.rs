@@ -1,0 +1,130 @@
+//! The listening socket: how many at once, with TLS, and how it stops.
+
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use support::{BOUND, Fakes, scope};
+use tindra_core::clock::SystemClock;
+use tindra_server::auth::Authenticator;
+use tindra_server::config::{Mode, TlsFiles};
+use tindra_server::edge::{Edge, EdgeOptions, Patience};
+use tindra_server::{listener, tls};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const INVOKE: &str = "POST /2015-03-31/functions/hello/invocations HTTP/1.1\r\nHost: localhost\r\n";
+
+struct Listening {
+    address: std::net::SocketAddr,
+    fakes: Arc<Fakes>,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+fn listen(connections_max: usize, tls: Option<tokio_rustls::TlsAcceptor>) -> Listening {
+    let listener = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let fakes = Arc::new(Fakes::default());
+    let options = EdgeOptions {
+        authenticator: Authenticator::off(scope()),
+        mode: Mode::Dev,
+        is_tls: tls.is_some(),
+        address: address.to_string(),
+        patience: Patience::default(),
+        clock: Arc::new(SystemClock::new()),
+    };
+    let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
+    let (stop, stopping) = watch::channel(false);
+    let accepting = tokio::spawn(listener::accept_all(listener, tls, edge, connections_max, stopping));
+    Listening { address, fakes, stop, accepting }
+}
+
+async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), body: &str) -> String {
+    let request = format!("{INVOKE}Content-Length: {}\r\n\r\n{body}", body.len());
+    // A connection too many is answered before it asks.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut received = Vec::new();
+    let reading = async {
+        while !received.ends_with(format!("\r\n\r\n{body}").as_bytes()) {
+            let Ok(byte) = stream.read_u8().await else { break };
+            received.push(byte);
+        }
+    };
+    tokio::time::timeout(BOUND, reading).await.expect("an answer in time");
+    String::from_utf8(received).unwrap()
+}
+
+#[tokio::test]
+async fn one_connection_too_many_gets_a_clean_503() {
+    let listening = listen(1, None);
+    let mut first = TcpStream::connect(listening.address).await.unwrap();
+    assert!(ask(&mut first, "{}").await.starts_with("HTTP/1.1 200"));
+    let mut second = TcpStream::connect(listening.address).await.unwrap();
+    let mut refused = String::new();
+    let reading = second.read_to_string(&mut refused);
+    tokio::time::timeout(BOUND, reading).await.expect("a refusal in time").unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("Too many connections"), "{refused}");
+    drop(first);
+    let again = async {
+        loop {
+            let mut third = TcpStream::connect(listening.address).await.unwrap();
+            if ask(&mut third, "{}").await.starts_with("HTTP/1.1 200") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(BOUND, again).await.expect("the place becomes free");
+}
+
+#[tokio::test]
+async fn stopping_lets_a_running_invoke_end() {
+    let listening = listen(10, None);
+    let mut idle = TcpStream::connect(listening.address).await.unwrap();
+    assert!(ask(&mut idle, "{}").await.starts_with("HTTP/1.1 200"));
+    let mut busy = TcpStream::connect(listening.address).await.unwrap();
+    let answer = tokio::spawn(async move { ask(&mut busy, "\"wait\"").await });
+    tokio::time::timeout(BOUND, listening.fakes.begun.notified()).await.expect("the invoke begins");
+    listening.stop.send(true).unwrap();
+    assert_eq!(idle.read_to_end(&mut Vec::new()).await.unwrap(), 0, "an idle connection is closed");
+    assert!(!answer.is_finished() && !listening.accepting.is_finished());
+    listening.fakes.proceed.notify_one();
+    assert!(answer.await.unwrap().starts_with("HTTP/1.1 200"));
+    tokio::time::timeout(BOUND, listening.accepting).await.expect("the listener ends").unwrap();
+    assert!(TcpStream::connect(listening.address).await.is_err());
+}
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+}
+
+#[tokio::test]
+async fn https() {
+    let acceptor = tls::acceptor(&TlsFiles { certificate: file("cert.pem"), key: file("key.pem") }).unwrap();
+    let listening = listen(10, Some(acceptor));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(file("cert.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(listening.address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+    for _ in 0..2 {
+        assert!(ask(&mut stream, "{\"over\": \"tls\"}").await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let error = tls::acceptor(&TlsFiles { certificate: file("cert.pem"), key: file("other-key.pem") }).err().unwrap();
+    assert!(error.to_string().contains("other-key.pem"), "{error}");
+}
