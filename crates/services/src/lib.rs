@@ -1,1 +1,5 @@
-//! The APIs of the neighbours that a Lambda user needs at hand.
+//! The APIs of the neighbours that a Lambda user needs at hand, a folder each.
+//!
+//! They know the store and the wire shapes, and nothing of how functions run.
+
+pub mod logs;

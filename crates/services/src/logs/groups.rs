@@ -1,0 +1,65 @@
+//! DescribeLogGroups.
+
+use serde::{Deserialize, Serialize};
+use tindra_core::function::Scope;
+
+use super::names::{group_arn, store_scope};
+use super::{LogsError, LogsService, page};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    log_group_name_prefix: Option<String>,
+    log_group_name_pattern: Option<String>,
+    next_token: Option<String>,
+    limit: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Response {
+    log_groups: Vec<Group>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    log_group_name: String,
+    creation_time: u64,
+    metric_filter_count: u32,
+    arn: String,
+    stored_bytes: u64,
+    log_group_class: &'static str,
+    log_group_arn: String,
+}
+
+impl LogsService {
+    pub(super) async fn describe_groups(&self, scope: &Scope, request: Request) -> Result<Response, LogsError> {
+        if request.log_group_name_prefix.is_some() && request.log_group_name_pattern.is_some() {
+            return Err(LogsError::invalid(
+                "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
+            ));
+        }
+        let limit = page::limit(request.limit, page::NAMES_MAX)?;
+        let prefix = request.log_group_name_prefix.unwrap_or_default();
+        let pattern = request.log_group_name_pattern.unwrap_or_default();
+        let groups = self.store.logs.groups(&store_scope(scope)).await?;
+        let asked = groups.into_iter().filter(|group| {
+            let later = request.next_token.as_ref().is_none_or(|token| group.name > *token);
+            later && group.name.starts_with(&prefix) && group.name.contains(&pattern)
+        });
+        let (groups, next_token) = page::cut(asked, limit, |group| group.name.clone());
+        let log_groups = groups.into_iter().map(|group| Group {
+            arn: format!("{}:*", group_arn(scope, &group.name)),
+            log_group_arn: group_arn(scope, &group.name),
+            log_group_name: group.name,
+            creation_time: group.created_ms,
+            metric_filter_count: 0,
+            stored_bytes: group.stored_bytes,
+            log_group_class: "STANDARD",
+        });
+        Ok(Response { log_groups: log_groups.collect(), next_token })
+    }
+}

@@ -1,0 +1,78 @@
+//! CloudWatch Logs over the store's log streams: what `aws logs`, `sam logs` and `tindra logs` read.
+//!
+//! [`LogsService`] answers the API; [`LogIngest`] takes lines from the functions without ever making them
+//! wait. Operations that are not in [`LogsService::answer`] are refused by name.
+
+mod changes;
+mod error;
+mod filter;
+mod groups;
+mod ingest;
+mod names;
+mod page;
+mod pattern;
+mod read;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tindra_core::clock::Clock;
+use tindra_core::function::Scope;
+use tindra_store::Store;
+
+pub use error::LogsError;
+pub use ingest::LogIngest;
+
+/// CloudWatch Logs of every account and region.
+#[derive(Clone, Debug)]
+pub struct LogsService {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    ingest: LogIngest,
+}
+
+impl LogsService {
+    /// Starts the writer of lines, so it must be called inside a tokio runtime.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        let ingest = LogIngest::start(Arc::clone(&store.logs), Arc::clone(&clock));
+        Self { store, clock, ingest }
+    }
+
+    /// A cheap handle for whoever has lines to store.
+    #[must_use]
+    pub fn ingest(&self) -> LogIngest {
+        self.ingest.clone()
+    }
+
+    /// Answers one operation, told by its name in the service model, with the members of its output.
+    ///
+    /// # Errors
+    /// As the API has them; see [`LogsError`].
+    pub async fn answer(&self, scope: &Scope, operation: &str, input: Value) -> Result<Value, LogsError> {
+        match operation {
+            "DescribeLogGroups" => output(self.describe_groups(scope, parse(input)?).await?),
+            "DescribeLogStreams" => output(self.describe_streams(scope, parse(input)?).await?),
+            "GetLogEvents" => output(self.get_events(scope, parse(input)?).await?),
+            "FilterLogEvents" => output(self.filter_events(scope, parse(input)?).await?),
+            "CreateLogGroup" => self.create_group(scope, parse(input)?).await.map(|()| json!({})),
+            "DeleteLogGroup" => self.delete_group(scope, parse(input)?).await.map(|()| json!({})),
+            "CreateLogStream" => self.create_stream(scope, parse(input)?).await.map(|()| json!({})),
+            "PutLogEvents" => output(self.put_events(scope, parse(input)?).await?),
+            _ => Err(LogsError::unknown_operation(operation)),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(input: Value) -> Result<T, LogsError> {
+    serde_json::from_value(input).map_err(|error| LogsError::new("SerializationException", error.to_string()))
+}
+
+fn output(shape: impl Serialize) -> Result<Value, LogsError> {
+    serde_json::to_value(shape).map_err(|error| LogsError::new("ServiceUnavailableException", error.to_string()))
+}
