@@ -1,0 +1,111 @@
+//! The server's side of a sandbox's network: name resolution, the way out, and the way back to Tindra.
+//!
+//! Each sandbox has a network namespace of its own in which nothing is routed. The sockets that its programs
+//! can reach were bound inside it and handed to the server; [`serve`] answers on them until the
+//! [`NetworkGuard`] is dropped. Who is asking follows from the socket, never from what is sent over it.
+
+pub mod cidr;
+pub mod dns;
+mod egress;
+pub mod egress_policy;
+mod endpoint;
+mod local_address;
+
+pub use cidr::Cidr;
+pub use dns::{Resolver, ResolverOptions};
+pub use egress_policy::{EgressMode, EgressPolicy};
+pub use endpoint::{EnvironmentIdentity, FunctionEndpoint};
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+/// Wait after `accept` failed, for example because the server is out of descriptors.
+const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// The listening sockets of one namespace.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Where a function finds its `AWS_ENDPOINT_URL`.
+    pub endpoint: TcpListener,
+    /// Name server, UDP.
+    pub dns_udp: UdpSocket,
+    /// Name server, TCP.
+    pub dns_tcp: TcpListener,
+    /// Transparent listener that accepts connections to every other address: `local_addr()` of a connection is
+    /// the destination that was asked for. `None` when this machine cannot have one; then nothing leads out.
+    pub egress: Option<TcpListener>,
+}
+
+/// What the namespaces of one server share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Which destinations may be reached.
+    pub policy: Arc<EgressPolicy>,
+    /// Who knows names.
+    pub resolver: Arc<Resolver>,
+    /// Who serves functions' calls to Tindra.
+    pub endpoint: Arc<dyn FunctionEndpoint>,
+}
+
+/// The tasks of one namespace. Dropping it ends them and closes every connection that they hold.
+#[derive(Debug)]
+pub struct NetworkGuard {
+    _tasks: JoinSet<()>,
+}
+
+/// Answers on the sockets of one namespace, as `identity`, until the guard is dropped.
+///
+/// To be called inside a tokio runtime.
+///
+/// # Errors
+/// When a socket cannot be used asynchronously.
+pub fn serve(sockets: Sockets, shared: &Shared, identity: &Arc<EnvironmentIdentity>) -> io::Result<NetworkGuard> {
+    let function = identity.function_name.as_str();
+    let endpoint = asynchronous(sockets.endpoint)?;
+    let dns_tcp = asynchronous(sockets.dns_tcp)?;
+    sockets.dns_udp.set_nonblocking(true)?;
+    let dns_udp = tokio::net::UdpSocket::from_std(sockets.dns_udp)?;
+    let egress = sockets.egress.map(asynchronous).transpose()?;
+
+    let mut tasks = JoinSet::new();
+    let questions = Arc::new(dns::Questioner::new(Arc::clone(&shared.resolver)));
+    tasks.spawn(dns::serve_udp(dns_udp, Arc::clone(&questions)).instrument(tracing::debug_span!("dns_udp", function)));
+    tasks.spawn(dns::serve_tcp(dns_tcp, questions).instrument(tracing::debug_span!("dns_tcp", function)));
+    tasks.spawn(
+        endpoint::accept_all(endpoint, Arc::clone(&shared.endpoint), Arc::clone(identity))
+            .instrument(tracing::debug_span!("endpoint", function)),
+    );
+    if let Some(listener) = egress {
+        tasks.spawn(
+            egress::accept_all(listener, Arc::clone(&shared.policy))
+                .instrument(tracing::debug_span!("egress", function)),
+        );
+    }
+    Ok(NetworkGuard { _tasks: tasks })
+}
+
+fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+/// The next connection; a failing `accept` is tried again for ever, because the namespace needs its sockets.
+async fn accept(listener: &tokio::net::TcpListener) -> tokio::net::TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => return connection,
+            Err(error) => {
+                tracing::warn!(%error, "a connection from a sandbox could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

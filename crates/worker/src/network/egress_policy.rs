@@ -1,0 +1,205 @@
+//! Which destinations a function may reach.
+//!
+//! The rules look at the address that is about to be connected to, never at a name, so that a name server
+//! that changes its mind (DNS rebinding) gains nothing.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::cidr::Cidr;
+
+/// What holds for destinations that no rule names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EgressMode {
+    /// The public internet can be reached; private, local and reserved networks cannot.
+    #[default]
+    Public,
+    /// Only what the operator allows.
+    DenyAll,
+}
+
+/// The rules for connections out of sandboxes.
+#[derive(Clone, Debug)]
+pub struct EgressPolicy {
+    mode: EgressMode,
+    allowed: Vec<Cidr>,
+    denied: Vec<Cidr>,
+    denied_by_default: Vec<(Cidr, &'static str)>,
+}
+
+/// What the policy says about one destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Connect.
+    Allowed,
+    /// Do not; the text says why, for the log.
+    Denied(&'static str),
+}
+
+impl Default for EgressPolicy {
+    fn default() -> Self {
+        Self::new(EgressMode::Public, Vec::new(), Vec::new())
+    }
+}
+
+impl EgressPolicy {
+    /// The rules of an operator: `denied` beats `allowed`, and `allowed` beats what is denied by default.
+    /// An address of this machine is open only to an entry of `allowed` that is exactly this address, so that
+    /// allowing `10.0.0.0/8` does not open the machine itself.
+    #[must_use]
+    pub fn new(mode: EgressMode, allowed: Vec<Cidr>, denied: Vec<Cidr>) -> Self {
+        Self { mode, allowed, denied, denied_by_default: denied_by_default() }
+    }
+
+    /// Decides about one destination. `is_of_this_machine` tells whether an address belongs to the host.
+    #[must_use]
+    pub fn decide(&self, destination: IpAddr, is_of_this_machine: impl Fn(IpAddr) -> bool) -> Decision {
+        let destination = destination.to_canonical();
+        let within = |networks: &[Cidr]| networks.iter().any(|network| network.contains(destination));
+        if within(&self.denied) {
+            return Decision::Denied("denied by the operator");
+        }
+        if self.allowed.iter().any(|network| network.is_exactly(destination)) {
+            return Decision::Allowed;
+        }
+        if destination.is_loopback() || destination.is_unspecified() || is_of_this_machine(destination) {
+            return Decision::Denied("an address of this machine");
+        }
+        if within(&self.allowed) {
+            return Decision::Allowed;
+        }
+        if self.mode == EgressMode::DenyAll {
+            return Decision::Denied("not allowed by the operator");
+        }
+        match self.denied_by_default.iter().find(|(network, _)| network.contains(destination)) {
+            Some((_, reason)) => Decision::Denied(reason),
+            None => Decision::Allowed,
+        }
+    }
+}
+
+/// Networks that are not the public internet: the IANA special-purpose registries, less those that are only
+/// for documentation and benchmarks (nobody is there, and test set-ups use them).
+fn denied_by_default() -> Vec<(Cidr, &'static str)> {
+    vec![
+        (Cidr::v4([0, 0, 0, 0], 8), "this network"),
+        (Cidr::v4([10, 0, 0, 0], 8), "a private network"),
+        (Cidr::v4([100, 64, 0, 0], 10), "a carrier's shared network"),
+        (Cidr::v4([127, 0, 0, 0], 8), "loopback"),
+        (Cidr::v4([169, 254, 0, 0], 16), "link-local (metadata services)"),
+        (Cidr::v4([172, 16, 0, 0], 12), "a private network"),
+        (Cidr::v4([192, 0, 0, 0], 24), "protocol assignments"),
+        (Cidr::v4([192, 168, 0, 0], 16), "a private network"),
+        (Cidr::v4([224, 0, 0, 0], 4), "multicast"),
+        (Cidr::v4([240, 0, 0, 0], 4), "reserved or broadcast"),
+        // Includes unspecified, loopback and IPv4-compatible addresses.
+        (Cidr::v6([0; 8], 96), "reserved"),
+        (Cidr::v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 32), "IPv4 behind a translator"),
+        (Cidr::v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), "IPv4 behind a tunnel"),
+        (Cidr::v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), "IPv4 behind a tunnel"),
+        (Cidr::v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "a private network (metadata services)"),
+        (Cidr::v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "link-local"),
+        (Cidr::v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "site-local"),
+        (Cidr::v6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).segments(), 8), "multicast"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cidrs(texts: &[&str]) -> Vec<Cidr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn is_allowed(policy: &EgressPolicy, address: &str) -> bool {
+        let this_machine: IpAddr = "203.0.113.9".parse().unwrap();
+        policy.decide(address.parse().unwrap(), |address| address == this_machine) == Decision::Allowed
+    }
+
+    #[test]
+    fn the_public_internet_is_open_and_the_rest_is_not() {
+        let policy = EgressPolicy::default();
+        for open in ["1.1.1.1", "198.51.100.2", "172.15.255.255", "172.32.0.0", "100.63.0.1", "2606:4700::1111"] {
+            assert!(is_allowed(&policy, open), "{open}");
+        }
+        for closed in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.1.2.3",
+            "169.254.169.254",
+            "169.254.100.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "::ffff:203.0.113.9",
+            "::10.0.0.1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::a00:1",
+            "2002:a00:1::",
+            "fd00:ec2::254",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            assert!(!is_allowed(&policy, closed), "{closed}");
+        }
+    }
+
+    #[test]
+    fn the_operator_opens_networks_but_the_machine_only_by_its_exact_address() {
+        let policy = EgressPolicy::new(EgressMode::Public, cidrs(&["10.0.0.0/8", "203.0.113.0/24"]), Vec::new());
+        assert!(is_allowed(&policy, "10.1.2.3"));
+        assert!(!is_allowed(&policy, "192.168.1.1"));
+        assert!(!is_allowed(&policy, "203.0.113.9"));
+        let exact = EgressPolicy::new(EgressMode::Public, cidrs(&["203.0.113.9/32", "127.0.0.1"]), Vec::new());
+        assert!(is_allowed(&exact, "203.0.113.9"));
+        assert!(is_allowed(&exact, "127.0.0.1"));
+        assert!(!is_allowed(&exact, "127.0.0.2"));
+        let everything = EgressPolicy::new(EgressMode::Public, cidrs(&["0.0.0.0/0", "::/0"]), Vec::new());
+        assert!(!is_allowed(&everything, "127.0.0.1"));
+        assert!(!is_allowed(&everything, "0.0.0.0"));
+        assert!(!is_allowed(&everything, "::1"));
+    }
+
+    #[test]
+    fn a_denial_beats_everything() {
+        let policy = EgressPolicy::new(EgressMode::Public, cidrs(&["10.0.0.1/32"]), cidrs(&["10.0.0.0/24", "8.8.8.8"]));
+        assert!(!is_allowed(&policy, "10.0.0.1"));
+        assert!(!is_allowed(&policy, "8.8.8.8"));
+        assert!(!is_allowed(&policy, "::ffff:8.8.8.8"));
+        assert!(is_allowed(&policy, "8.8.4.4"));
+    }
+
+    #[test]
+    fn deny_all_leaves_what_is_allowed() {
+        let policy = EgressPolicy::new(EgressMode::DenyAll, cidrs(&["192.0.2.0/24"]), Vec::new());
+        assert!(is_allowed(&policy, "192.0.2.1"));
+        assert!(!is_allowed(&policy, "1.1.1.1"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_way_of_writing_an_ipv4_address_changes_the_answer(address: u32) {
+            let policy = EgressPolicy::default();
+            let v4 = std::net::Ipv4Addr::from(address);
+            let plain = policy.decide(IpAddr::V4(v4), |_| false);
+            prop_assert_eq!(policy.decide(IpAddr::V6(v4.to_ipv6_mapped()), |_| false), plain);
+        }
+
+        #[test]
+        fn an_address_of_this_machine_is_denied_whatever_network_is_open(address: u32, bits in 0_u8..32) {
+            let address = IpAddr::V4(address.into());
+            let policy = EgressPolicy::new(EgressMode::Public, vec![Cidr::new(address, bits).unwrap()], Vec::new());
+            prop_assert_ne!(policy.decide(address, |_| true), Decision::Allowed);
+        }
+    }
+}
