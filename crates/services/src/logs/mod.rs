@@ -50,6 +50,11 @@ impl LogsService {
         self.ingest.clone()
     }
 
+    /// Waits until every line that was taken in is in the store; for the end of a server.
+    pub async fn flush(&self) {
+        self.ingest.flush().await;
+    }
+
     /// Answers one operation, told by its name in the service model, with the members of its output.
     ///
     /// # Errors
