@@ -6,9 +6,13 @@ use tindra_core::clock::UnixMs;
 use tindra_services::logs::LogIngest;
 use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::edge::{Backends, Edge, Peer};
+
+/// Connections from all environments together; one more is closed. Apart from the operator's own limit, so that
+/// functions cannot shut the operator out.
+const CONNECTIONS_MAX: usize = 4_096;
 
 /// Functions' log lines go to the logs service.
 #[derive(Debug)]
@@ -25,12 +29,13 @@ impl LogSink for LogsToService {
 #[derive(Debug)]
 pub(crate) struct EndpointToEdge<B> {
     edge: OnceLock<Arc<Edge<B>>>,
+    room: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
 impl<B: Backends> EndpointToEdge<B> {
     pub(crate) fn new(stop: watch::Receiver<bool>) -> Self {
-        Self { edge: OnceLock::new(), stop }
+        Self { edge: OnceLock::new(), room: Arc::new(Semaphore::new(CONNECTIONS_MAX)), stop }
     }
 
     /// Says where connections go; until then they are closed.
@@ -41,9 +46,12 @@ impl<B: Backends> EndpointToEdge<B> {
 
 impl<B: Backends + std::fmt::Debug> FunctionEndpoint for EndpointToEdge<B> {
     fn serve(&self, connection: TcpStream, identity: Arc<EnvironmentIdentity>) {
-        if let Some(edge) = self.edge.get() {
-            // Ends with the connection, which ends with the environment's namespace.
-            tokio::spawn(Arc::clone(edge).serve(connection, Peer::Environment(identity), self.stop.clone()));
-        }
+        let (Some(edge), Ok(place)) = (self.edge.get(), Arc::clone(&self.room).try_acquire_owned()) else { return };
+        let serving = Arc::clone(edge).serve(connection, Peer::Environment(identity), self.stop.clone());
+        // Ends with the connection, which ends with the environment's namespace.
+        tokio::spawn(async move {
+            serving.await;
+            drop(place);
+        });
     }
 }

@@ -52,6 +52,16 @@ pub enum Mode {
     Dev,
 }
 
+/// What functions may reach when no network is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Egress {
+    /// The public internet, and no private network.
+    Public,
+    /// Nothing.
+    Deny,
+}
+
 /// An access key beside the operator's own, from `[[access_keys]]` of the file.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +107,9 @@ pub struct Settings {
     pub allow_missing_layers: Option<bool>,
     /// Access keys beside the operator's own. Default none.
     pub access_keys: Option<Vec<AccessKey>>,
+    /// `public` (the internet, no private networks) or `deny`: what functions may reach beside `egress_allow`.
+    /// Default `public`.
+    pub egress: Option<Egress>,
     /// Networks (CIDR) that functions may reach although they are denied by default. Default none.
     pub egress_allow: Option<Vec<String>>,
     /// Networks (CIDR) that functions may not reach, beside the defaults. Default none.
@@ -149,6 +162,8 @@ pub struct Config {
     pub allow_missing_layers: bool,
     /// Keys beside the operator's own.
     pub access_keys: Vec<AccessKey>,
+    /// What functions may reach when no network is named.
+    pub egress: Egress,
     /// Networks allowed in spite of the defaults, CIDR.
     pub egress_allow: Vec<String>,
     /// Networks denied beside the defaults, CIDR.

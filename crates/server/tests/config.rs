@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tindra_server::config::{Auth, Config, ConfigError, Mode, Settings};
+use tindra_server::config::{Auth, Config, ConfigError, Egress, Mode, Settings};
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
     let directory = tempfile::tempdir().unwrap();
@@ -57,6 +57,7 @@ fn a_file_with_everything() {
         auth = "sigv4"
         tls_cert = "/cert.pem"
         tls_key = "/key.pem"
+        egress = "deny"
         egress_allow = ["10.1.0.0/16"]
         egress_deny = ["8.8.8.8"]
         dns_upstreams = ["9.9.9.9", "1.1.1.1:5353"]
@@ -79,6 +80,7 @@ fn a_file_with_everything() {
     assert_eq!(config.access_keys[0].account.as_deref(), Some("123456789012"));
     assert!(!format!("{config:?}").contains("wJalr"), "secrets stay out of logs");
     assert_eq!(config.tls.unwrap().key, PathBuf::from("/key.pem"));
+    assert_eq!((config.egress, config.egress_deny[0].as_str()), (Egress::Deny, "8.8.8.8"));
     assert_eq!((config.environments_max, config.connections_max), (7, 11));
     assert_eq!(config.grace_period, Duration::ZERO);
 }

@@ -8,7 +8,7 @@ use tindra_core::limits;
 
 use super::source::Layers;
 use super::{
-    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENTS_MAX_DEFAULT,
+    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENTS_MAX_DEFAULT, Egress,
     GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, TlsFiles,
 };
 
@@ -38,6 +38,7 @@ pub(super) fn check(
             .0
             .unwrap_or(false),
         access_keys: access_keys(layers)?,
+        egress: layers.pick("egress", |settings| &settings.egress).0.unwrap_or(Egress::Public),
         egress_allow: networks("egress_allow", layers.pick("egress_allow", |settings| &settings.egress_allow))?,
         egress_deny: networks("egress_deny", layers.pick("egress_deny", |settings| &settings.egress_deny))?,
         dns_upstreams: dns_upstreams(layers)?,
