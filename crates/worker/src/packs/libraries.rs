@@ -47,7 +47,7 @@ impl<'a> Libraries<'a> {
 
     /// Brings a library by name when the host has it.
     pub(super) fn add_if_there(&mut self, library: &str) -> Result<(), PackError> {
-        let Some(path) = self.resolve(library, &[], Path::new("/")) else { return Ok(()) };
+        let Some(path) = self.resolve(library, &[], Path::new("/none")) else { return Ok(()) };
         if self.done.insert(library.to_owned()) {
             self.tree.copy_file(&path, &format!("{DIRECTORY}/{library}"))?;
         }

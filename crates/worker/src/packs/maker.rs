@@ -13,7 +13,7 @@ use super::tree::Tree;
 use super::{PackError, Progress, clients, host, node, python, userland};
 
 /// Raise it when the making changes in a way that the sources below do not show.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a family adds to the common base.
 pub(super) struct Language {
