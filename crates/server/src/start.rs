@@ -53,7 +53,7 @@ impl Ground {
 /// missing and the address can be reached from other machines.
 pub fn launcher(config: &Config) -> Result<Ground, ServerError> {
     let data = data_directory::claim(config)?;
-    let options = LauncherOptions { state_directory: config.sandbox_directory(), open_to_degraded: true };
+    let options = LauncherOptions { state_directory: config.sandbox_directory() };
     let launcher = Launcher::start(options).map_err(|source| ServerError::Launcher { source: source.into() })?;
     refuse_missing_layers(config, launcher.layers())?;
     Ok(Ground { launcher, data })
@@ -63,7 +63,7 @@ fn refuse_missing_layers(config: &Config, layers: &[Layer]) -> Result<(), Server
     if config.listen.ip().is_loopback() || config.allow_missing_layers {
         return Ok(());
     }
-    let missing: Vec<&str> = layers.iter().filter(|layer| !layer.holds).map(|layer| layer.name).collect();
+    let missing: Vec<&str> = layers.iter().filter(|layer| !layer.holds).map(|layer| layer.name.as_str()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -237,7 +237,7 @@ fn edge_options(
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {
-    let layer = |layer: &Layer| HealthLayer { name: layer.name, holds: layer.holds, detail: layer.detail.clone() };
+    let layer = |layer: &Layer| HealthLayer { name: layer.name.clone(), holds: layer.holds, detail: layer.detail.clone() };
     launcher.layers().iter().map(layer).collect()
 }
 

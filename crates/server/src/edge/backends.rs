@@ -26,7 +26,7 @@ pub struct Health {
 #[derive(Clone, Debug, Serialize)]
 pub struct HealthLayer {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Whether it holds on this machine.
     pub holds: bool,
     /// How, or why not.
