@@ -130,12 +130,12 @@ impl CodeCache {
         let zip = zip.map_err(|source| CodeError::Store { sha256: sha256.to_owned(), source })?;
         let zip = zip.ok_or_else(|| CodeError::Missing { sha256: sha256.to_owned() })?;
         let (directory, name) = (self.directory.clone(), sha256.to_owned());
-        let path = tokio::task::spawn_blocking(move || {
-            let _turn = guard;
-            unpack_into_place(&directory, &name, &zip)
-        })
-        .await
-        .map_err(CodeError::Crashed)??;
+        // The guard comes back with the answer: nobody else gets in before the tree is known. When the caller
+        // has given up by then, whoever comes next finds the tree on disk.
+        let (path, _turn) = tokio::task::spawn_blocking(move || (unpack_into_place(&directory, &name, &zip), guard))
+            .await
+            .map_err(CodeError::Crashed)?;
+        let path = path?;
         self.trees().insert(sha256.to_owned(), Tree { last_used: Instant::now(), size_bytes: None });
         Ok(path)
     }
@@ -202,6 +202,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn unpack_into_place(directory: &Path, name: &str, zip: &[u8]) -> Result<PathBuf, CodeError> {
     let temporary = directory.join(format!("{}{name}", disk::TEMPORARY_PREFIX));
     let target = directory.join(name);
+    if target.is_dir() {
+        return Ok(target);
+    }
     let fail = |attempt, path: &Path, source| CodeError::Io { attempt, path: path.to_owned(), source };
     disk::remove(&temporary).map_err(|source| fail("remove", &temporary, source))?;
     let unpacked = disk::unpack(zip, &temporary)

@@ -195,14 +195,14 @@ impl Packs {
         let task = {
             let (directory, runtime) = (self.directory.clone(), runtime.clone());
             tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                make_or_keep(&directory, &runtime, interpreter.as_deref(), &Relay(sender))
+                (make_or_keep(&directory, &runtime, interpreter.as_deref(), &Relay(sender)), turn)
             })
         };
         while let Some((step, fraction)) = steps.recv().await {
             progress.step(&step, fraction);
         }
-        let manifest = task.await.map_err(|source| PackError::Crashed { source })??;
+        let (made, _turn) = task.await.map_err(|source| PackError::Crashed { source })?;
+        let manifest = made?;
         let pack = Arc::new(manifest.pack(&self.directory));
         let mut ready = self.ready.write().unwrap_or_else(PoisonError::into_inner);
         ready.insert(runtime.name().to_owned(), Arc::clone(&pack));
