@@ -8,4 +8,5 @@ pub mod clock;
 pub mod code_package;
 pub mod function;
 pub mod limits;
+pub mod name;
 pub mod runtime;
