@@ -14,6 +14,8 @@ const net = require('node:net');
 const path = require('node:path');
 
 const HEAD_BYTES_MAX = 1 << 20;
+/** A longer cause for X-Ray is left out, as the Python client does, rather than have the whole result refused. */
+const CAUSE_BYTES_MAX = 1 << 17;
 /** Time that a result may wait for the server to read it before the write counts as failed. */
 const WRITE_TIME_MAX_MS = 60_000;
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -283,6 +285,6 @@ if (/^(1|true)$/.test(process.env.TINDRA_OFFICIAL_TRANSPORT ?? '')) {
     next: () => client.next(),
     done: (id, body) => client.post(`${id}/response`, '', body),
     error: (id, body, xray) =>
-      client.post(`${id}/error`, xray ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
+      client.post(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
   };
 }

@@ -44,7 +44,7 @@ fn zip(entries: &[Made]) -> Vec<u8> {
         let data = if entry.method == 8 { deflate(&entry.content) } else { entry.content.clone() };
         let mut crc = flate2::Crc::new();
         crc.update(&entry.content);
-        let crc32 = entry.crc32.unwrap_or(crc.sum());
+        let crc32 = entry.crc32.unwrap_or_else(|| crc.sum());
         let size = entry.claimed_bytes.unwrap_or(entry.content.len() as u32);
         let offset = bytes.len() as u32;
         let mut common = Vec::new();

@@ -252,10 +252,12 @@ fn time_zones(tree: &Tree) -> Result<(), PackError> {
 
 fn character_sets_and_locales(tree: &Tree, libraries: &mut Libraries<'_>) -> Result<(), PackError> {
     let gconv = libraries.directories().iter().map(|directory| directory.join("gconv")).find(|path| path.is_dir());
-    for name in gconv.iter().flat_map(|_| CHARACTER_SETS) {
-        let path = gconv.as_deref().unwrap_or(Path::new("/")).join(name);
-        if path.is_file() {
-            tree.copy_file(&path, &format!("{DIRECTORY}/gconv/{name}"))?;
+    if let Some(gconv) = gconv {
+        for name in CHARACTER_SETS {
+            let path = gconv.join(name);
+            if path.is_file() {
+                tree.copy_file(&path, &format!("{DIRECTORY}/gconv/{name}"))?;
+            }
         }
     }
     // LANG is en_US.UTF-8 in every environment; where the host lacks it, the C.UTF-8 tables stand in.
