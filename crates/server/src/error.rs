@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use crate::credentials::CredentialsError;
 use crate::data_directory::DataDirectoryError;
-use crate::listener;
 use crate::tls::TlsError;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -73,7 +72,7 @@ impl ServerError {
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Bind { source, .. } => Some(listener::bind_remedy(source)),
+            Self::Bind { source, .. } => Some(bind_remedy(source)),
             Self::MissingLayers { .. } => {
                 Some("listen on a loopback address, add what is missing, or accept it with --allow-missing-layers")
             }
@@ -83,5 +82,17 @@ impl ServerError {
             Self::DataDirectory(DataDirectoryError::Unusable { .. }) => Some("give a writable directory with --data"),
             _ => None,
         }
+    }
+}
+
+/// What to do about an address that cannot be bound.
+fn bind_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: end it (`ss -ltnp` shows it), or choose another port with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => "the address is not of this machine: `ip address` lists those that are",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need root: choose a higher one with --listen",
+        _ => "choose another address with --listen HOST:PORT",
     }
 }

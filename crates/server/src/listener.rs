@@ -32,18 +32,6 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// What to do about an address that cannot be bound.
-pub(crate) fn bind_remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there: end it (`ss -ltnp` shows it), or choose another port with --listen"
-        }
-        io::ErrorKind::AddrNotAvailable => "the address is not of this machine: `ip address` lists those that are",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need root: choose a higher one with --listen",
-        _ => "choose another address with --listen HOST:PORT",
-    }
-}
-
 /// Accepts until `stop` turns true, then waits until the last connection has ended.
 pub async fn accept_all<B: Backends>(
     listener: TcpListener,

@@ -8,7 +8,7 @@ use tindra_control::{Control, ControlOptions};
 use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
 use tindra_invoke::{Invoker, InvokerOptions};
-use tindra_sandbox::{Launcher, LauncherOptions, Layer};
+use tindra_sandbox::{Launcher, Layer};
 use tindra_services::logs::LogsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::{Worker, WorkerOptions};
@@ -19,56 +19,16 @@ use tokio::task::JoinHandle;
 use crate::adapters::{EndpointToEdge, LogsToService};
 use crate::auth::Authenticator;
 use crate::config::{Auth, Config};
-use crate::data_directory::{self, DataDirectory};
+use crate::data_directory::DataDirectory;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
 use crate::error::ServerError;
+use crate::ground::Ground;
 use crate::parts::Parts;
 use crate::signals::Signals;
 use crate::{credentials, listener, telemetry, tls};
 
 /// How often the histograms are compacted, so that they do not grow when nobody reads `/metrics`.
 const METRICS_UPKEEP: Duration = Duration::from_secs(10);
-
-/// The launcher process, with the data directory claimed for this server.
-#[derive(Debug)]
-pub struct Ground {
-    launcher: Launcher,
-    data: DataDirectory,
-}
-
-impl Ground {
-    /// The layers of the sandbox, as a table for the operator.
-    #[must_use]
-    pub fn layers(&self) -> &[Layer] {
-        self.launcher.layers()
-    }
-}
-
-/// Claims the data directory, sweeps up what a killed server left there, and starts the launcher process.
-///
-/// To be called before the process has any thread: before the tokio runtime exists.
-///
-/// # Errors
-/// When another server uses the directory, when no sandbox can be made on this machine, or when layers are
-/// missing and the address can be reached from other machines.
-pub fn launcher(config: &Config) -> Result<Ground, ServerError> {
-    let data = data_directory::claim(config)?;
-    let options = LauncherOptions { state_directory: config.sandbox_directory() };
-    let launcher = Launcher::start(options).map_err(|source| ServerError::Launcher { source: source.into() })?;
-    refuse_missing_layers(config, launcher.layers())?;
-    Ok(Ground { launcher, data })
-}
-
-fn refuse_missing_layers(config: &Config, layers: &[Layer]) -> Result<(), ServerError> {
-    if config.listen.ip().is_loopback() || config.allow_missing_layers {
-        return Ok(());
-    }
-    let missing: Vec<&str> = layers.iter().filter(|layer| !layer.holds).map(|layer| layer.name.as_str()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(ServerError::MissingLayers { address: config.listen, layers: missing.join(", ") })
-}
 
 /// The server; see [`Server::start`].
 #[derive(Debug)]
@@ -237,7 +197,8 @@ fn edge_options(
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {
-    let layer = |layer: &Layer| HealthLayer { name: layer.name.clone(), holds: layer.holds, detail: layer.detail.clone() };
+    let layer =
+        |layer: &Layer| HealthLayer { name: layer.name.clone(), holds: layer.holds, detail: layer.detail.clone() };
     launcher.layers().iter().map(layer).collect()
 }
 
