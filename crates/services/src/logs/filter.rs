@@ -28,6 +28,7 @@ pub(super) struct Request {
     filter_pattern: Option<String>,
     next_token: Option<String>,
     limit: Option<i64>,
+    start_from_head: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,6 +119,9 @@ impl Search {
 
 impl LogsService {
     pub(super) async fn filter_events(&self, scope: &Scope, request: Request) -> Result<Response, LogsError> {
+        if request.start_from_head == Some(false) {
+            return Err(LogsError::invalid("tindra answers the earliest events first; startFromHead cannot be false."));
+        }
         let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default());
         let search = Search {
             scope: store_scope(scope),

@@ -11,9 +11,24 @@ use super::{LogsError, LogsService, page};
 pub(super) struct Request {
     log_group_name_prefix: Option<String>,
     log_group_name_pattern: Option<String>,
+    log_group_class: Option<String>,
+    log_group_identifiers: Option<Vec<String>>,
     next_token: Option<String>,
     limit: Option<i64>,
 }
+
+impl Request {
+    /// Every group here is of the standard class, and of the caller's own account.
+    fn asks_for(&self, scope: &Scope, group: &str) -> bool {
+        let named = |identifier: &String| identifier == group || *identifier == group_arn(scope, group);
+        self.log_group_class.as_deref().is_none_or(|class| class == CLASS)
+            && self.log_group_identifiers.as_ref().is_none_or(|identifiers| identifiers.iter().any(named))
+            && group.starts_with(self.log_group_name_prefix.as_deref().unwrap_or_default())
+            && group.contains(self.log_group_name_pattern.as_deref().unwrap_or_default())
+    }
+}
+
+const CLASS: &str = "STANDARD";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,12 +58,10 @@ impl LogsService {
             ));
         }
         let limit = page::limit(request.limit, page::NAMES_MAX)?;
-        let prefix = request.log_group_name_prefix.unwrap_or_default();
-        let pattern = request.log_group_name_pattern.unwrap_or_default();
         let groups = self.store.logs.groups(&store_scope(scope)).await?;
         let asked = groups.into_iter().filter(|group| {
             let later = request.next_token.as_ref().is_none_or(|token| group.name > *token);
-            later && group.name.starts_with(&prefix) && group.name.contains(&pattern)
+            later && request.asks_for(scope, &group.name)
         });
         let (groups, next_token) = page::cut(asked, limit, |group| group.name.clone());
         let log_groups = groups.into_iter().map(|group| Group {
@@ -58,7 +71,7 @@ impl LogsService {
             creation_time: group.created_ms,
             metric_filter_count: 0,
             stored_bytes: group.stored_bytes,
-            log_group_class: "STANDARD",
+            log_group_class: CLASS,
         });
         Ok(Response { log_groups: log_groups.collect(), next_token })
     }

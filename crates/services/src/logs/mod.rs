@@ -15,6 +15,7 @@ mod read;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::sync::Arc;
 
