@@ -1,1 +1,17 @@
-//! Wire shapes, constraints and error codes of the AWS APIs that Tindra serves, and request signing.
+//! The wire shapes, constraints and error codes of the AWS APIs that Tindra serves, and request signing.
+//!
+//! The AWS service models lie in `data/` without their documentation (made by `cargo xtask generate`). One
+//! interpreter reads them: [`Service::decode`] turns a request into a [`Call`] or into the error that AWS would
+//! answer, [`Service::encode`] turns a [`Reply`] into a response. No operation has validation code of its own.
+
+mod data;
+mod decode;
+mod encode;
+mod error;
+mod route;
+mod service;
+pub mod signing;
+mod validate;
+
+pub use error::ApiError;
+pub use service::{Call, Operation, Reply, Service, WireRequest, lambda, logs};

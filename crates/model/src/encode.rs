@@ -1,0 +1,169 @@
+//! From what an operation answers, or an error, to a response on the wire.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::data::Location;
+use crate::error::{ApiError, UNMODELLED};
+use crate::service::{Operation, Reply, Service};
+
+const REST_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+impl Service {
+    fn content_type(&self) -> HeaderValue {
+        if self.data.protocol == "json" { JSON_1_1 } else { REST_JSON }
+    }
+
+    /// The response for a reply: members go to their headers, the rest to the body.
+    #[must_use]
+    pub fn encode(&self, operation: &Operation, reply: Reply) -> Response<Bytes> {
+        let mut members = match reply.output {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        let status = reply.status.unwrap_or(operation.data.status);
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        let shape = operation.data.output.as_deref().and_then(|name| self.shape(name));
+        for member in shape.map(|shape| shape.members.as_slice()).unwrap_or_default() {
+            match member.location {
+                Location::Header => {
+                    let value = members.remove(&member.name);
+                    put_header(&mut response, member.wire_name(), value.as_ref());
+                }
+                Location::StatusCode => {
+                    members.remove(&member.name);
+                }
+                _ => {}
+            }
+        }
+        if status == 204 {
+            return response;
+        }
+        response.headers_mut().insert(CONTENT_TYPE, self.content_type());
+        *response.body_mut() = reply.payload.unwrap_or_else(|| to_bytes(&Value::Object(members)));
+        response
+    }
+
+    /// The response for an error.
+    #[must_use]
+    pub fn encode_error(&self, error: &ApiError, request_id: &str) -> Response<Bytes> {
+        let (status, message_member) = self.error_form(error.code());
+        let mut body = Map::new();
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if self.data.protocol == "json" {
+            body.insert("__type".to_owned(), Value::from(error.code()));
+        } else if self.has_member(error.code(), "Type") {
+            body.insert("Type".to_owned(), Value::from(if status < 500 { "User" } else { "Server" }));
+        }
+        body.insert(message_member.to_owned(), Value::from(error.message()));
+        for (name, value) in error.members() {
+            let member = self.shape(error.code()).and_then(|shape| shape.members.iter().find(|member| member.name == *name));
+            match member {
+                Some(member) if member.location == Location::Header => put_header(&mut response, member.wire_name(), Some(value)),
+                _ => {
+                    body.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, self.content_type());
+        headers.insert(ERROR_TYPE, HeaderValue::from_static(error.code()));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        *response.body_mut() = to_bytes(&Value::Object(body));
+        response
+    }
+
+    /// Status and the spelling of the message member.
+    fn error_form(&self, code: &str) -> (u16, &'static str) {
+        let modelled = self.shape(code).and_then(|shape| shape.error.as_ref());
+        if let Some(modelled) = modelled {
+            let member = if self.has_member(code, "Message") { "Message" } else { "message" };
+            let fallback = if self.data.protocol == "json" { 400 } else { 500 };
+            return (modelled.status.unwrap_or(fallback), member);
+        }
+        let unmodelled = UNMODELLED.iter().find(|(name, _, _)| *name == code);
+        let (status, member) = unmodelled.map_or((500, "Message"), |(_, status, member)| (*status, *member));
+        (if self.data.protocol == "json" && status < 500 && status != 403 { 400 } else { status }, member)
+    }
+
+    fn has_member(&self, shape: &str, member: &str) -> bool {
+        self.shape(shape).is_some_and(|shape| shape.members.iter().any(|known| known.name == member))
+    }
+}
+
+fn put_header(response: &mut Response<Bytes>, name: &str, value: Option<&Value>) {
+    let text = match value {
+        None | Some(Value::Null) => return,
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.to_ascii_lowercase()), HeaderValue::from_str(&text)) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn to_bytes(value: &Value) -> Bytes {
+    // A `Value` always serialises: its keys are strings.
+    serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{lambda, logs};
+
+    #[test]
+    fn errors_have_the_members_that_the_model_spells() {
+        for (service, code, status, body) in [
+            (lambda(), "ResourceNotFoundException", 404, json!({"Type": "User", "Message": "m"})),
+            (lambda(), "InvalidParameterValueException", 400, json!({"Type": "User", "message": "m"})),
+            (lambda(), "ResourceConflictException", 409, json!({"Type": "User", "message": "m"})),
+            (lambda(), "ServiceException", 500, json!({"Type": "Server", "Message": "m"})),
+            (lambda(), "ValidationException", 400, json!({"message": "m"})),
+            (lambda(), "AccessDeniedException", 403, json!({"Message": "m"})),
+            (lambda(), "PreconditionFailedException", 412, json!({"Type": "User", "message": "m"})),
+            (logs(), "ResourceNotFoundException", 400, json!({"__type": "ResourceNotFoundException", "message": "m"})),
+        ] {
+            let response = service.encode_error(&ApiError::new(code, "m"), "id");
+            assert_eq!(response.status(), status, "{code}");
+            assert_eq!(response.headers()["x-amzn-errortype"], code);
+            assert_eq!(serde_json::from_slice::<Value>(response.body()).unwrap(), body, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_throttle_tells_why_and_when() {
+        let error = ApiError::new("TooManyRequestsException", "Rate Exceeded.")
+            .with("Reason", "ConcurrentInvocationLimitExceeded")
+            .with("retryAfterSeconds", "1");
+        let response = lambda().encode_error(&error, "id");
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &HeaderValue::from_static("1")));
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["Reason"], "ConcurrentInvocationLimitExceeded");
+        assert!(body.get("retryAfterSeconds").is_none());
+    }
+
+    #[test]
+    fn replies_split_into_headers_and_body() {
+        let invoke = lambda().operations().find(|operation| operation.name() == "Invoke").unwrap();
+        let output = json!({"ExecutedVersion": "$LATEST", "FunctionError": "Unhandled", "StatusCode": 200});
+        let reply = Reply { status: None, output, payload: Some(Bytes::from_static(b"[1]")) };
+        let response = lambda().encode(invoke, reply);
+        assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
+        assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
+        assert_eq!(response.body(), "[1]");
+        let none = lambda().encode(invoke, Reply { status: Some(204), ..Reply::default() });
+        assert!(none.body().is_empty());
+    }
+}
