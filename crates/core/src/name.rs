@@ -139,22 +139,45 @@ impl<'a> FunctionReference<'a> {
         Ok(self)
     }
 
+    /// Refuses a function of another region than the request's.
+    ///
+    /// # Errors
+    /// [`NameError::OtherRegion`].
+    pub fn check_region(&self, here: &Scope) -> Result<(), NameError> {
+        match self.region.filter(|region| *region != here.region) {
+            Some(region) => Err(NameError::OtherRegion { region: region.to_owned(), here: here.region.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a function of another account than the request's.
+    ///
+    /// # Errors
+    /// [`NameError::OtherAccount`].
+    pub fn check_account(&self, here: &Scope) -> Result<(), NameError> {
+        match self.account.filter(|account| *account != here.account) {
+            Some(account) => {
+                let there = Scope { account: account.to_owned(), region: here.region.clone() };
+                Err(NameError::OtherAccount { arn: arn(&there, self.name, self.qualifier) })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Which function it means in the region and account of a request.
     ///
     /// # Errors
     /// [`NameError::OtherRegion`] and [`NameError::OtherAccount`].
     pub fn within(&self, here: &Scope) -> Result<FunctionName, NameError> {
-        if let Some(region) = self.region.filter(|region| *region != here.region) {
-            return Err(NameError::OtherRegion { region: region.to_owned(), here: here.region.clone() });
-        }
-        let name = FunctionName { name: self.name.to_owned(), qualifier: self.qualifier.map(str::to_owned) };
-        match self.account.filter(|account| *account != here.account) {
-            Some(account) => {
-                let there = Scope { account: account.to_owned(), region: here.region.clone() };
-                Err(NameError::OtherAccount { arn: name.arn(&there) })
-            }
-            None => Ok(name),
-        }
+        self.check_region(here)?;
+        self.check_account(here)?;
+        Ok(FunctionName { name: self.name.to_owned(), qualifier: self.qualifier.map(str::to_owned) })
+    }
+
+    /// True without a qualifier or with `$LATEST`: both mean the unpublished version.
+    #[must_use]
+    pub fn is_latest(&self) -> bool {
+        self.qualifier.is_none_or(|qualifier| qualifier == LATEST)
     }
 }
 

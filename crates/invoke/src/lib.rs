@@ -1,5 +1,267 @@
 //! What happens when an invoke arrives: resolve, authorise, check limits, admit, acquire, deliver, settle.
 //!
-//! [`environments`] declares the port through which environments are had; `worker` implements it.
+//! [`Invoker::invoke`] is the walk; `docs/life-of-an-invoke.md` has the same steps as headings, and the
+//! tracing spans have their names. [`environments`] declares the port through which environments are had;
+//! `worker` implements it. Nothing here touches a disk or waits for the store, except for a function that
+//! memory does not know yet or knows to be changing.
 
+mod admission;
 pub mod environments;
+mod error;
+mod event;
+mod figures;
+mod index;
+mod request;
+mod trace;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::clock::Clock;
+use tindra_core::function::Scope;
+use tindra_core::limits;
+use tindra_core::name::{self, FunctionReference, NameError};
+use tindra_store::Store;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+pub use error::{Culprit, InvokeError};
+pub use request::{InvokeRequest, InvokeResponse, Mode};
+
+use admission::{Admission, Permit};
+use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
+use event::Event;
+use index::{Entry, Index};
+
+/// What can be set.
+#[derive(Clone, Copy, Debug)]
+pub struct InvokerOptions {
+    /// Invokes that may run at once in each account and region.
+    pub concurrent_executions_max: u32,
+}
+
+impl Default for InvokerOptions {
+    fn default() -> Self {
+        Self { concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT }
+    }
+}
+
+/// The invoke path is not ready, because the functions could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the functions from the store")]
+pub struct StartError {
+    #[source]
+    source: tindra_store::StoreError,
+}
+
+/// The invoke path; a cheap handle.
+pub struct Invoker<E> {
+    shared: Arc<Shared<E>>,
+}
+
+struct Shared<E> {
+    index: Index,
+    admission: Admission,
+    environments: E,
+    clock: Arc<dyn Clock>,
+}
+
+/// A function that a request names, before it is known whether the caller may invoke it.
+struct Resolved<'a> {
+    reference: FunctionReference<'a>,
+    entry: Option<Arc<Entry>>,
+}
+
+/// An invoke that was let in.
+struct Admitted {
+    entry: Arc<Entry>,
+    target: Arc<Target>,
+    permit: Permit,
+    invocation: Invocation,
+}
+
+impl<E: Environments> Invoker<E> {
+    /// Reads all functions into memory and follows the store from there. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the functions cannot be read.
+    pub async fn start(
+        store: Store,
+        environments: E,
+        clock: Arc<dyn Clock>,
+        options: InvokerOptions,
+    ) -> Result<Self, StartError> {
+        let index = Index::start(store).await.map_err(|source| StartError { source })?;
+        let admission = Admission::new(options.concurrent_executions_max);
+        Ok(Self { shared: Arc::new(Shared { index, admission, environments, clock }) })
+    }
+
+    /// Runs a function for one event.
+    ///
+    /// From "acquire" on the invoke is a task of its own: a caller that goes away does not stop the function.
+    ///
+    /// # Errors
+    /// Tells whose fault it is, whether to try again, and its name in the API; see [`InvokeError`]. An error
+    /// that the function answers with is not one of them.
+    pub async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        let resolved = self.shared.resolve(&request).await?;
+        let entry = authorise(&request, resolved)?;
+        let (target, event) = check_limits(&request, &entry)?;
+        if request.mode == Mode::DryRun {
+            return Ok(InvokeResponse::DryRun);
+        }
+        let admitted = self.shared.admit(request, entry, target, event)?;
+        self.run(admitted).await
+    }
+
+    /// Invokes that run now in an account and region.
+    #[must_use]
+    pub fn running(&self, scope: &Scope) -> u32 {
+        self.shared.admission.running(scope)
+    }
+
+    /// The steps that no caller can cut short. A panic in them is this invoke's error and nobody else's.
+    async fn run(&self, admitted: Admitted) -> Result<InvokeResponse, InvokeError> {
+        let shared = Arc::clone(&self.shared);
+        let span = tracing::debug_span!(
+            "invoke",
+            request_id = admitted.invocation.request_id,
+            function = admitted.invocation.invoked_arn
+        );
+        let task = async move {
+            let Admitted { entry, target, permit, invocation } = admitted;
+            let started = shared.clock.monotonic();
+            let finished = match shared.acquire(&target).await {
+                Ok(lease) => shared.deliver(lease, invocation).await,
+                Err(error) => Err(error),
+            };
+            let took = shared.clock.monotonic().saturating_sub(started);
+            settle(&entry, &target, permit, finished, took)
+        };
+        match tokio::spawn(task.instrument(span)).await {
+            Ok(result) => result,
+            Err(error) => Err(logged("finish the invoke", error.into())),
+        }
+    }
+}
+
+impl<E: Environments> Shared<E> {
+    /// Finds the function that the request names. Memory answers, unless it has no such function or one that
+    /// is being changed: then the store is asked once, so that nobody who has seen a function become active
+    /// meets it missing or old.
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn resolve<'a>(&self, request: &'a InvokeRequest) -> Result<Resolved<'a>, InvokeError> {
+        let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
+        reference.check_region(&request.scope)?;
+        let account = reference.account.unwrap_or(&request.scope.account);
+        let known = self.index.get(account, &request.scope.region, reference.name);
+        if known.as_ref().is_some_and(|entry| !entry.is_unsettled()) {
+            return Ok(Resolved { reference, entry: known });
+        }
+        let owner = Scope { account: account.to_owned(), region: request.scope.region.clone() };
+        let entry = match (self.index.read_through(&owner, reference.name).await, known) {
+            (Ok(entry), _) => entry,
+            // The old deployment serves during an update, and also while the store is away.
+            (Err(_), Some(known)) if known.target().is_ok() => Some(known),
+            (Err(error), _) => return Err(logged("look the function up", error.into())),
+        };
+        Ok(Resolved { reference, entry })
+    }
+
+    /// Counts the invoke in, and makes what the function will see.
+    #[tracing::instrument(level = "debug", skip_all)]
+    fn admit(
+        &self,
+        request: InvokeRequest,
+        entry: Arc<Entry>,
+        target: Arc<Target>,
+        event: Event,
+    ) -> Result<Admitted, InvokeError> {
+        let permit = self.admission.admit(&target.scope).inspect_err(|_| entry.figures.throttled())?;
+        let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
+        let invocation = Invocation {
+            invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),
+            request_id: request.request_id,
+            payload: event.payload,
+            trace_id: trace::trace_id(request.trace_id, self.clock.unix_ms(), Uuid::new_v4),
+            client_context: event.client_context,
+            wants_log_tail: request.log_tail,
+        };
+        Ok(Admitted { entry, target, permit, invocation })
+    }
+
+    /// Takes an environment of the target, a ready one or a new one.
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn acquire(&self, target: &Arc<Target>) -> Result<E::Lease, AcquireError> {
+        self.environments.acquire(target).await
+    }
+
+    /// Runs the function.
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn deliver(&self, lease: E::Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
+        self.environments.deliver(lease, invocation).await
+    }
+}
+
+/// Refuses what the caller may not invoke, a function of another account among it, whether it exists or not.
+#[tracing::instrument(level = "debug", skip_all)]
+fn authorise(request: &InvokeRequest, resolved: Resolved<'_>) -> Result<Arc<Entry>, InvokeError> {
+    let Resolved { reference, entry } = resolved;
+    reference.check_account(&request.scope)?;
+    match entry {
+        Some(entry) if reference.is_latest() => Ok(entry),
+        _ => Err(NameError::NotFound { arn: name::arn(&request.scope, reference.name, reference.qualifier) }.into()),
+    }
+}
+
+/// Refuses a function that cannot be run now, and an event that is too large or not JSON.
+#[tracing::instrument(level = "debug", skip_all)]
+fn check_limits(request: &InvokeRequest, entry: &Entry) -> Result<(Arc<Target>, Event), InvokeError> {
+    let target = Arc::clone(entry.target()?);
+    Ok((target, Event::read(request)?))
+}
+
+/// Records how the invoke ended and gives its place back.
+#[tracing::instrument(level = "debug", skip_all)]
+fn settle(
+    entry: &Entry,
+    target: &Target,
+    permit: Permit,
+    finished: Result<Finished, AcquireError>,
+    took: Duration,
+) -> Result<InvokeResponse, InvokeError> {
+    drop(permit);
+    match finished {
+        Ok(finished) => {
+            entry.figures.ended(matches!(finished.outcome, Outcome::FunctionError(_)), took);
+            Ok(InvokeResponse::Completed { finished, executed_version: target.version.clone() })
+        }
+        Err(AcquireError::NoCapacity { reason }) => {
+            entry.figures.throttled();
+            Err(InvokeError::NoCapacity { reason })
+        }
+        Err(AcquireError::Start { source }) => {
+            entry.figures.ended(true, took);
+            Err(logged("start the execution environment", source))
+        }
+    }
+}
+
+/// A fault of the platform: told to the operator here, because the caller is told only that it happened.
+fn logged(attempt: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> InvokeError {
+    tracing::error!(error = &*source as &dyn std::error::Error, "failed to {attempt}");
+    InvokeError::internal(attempt, source)
+}
+
+impl<E> Clone for Invoker<E> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<E> fmt::Debug for Invoker<E> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Invoker").field("admission", &self.shared.admission).finish_non_exhaustive()
+    }
+}

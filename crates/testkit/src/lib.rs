@@ -1,1 +1,16 @@
-//! Fake clock, seeded faults and launchers of real servers, for tests only.
+//! Fake clock, fake environments and stores that fail on demand: what the tests of several crates need.
+//!
+//! Only ever a dev-dependency. Everything here is controlled from the test; nothing sleeps.
+
+// What a test cannot set up is the test's failure.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test support")]
+
+mod clock;
+mod environments;
+mod functions;
+mod store;
+
+pub use clock::FakeClock;
+pub use environments::{FakeEnvironments, FakeLease, Plan};
+pub use functions::{active_function, scope};
+pub use store::{TestStore, faulty_store, store};

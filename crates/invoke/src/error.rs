@@ -1,0 +1,141 @@
+//! Why an invoke did not run: whose fault it is, whether to try again, and how the API calls it.
+//!
+//! The text of an error is what the caller reads, in AWS's words where AWS has the case. A function that
+//! answers with an error of its own is not here: that is a finished invoke.
+
+use tindra_core::limits;
+use tindra_core::name::NameError;
+
+/// Who has to change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// Whoever sent the request.
+    Caller,
+    /// The function as it is deployed.
+    Function,
+    /// Tindra, or the machine under it.
+    Platform,
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An invoke that did not run, or whose end was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// The name leads to no function that the caller may invoke.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// `InvocationType: Event`.
+    #[error("Asynchronous invocations (InvocationType Event) are not available in this version; nothing was queued.")]
+    EventNotServed,
+    /// The event is larger than [`limits::SYNC_REQUEST_BYTES_MAX`].
+    #[error("Request must be smaller than {} bytes for the InvokeFunction operation", limits::SYNC_REQUEST_BYTES_MAX)]
+    PayloadTooLarge,
+    /// The event is not JSON.
+    #[error("Could not parse request body into json: {reason}")]
+    PayloadNotJson {
+        /// Where and why parsing ended.
+        reason: String,
+    },
+    /// The client context is not JSON in base64.
+    #[error("Client context must be a valid Base64-encoded JSON object.")]
+    ClientContextNotJson,
+    /// The client context is larger than [`limits::CLIENT_CONTEXT_BYTES_MAX`].
+    #[error("Client context must be smaller than {} bytes.", limits::CLIENT_CONTEXT_BYTES_MAX)]
+    ClientContextTooLarge,
+    /// The function is still being created.
+    #[error(
+        "The operation cannot be performed at this time. The function is currently in the following state: Pending"
+    )]
+    Pending,
+    /// The function could not be created.
+    #[error("{message}")]
+    Failed {
+        /// The state's reason code.
+        reason_code: String,
+        /// The state's reason.
+        message: String,
+    },
+    /// The account runs as many invokes as it may.
+    #[error("Rate Exceeded.")]
+    Throttled,
+    /// The machine has no room.
+    #[error("There is no room for another execution environment: {reason}")]
+    NoCapacity {
+        /// What is short.
+        reason: String,
+    },
+    /// The platform failed.
+    #[error("The service encountered an internal error and could not {attempt}.")]
+    Internal {
+        /// What it tried, reading after "failed to".
+        attempt: &'static str,
+        /// Why it failed; for the operator, not for the caller.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl InvokeError {
+    pub(crate) fn internal(attempt: &'static str, source: impl Into<Cause>) -> Self {
+        Self::Internal { attempt, source: source.into() }
+    }
+
+    /// The error's name in the service model, from which status and shape on the wire follow.
+    #[must_use]
+    pub fn api_code(&self) -> &'static str {
+        match self {
+            Self::Name(error) => error.code(),
+            Self::EventNotServed => "InvalidParameterValueException",
+            Self::PayloadTooLarge => "RequestTooLargeException",
+            Self::PayloadNotJson { .. } | Self::ClientContextNotJson | Self::ClientContextTooLarge => {
+                "InvalidRequestContentException"
+            }
+            Self::Pending => "ResourceConflictException",
+            Self::Failed { reason_code, .. } => failed_code(reason_code),
+            Self::Throttled | Self::NoCapacity { .. } => "TooManyRequestsException",
+            Self::Internal { .. } => "ServiceException",
+        }
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn culprit(&self) -> Culprit {
+        match self {
+            Self::Name(_)
+            | Self::EventNotServed
+            | Self::PayloadTooLarge
+            | Self::PayloadNotJson { .. }
+            | Self::ClientContextNotJson
+            | Self::ClientContextTooLarge
+            | Self::Pending
+            | Self::Throttled => Culprit::Caller,
+            Self::Failed { .. } => Culprit::Function,
+            Self::NoCapacity { .. } | Self::Internal { .. } => Culprit::Platform,
+        }
+    }
+
+    /// After how many seconds the same request may succeed; none when only a change helps. For `Retry-After`.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Self::Pending | Self::Throttled | Self::NoCapacity { .. } | Self::Internal { .. } => Some(1),
+            _ => None,
+        }
+    }
+
+    /// `Reason` of a `TooManyRequestsException`.
+    #[must_use]
+    pub fn throttle_reason(&self) -> Option<&'static str> {
+        matches!(self, Self::Throttled | Self::NoCapacity { .. }).then_some("ConcurrentInvocationLimitExceeded")
+    }
+}
+
+/// The error for an invoke of a function that failed to be created (the "502 family").
+fn failed_code(reason_code: &str) -> &'static str {
+    match reason_code {
+        "InvalidRuntime" | "InvalidConfiguration" => "InvalidRuntimeException",
+        "InvalidZipFileException" => "InvalidZipFileException",
+        _ => "ResourceNotReadyException",
+    }
+}

@@ -1,0 +1,55 @@
+//! What the invoke path takes and gives, free of HTTP.
+
+use bytes::Bytes;
+use tindra_core::function::Scope;
+
+use crate::environments::Finished;
+
+/// `InvocationType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The caller waits for the answer.
+    #[default]
+    RequestResponse,
+    /// The event is to be queued; refused in this version.
+    Event,
+    /// Only whether the caller may invoke.
+    DryRun,
+}
+
+/// One invoke as it arrived.
+#[derive(Clone, Debug)]
+pub struct InvokeRequest {
+    /// The caller's account and region.
+    pub scope: Scope,
+    /// The function's name or ARN as it was given.
+    pub function: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `InvocationType`.
+    pub mode: Mode,
+    /// `LogType: Tail`.
+    pub log_tail: bool,
+    /// `ClientContext`, still in base64.
+    pub client_context: Option<String>,
+    /// The event.
+    pub payload: Bytes,
+    /// The id that caller and function see.
+    pub request_id: String,
+    /// `X-Amzn-Trace-Id`, when the caller sent one.
+    pub trace_id: Option<String>,
+}
+
+/// An invoke that ended as the caller wanted. The function's own errors are in here too: they are answers.
+#[derive(Clone, Debug)]
+pub enum InvokeResponse {
+    /// The caller may invoke the function; nothing was run.
+    DryRun,
+    /// The function has answered.
+    Completed {
+        /// What it answered.
+        finished: Finished,
+        /// `ExecutedVersion`: what the qualifier led to.
+        executed_version: String,
+    },
+}

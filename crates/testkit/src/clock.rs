@@ -1,0 +1,36 @@
+//! A clock that moves when it is told to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tindra_core::clock::{Clock, UnixMs};
+
+/// A clock that a test holds.
+#[derive(Debug)]
+pub struct FakeClock {
+    start_ms: UnixMs,
+    elapsed_ms: AtomicU64,
+}
+
+impl FakeClock {
+    /// A clock that stands at a time.
+    #[must_use]
+    pub fn at(unix_ms: UnixMs) -> Self {
+        Self { start_ms: unix_ms, elapsed_ms: AtomicU64::new(0) }
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, by: Duration) {
+        self.elapsed_ms.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for FakeClock {
+    fn unix_ms(&self) -> UnixMs {
+        self.start_ms + self.elapsed_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.elapsed_ms.load(Ordering::SeqCst))
+    }
+}

@@ -1,0 +1,53 @@
+//! Functions as the store has them.
+
+use std::collections::BTreeMap;
+
+use tindra_core::function::{
+    Architecture, Code, Configuration, Deployment, Function, LogFormat, Logging, Scope, State, UpdateStatus,
+};
+use tindra_core::limits;
+use uuid::Uuid;
+
+/// An account and region.
+#[must_use]
+pub fn scope() -> Scope {
+    Scope { account: "123456789012".to_owned(), region: "eu-west-1".to_owned() }
+}
+
+/// A function that can be invoked.
+#[must_use]
+pub fn active_function(scope: &Scope, name: &str) -> Function {
+    let configuration = Configuration {
+        runtime: "python3.12".to_owned(),
+        handler: "app.handler".to_owned(),
+        role: format!("arn:aws:iam::{}:role/worker", scope.account),
+        description: String::new(),
+        timeout_s: limits::TIMEOUT_S_DEFAULT,
+        memory_mb: limits::MEMORY_MB_DEFAULT,
+        ephemeral_storage_mb: limits::EPHEMERAL_STORAGE_MB_DEFAULT,
+        environment: BTreeMap::new(),
+        architecture: Architecture::host(),
+        logging: Logging {
+            format: LogFormat::Text,
+            application_level: None,
+            system_level: None,
+            group: format!("/aws/lambda/{name}"),
+        },
+    };
+    let code = Code { sha256: "0".repeat(64), size_bytes: 1 };
+    let deployment = Deployment { generation: Uuid::new_v4(), code, configuration };
+    Function {
+        id: Uuid::new_v4(),
+        scope: scope.clone(),
+        name: name.to_owned(),
+        revision_id: Uuid::new_v4(),
+        last_modified_ms: 0,
+        state: State::Active,
+        state_reason: None,
+        update_status: UpdateStatus::Successful,
+        update_reason: None,
+        desired: deployment.clone(),
+        serving: Some(deployment),
+        tags: BTreeMap::new(),
+    }
+}
