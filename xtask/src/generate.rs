@@ -15,13 +15,34 @@ const SERVICES: [(&str, &str, &[&str]); 2] = [
     (
         "logs",
         "logs/2014-03-28/service-2.json",
-        &["DescribeLogGroups", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"],
+        &[
+            "CreateLogGroup",
+            "CreateLogStream",
+            "DeleteLogGroup",
+            "DescribeLogGroups",
+            "DescribeLogStreams",
+            "FilterLogEvents",
+            "GetLogEvents",
+            "PutLogEvents",
+        ],
     ),
 ];
 /// What is kept of a shape.
-const SHAPE_KEYS: [&str; 13] = [
-    "type", "required", "min", "max", "pattern", "enum", "sensitive", "payload", "error", "streaming", "eventstream",
-    "timestampFormat", "box",
+const SHAPE_KEYS: [&str; 14] = [
+    "type",
+    "exception",
+    "required",
+    "min",
+    "max",
+    "pattern",
+    "enum",
+    "sensitive",
+    "payload",
+    "error",
+    "streaming",
+    "eventstream",
+    "timestampFormat",
+    "box",
 ];
 
 /// Writes the data files, or with `check` fails when they differ.
@@ -29,7 +50,8 @@ pub(crate) fn run(root: &Path, data: &Path, check: bool) -> Result<()> {
     for (name, path, operations) in SERVICES {
         let source = data.join(path);
         let bytes = fs::read(&source).with_context(|| format!("failed to read {}", source.display()))?;
-        let model: Value = serde_json::from_slice(&bytes).with_context(|| format!("failed to parse {}", source.display()))?;
+        let model: Value =
+            serde_json::from_slice(&bytes).with_context(|| format!("failed to parse {}", source.display()))?;
         let text = serde_json::to_string_pretty(&reduce(&model, &bytes, operations)?)? + "\n";
         let target = root.join(format!("crates/model/data/{name}.generated.json"));
         if check {

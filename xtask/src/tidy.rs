@@ -47,11 +47,14 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         check_file(&name, &text, &mut faults);
         let live = live_part(&name, &text);
         lines += live.lines().count();
-        unwraps += live.lines().filter(|line| line.contains(".unwrap()") && !line.trim_start().starts_with("//")).count();
+        unwraps +=
+            live.lines().filter(|line| line.contains(".unwrap()") && !line.trim_start().starts_with("//")).count();
     }
     #[expect(clippy::cast_precision_loss, reason = "counts of lines")]
     if unwraps as f64 > lines as f64 / 1000.0 * UNWRAPS_PER_THOUSAND_LINES {
-        faults.push(format!("{unwraps} unwraps in {lines} lines outside tests: say what must hold with `expect`, or return an error"));
+        faults.push(format!(
+            "{unwraps} unwraps in {lines} lines outside tests: say what must hold with `expect`, or return an error"
+        ));
     }
     if faults.is_empty() {
         println!("tidy: {} files, {lines} lines outside tests", files.len());
@@ -81,7 +84,9 @@ fn arrow_faults(manifest: &str) -> Result<Vec<String>> {
     for dependency in dependencies.keys() {
         match dependency.strip_prefix("tindra-") {
             Some(ours) if !allowed.contains(&ours) => faults.push(format!("{name} must not depend on {ours}")),
-            None if forbidden.contains(&dependency.as_str()) => faults.push(format!("{name} must not know {dependency}")),
+            None if forbidden.contains(&dependency.as_str()) => {
+                faults.push(format!("{name} must not know {dependency}"))
+            }
             _ => {}
         }
     }
@@ -132,7 +137,10 @@ fn check_file(name: &str, text: &str, faults: &mut Vec<String>) {
     }
     for (number, line) in text.lines().enumerate().skip(first_test_line(name, text)) {
         if line.contains("thread::sleep(") || line.contains("time::sleep(") {
-            faults.push(format!("{name}:{}: a test waits for its condition, with a bound, and does not sleep", number + 1));
+            faults.push(format!(
+                "{name}:{}: a test waits for its condition, with a bound, and does not sleep",
+                number + 1
+            ));
         }
     }
 }
@@ -159,7 +167,8 @@ mod tests {
 
     #[test]
     fn arrows_that_are_not_in_the_table_are_named() {
-        let manifest = "[package]\nname = \"tindra-core\"\n[dependencies]\ntindra-store = \"1\"\ntokio = \"1\"\nserde = \"1\"\n";
+        let manifest =
+            "[package]\nname = \"tindra-core\"\n[dependencies]\ntindra-store = \"1\"\ntokio = \"1\"\nserde = \"1\"\n";
         assert_eq!(arrow_faults(manifest).unwrap(), ["core must not depend on store", "core must not know tokio"]);
     }
 

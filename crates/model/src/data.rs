@@ -42,6 +42,7 @@ pub(crate) struct Shape {
     pub(crate) sensitive: bool,
     pub(crate) payload: Option<String>,
     pub(crate) error: Option<ErrorData>,
+    pub(crate) exception: bool,
     pub(crate) member: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) value: Option<String>,

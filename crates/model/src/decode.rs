@@ -26,8 +26,12 @@ impl Service {
         let mut input = Input::new();
         for member in &shape.members {
             let text = match member.location {
-                Location::Uri => labels.iter().find(|(label, _)| *label == member.wire_name()).map(|(_, text)| percent_decode(text)),
-                Location::Header => request.headers.get(member.wire_name()).and_then(|value| value.to_str().ok()).map(Cow::Borrowed),
+                Location::Uri => {
+                    labels.iter().find(|(label, _)| *label == member.wire_name()).map(|(_, text)| percent_decode(text))
+                }
+                Location::Header => {
+                    request.headers.get(member.wire_name()).and_then(|value| value.to_str().ok()).map(Cow::Borrowed)
+                }
                 Location::Querystring => {
                     self.gather_query(request.query, member, &mut input)?;
                     continue;
@@ -47,7 +51,7 @@ impl Service {
     fn gather_query(&self, query: &str, member: &Member, input: &mut Input) -> Result<(), ApiError> {
         let mut values = query
             .split('&')
-            .filter_map(|pair| pair.split_once('=').or((!pair.is_empty()).then_some((pair, ""))))
+            .filter_map(|pair| pair.split_once('=').or_else(|| (!pair.is_empty()).then_some((pair, ""))))
             .filter(|(name, _)| percent_decode(name) == member.wire_name())
             .map(|(_, value)| percent_decode(&value.replace('+', "%20")).into_owned());
         let is_list = self.shape(&member.shape).is_some_and(|shape| shape.kind == "list");
@@ -109,7 +113,10 @@ impl Service {
             }
             ("list", Value::Array(items)) => {
                 let member = shape.member.as_deref().unwrap_or_default();
-                let items = items.into_iter().enumerate().map(|(index, item)| self.coerce(member, item, &format!("{path}[{index}]")));
+                let items = items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, item)| self.coerce(member, item, &format!("{path}[{index}]")));
                 Ok(Value::Array(items.collect::<Result<_, _>>()?))
             }
             ("map", Value::Object(object)) => {
@@ -185,7 +192,8 @@ pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
     let mut index = 0;
     while index < bytes.len() {
         let escape = bytes.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
-        let value = escape.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let value =
+            escape.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         decoded.push(value.unwrap_or(bytes[index]));
         index += if value.is_some() { 3 } else { 1 };
     }
@@ -203,23 +211,44 @@ mod tests {
     fn decode(method: &str, path: &str, query: &str, body: &str) -> Result<Call, ApiError> {
         let headers = HeaderMap::new();
         let method: Method = method.parse().unwrap();
-        lambda().decode(&WireRequest { method: &method, path, query, headers: &headers, body: Bytes::from(body.to_owned()) })
+        lambda().decode(&WireRequest {
+            method: &method,
+            path,
+            query,
+            headers: &headers,
+            body: Bytes::from(body.to_owned()),
+        })
     }
 
     #[test]
     fn members_come_from_path_query_and_body() {
-        let call = decode("GET", "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af", "Qualifier=a%2Bb", "");
+        let call = decode(
+            "GET",
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af",
+            "Qualifier=a%2Bb",
+            "",
+        );
         assert!(call.is_err(), "a qualifier of a+b breaks its pattern");
         let call = decode("GET", "/2015-03-31/functions/f", "Qualifier=%24LATEST", "").unwrap();
         assert_eq!(call.input, json!({"FunctionName": "f", "Qualifier": "$LATEST"}));
-        let call = decode("PUT", "/2015-03-31/functions/f/configuration", "", r#"{"Timeout": 5.0, "Unknown": 1, "Description": null}"#);
+        let call = decode(
+            "PUT",
+            "/2015-03-31/functions/f/configuration",
+            "",
+            r#"{"Timeout": 5.0, "Unknown": 1, "Description": null}"#,
+        );
         assert_eq!(call.unwrap().input, json!({"FunctionName": "f", "Timeout": 5}));
     }
 
     #[test]
     fn wrong_types_say_what_and_where() {
-        let error = decode("PUT", "/2015-03-31/functions/f/configuration", "", r#"{"Environment": {"Variables": {"A": 1}}}"#).unwrap_err();
-        assert_eq!(error.to_string(), "SerializationException: Environment.Variables.A must be a string, and is a number.");
+        let error =
+            decode("PUT", "/2015-03-31/functions/f/configuration", "", r#"{"Environment": {"Variables": {"A": 1}}}"#)
+                .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "SerializationException: Environment.Variables.A must be a string, and is a number."
+        );
         let error = decode("PUT", "/2015-03-31/functions/f/configuration", "", "{").unwrap_err();
         assert_eq!(error.code(), "InvalidRequestContentException");
     }

@@ -64,9 +64,12 @@ impl Service {
         }
         body.insert(message_member.to_owned(), Value::from(error.message()));
         for (name, value) in error.members() {
-            let member = self.shape(error.code()).and_then(|shape| shape.members.iter().find(|member| member.name == *name));
+            let member =
+                self.shape(error.code()).and_then(|shape| shape.members.iter().find(|member| member.name == *name));
             match member {
-                Some(member) if member.location == Location::Header => put_header(&mut response, member.wire_name(), Some(value)),
+                Some(member) if member.location == Location::Header => {
+                    put_header(&mut response, member.wire_name(), Some(value))
+                }
                 _ => {
                     body.insert(name.clone(), value.clone());
                 }
@@ -84,15 +87,15 @@ impl Service {
 
     /// Status and the spelling of the message member.
     fn error_form(&self, code: &str) -> (u16, &'static str) {
-        let modelled = self.shape(code).and_then(|shape| shape.error.as_ref());
-        if let Some(modelled) = modelled {
+        let is_json = self.data.protocol == "json";
+        if let Some(shape) = self.shape(code).filter(|shape| shape.exception) {
             let member = if self.has_member(code, "Message") { "Message" } else { "message" };
-            let fallback = if self.data.protocol == "json" { 400 } else { 500 };
-            return (modelled.status.unwrap_or(fallback), member);
+            let status = shape.error.as_ref().and_then(|error| error.status);
+            return (status.unwrap_or(if is_json { 400 } else { 500 }), member);
         }
         let unmodelled = UNMODELLED.iter().find(|(name, _, _)| *name == code);
         let (status, member) = unmodelled.map_or((500, "Message"), |(_, status, member)| (*status, *member));
-        (if self.data.protocol == "json" && status < 500 && status != 403 { 400 } else { status }, member)
+        (if is_json && status < 500 && status != 403 { 400 } else { status }, member)
     }
 
     fn has_member(&self, shape: &str, member: &str) -> bool {
@@ -148,7 +151,10 @@ mod tests {
             .with("Reason", "ConcurrentInvocationLimitExceeded")
             .with("retryAfterSeconds", "1");
         let response = lambda().encode_error(&error, "id");
-        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &HeaderValue::from_static("1")));
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["retry-after"]),
+            (429, &HeaderValue::from_static("1"))
+        );
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["Reason"], "ConcurrentInvocationLimitExceeded");
         assert!(body.get("retryAfterSeconds").is_none());

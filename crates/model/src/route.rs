@@ -67,7 +67,9 @@ impl Service {
             return self.operations.iter().find(|operation| operation.data.name == name);
         }
         let fits = |operation: &&Operation| {
-            operation.data.method == method.as_str() && operation.template.labels(path).is_some() && operation.template.query_fits(query)
+            operation.data.method == method.as_str()
+                && operation.template.labels(path).is_some()
+                && operation.template.query_fits(query)
         };
         // The one with the most to say about the query is the more particular one.
         self.operations.iter().filter(fits).max_by_key(|operation| operation.template.query.len())

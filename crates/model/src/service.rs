@@ -121,7 +121,11 @@ impl Service {
     #[must_use]
     pub fn input_members(&self, operation: &str) -> Vec<String> {
         let mut found = Vec::new();
-        let input = self.operations.iter().find(|known| known.name() == operation).and_then(|known| known.data.input.as_deref());
+        let input = self
+            .operations
+            .iter()
+            .find(|known| known.name() == operation)
+            .and_then(|known| known.data.input.as_deref());
         if let Some(shape) = input {
             self.collect_members(shape, "", &mut found);
         }

@@ -28,7 +28,9 @@ impl Service {
         for member in &shape.members {
             let path = join(path, &member.name);
             match value.get(&member.name) {
-                None if shape.required.contains(&member.name) && shape.payload.as_deref() != Some(member.name.as_str()) => {
+                None if shape.required.contains(&member.name)
+                    && shape.payload.as_deref() != Some(member.name.as_str()) =>
+                {
                     found.push(format!("Value null at '{path}' failed to satisfy constraint: Member must not be null"));
                 }
                 None => {}
@@ -66,7 +68,9 @@ impl Service {
             }
             ("map", Value::Object(entries)) => {
                 let key = shape.key.as_deref().and_then(|name| self.shape(name));
-                if let Some(key) = key.filter(|key| entries.keys().any(|name| breaks(key, &Value::String(name.clone())))) {
+                if let Some(key) =
+                    key.filter(|key| entries.keys().any(|name| breaks(key, &Value::String(name.clone()))))
+                {
                     violate(format!("Map keys must satisfy constraint: [{}]", list(key)));
                 }
                 let element = shape.value.as_deref().and_then(|name| self.shape(name));
@@ -82,7 +86,8 @@ impl Service {
     /// `Runtime` is refused with another code than every other enum.
     fn check_runtime(&self, shape: &Shape, input: &Value) -> Result<(), ApiError> {
         let Some(runtime) = shape.members.iter().find(|member| member.shape == "Runtime") else { return Ok(()) };
-        let (Some(given), Some(known)) = (input.get(&runtime.name).and_then(Value::as_str), self.shape("Runtime")) else {
+        let (Some(given), Some(known)) = (input.get(&runtime.name).and_then(Value::as_str), self.shape("Runtime"))
+        else {
             return Ok(());
         };
         let values = known.values.as_deref().unwrap_or_default();
@@ -117,7 +122,8 @@ fn breaks(shape: &Shape, value: &Value) -> bool {
 
 /// The words of every constraint that a shape has.
 fn list(shape: &Shape) -> String {
-    let words: Vec<String> = constraints(shape, &Value::Null).into_iter().map(|(words, _)| format!("Member must {words}")).collect();
+    let words: Vec<String> =
+        constraints(shape, &Value::Null).into_iter().map(|(words, _)| format!("Member must {words}")).collect();
     words.join(", ")
 }
 
@@ -191,7 +197,8 @@ mod tests {
     fn create(body: &str) -> ApiError {
         let headers = HeaderMap::new();
         let body = Bytes::from(body.to_owned());
-        let request = WireRequest { method: &Method::POST, path: "/2015-03-31/functions", query: "", headers: &headers, body };
+        let request =
+            WireRequest { method: &Method::POST, path: "/2015-03-31/functions", query: "", headers: &headers, body };
         lambda().decode(&request).expect_err("the request breaks a constraint")
     }
 
@@ -200,13 +207,34 @@ mod tests {
     #[test]
     fn one_violation_of_each_kind() {
         for (member, message) in [
-            (r#""MemorySize": 100"#, "Value '100' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"),
-            (r#""Timeout": 0"#, "Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1"),
-            (r#""Handler": "a b""#, r"Value 'a b' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+"),
-            (r#""PackageType": "Tar""#, "Value 'Tar' at 'packageType' failed to satisfy constraint: Member must satisfy enum value set: [Zip, Image]"),
-            (r#""EphemeralStorage": {"Size": 1}"#, "Value '1' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512"),
-            (r#""EphemeralStorage": {}"#, "Value null at 'ephemeralStorage.size' failed to satisfy constraint: Member must not be null"),
-            (r#""Architectures": ["mips"]"#, "Value '[mips]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64]]"),
+            (
+                r#""MemorySize": 100"#,
+                "Value '100' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128",
+            ),
+            (
+                r#""Timeout": 0"#,
+                "Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1",
+            ),
+            (
+                r#""Handler": "a b""#,
+                r"Value 'a b' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+",
+            ),
+            (
+                r#""PackageType": "Tar""#,
+                "Value 'Tar' at 'packageType' failed to satisfy constraint: Member must satisfy enum value set: [Zip, Image]",
+            ),
+            (
+                r#""EphemeralStorage": {"Size": 1}"#,
+                "Value '1' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512",
+            ),
+            (
+                r#""EphemeralStorage": {}"#,
+                "Value null at 'ephemeralStorage.size' failed to satisfy constraint: Member must not be null",
+            ),
+            (
+                r#""Architectures": ["mips"]"#,
+                "Value '[mips]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64]]",
+            ),
         ] {
             let error = create(&format!("{{{REST}, {member}}}"));
             assert_eq!(error.code(), "ValidationException");
@@ -217,7 +245,11 @@ mod tests {
     #[test]
     fn several_violations_come_together_in_the_models_order() {
         let error = create(r#"{"FunctionName": "", "Role": "r", "Code": {}}"#);
-        assert!(error.message().starts_with("3 validation errors detected: Value '' at 'functionName' failed"), "{}", error.message());
+        assert!(
+            error.message().starts_with("3 validation errors detected: Value '' at 'functionName' failed"),
+            "{}",
+            error.message()
+        );
         assert!(error.message().contains("; Value 'r' at 'role' failed"));
     }
 
@@ -231,7 +263,9 @@ mod tests {
     fn the_runtime_has_words_of_its_own() {
         let error = create(&format!(r#"{{{REST}, "Runtime": "cobol"}}"#));
         assert_eq!(error.code(), "InvalidParameterValueException");
-        assert!(error.message().starts_with("Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ["));
+        assert!(error.message().starts_with(
+            "Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ["
+        ));
         assert!(error.message().ends_with("] or be a valid ARN"));
     }
 
