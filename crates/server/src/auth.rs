@@ -11,7 +11,8 @@ use http::request::Parts;
 use tindra_control::Principal;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
-use tindra_model::{ApiError, Operation, Service, signing};
+use tindra_model::signing::{self, Presented, SignatureError};
+use tindra_model::{ApiError, Operation, Service};
 use tindra_worker::EnvironmentIdentity;
 
 use crate::config::{AccessKey, Auth};
@@ -203,7 +204,25 @@ fn unrecognised() -> ApiError {
     ApiError::new("UnrecognizedClientException", "The security token included in the request is invalid.")
 }
 
-/// Verifies the signature of a request.
-fn verify(_parts: &Parts, _body: &Bytes, _secret: &str, _service: &Service, _now_ms: UnixMs) -> Result<(), ApiError> {
-    Ok(())
+/// Verifies that the request was signed with this secret, for this service, recently.
+fn verify(parts: &Parts, body: &Bytes, secret: &str, service: &Service, now_ms: UnixMs) -> Result<(), ApiError> {
+    let request = signing::Signed {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
+    };
+    let refuse = |error: SignatureError| ApiError::new(error.code(), error.message());
+    let presented = Presented::read(&request).map_err(refuse)?.ok_or_else(|| unsigned(parts))?;
+    if presented.service != service.signing_name() {
+        let message = format!("Credential should be scoped to correct service: '{}'.", service.signing_name());
+        return Err(ApiError::new("InvalidSignatureException", message));
+    }
+    // Only S3 lets a client leave its body out of the signature.
+    if parts.headers.get("x-amz-content-sha256").is_some_and(|hash| hash == "UNSIGNED-PAYLOAD") {
+        let message = "The body must be signed; UNSIGNED-PAYLOAD is not accepted by this service.";
+        return Err(ApiError::new("InvalidSignatureException", message));
+    }
+    presented.verify(&request, secret, now_ms).map_err(refuse)
 }

@@ -10,6 +10,7 @@ mod telemetry;
 pub mod tls;
 
 pub use config::{Auth, Config, ConfigError, Mode, Settings};
+pub use data_directory::DataDirectoryError;
 pub use error::ServerError;
 pub use ground::{Ground, launcher};
 pub use telemetry::init_log;

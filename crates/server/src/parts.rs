@@ -43,10 +43,7 @@ impl Backends for Parts {
     }
 
     async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
-        match self.logs.answer(scope, call.operation.name(), call.input).await {
-            Ok(output) => Ok(Reply { status: None, output, payload: None }),
-            Err(error) => Err(ApiError::new(error.code, error.message)),
-        }
+        self.logs.call(scope, call).await
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {

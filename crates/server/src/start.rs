@@ -227,8 +227,8 @@ async fn metrics_upkeep(mut stop: watch::Receiver<bool>) {
 fn worker_options(_config: &Config) -> Result<WorkerOptions, ServerError> {
     Ok(WorkerOptions::default())
 }
-fn invoker_options(_config: &Config) -> InvokerOptions {
-    InvokerOptions::default()
+fn invoker_options(config: &Config) -> InvokerOptions {
+    InvokerOptions { concurrent_executions_max: config.account_concurrency }
 }
 fn control_options(_config: &Config) -> ControlOptions {
     ControlOptions::default()

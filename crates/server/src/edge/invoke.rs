@@ -45,7 +45,7 @@ impl<B: Backends> Edge<B> {
         });
         match invoke.await {
             Ok(Ok(response)) => Ok(answer(response)),
-            Ok(Err(error)) => Err(served.refuse(invoke_error::to_api(error))),
+            Ok(Err(error)) => Err(served.refuse(invoke_error::to_api(&error))),
             Err(error) => {
                 tracing::error!(request_id, error = &error as &dyn std::error::Error, "an invoke ended in a panic");
                 Err(served.refuse(ApiError::new("ServiceException", "The service encountered an internal error.")))
