@@ -122,10 +122,10 @@ fn check_file(name: &str, text: &str, faults: &mut Vec<String>) {
     if lines > LINES_MAX && !text.starts_with("// @generated") {
         fault(&format!("{lines} lines: which second idea moved in? Give it a file of its own"));
     }
-    if text.contains("expect(unsafe_code") && name != "crates/sandbox/src/lib.rs" {
+    let is_checker = name.ends_with("tidy.rs");
+    if text.contains("expect(unsafe_code") && name != "crates/sandbox/src/lib.rs" && !is_checker {
         fault("unsafe code belongs to `sandbox` alone");
     }
-    let is_checker = name.ends_with("tidy.rs");
     for (number, line) in text.lines().enumerate() {
         let stub = ["todo!(", "unimplemented!(", "dbg!("].iter().find(|stub| line.contains(**stub));
         if let Some(stub) = stub.filter(|_| !is_checker) {
