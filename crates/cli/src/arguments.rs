@@ -1,0 +1,313 @@
+//! The command line. The reference is made from these definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tindra_server::{Auth, Settings};
+
+use crate::endpoint::EndpointArguments;
+
+/// AWS Lambda on your own machines: no Docker, no account.
+#[derive(Debug, Parser)]
+#[command(name = "tindra", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server for good
+    Serve(ServeArguments),
+    /// Run the functions of a folder while you work: server, deploy and test invokes in one command
+    Dev(DevArguments),
+    /// Deploy the functions of a folder to a server
+    Deploy(DeployArguments),
+    /// Invoke a function; its answer goes to stdout
+    Invoke(InvokeArguments),
+    /// Show what a function has logged
+    Logs(LogsArguments),
+    /// List the functions of a server
+    List(ListArguments),
+    /// Delete a function
+    Delete(DeleteArguments),
+    /// Show how a server is doing
+    Status(StatusArguments),
+    /// Look at and make runtimes on this machine
+    Runtime(RuntimeArguments),
+    /// Print the reference of all commands as Markdown
+    #[command(hide = true, name = "print-reference")]
+    Reference,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct ServeArguments {
+    /// Address to listen on; port 0 takes a free one [env: TINDRA_LISTEN] [default: 127.0.0.1:4566]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Directory for everything that must survive [env: TINDRA_DATA] [default: /var/lib/tindra for root, else ~/.local/share/tindra]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Directory of the runtime packs [env: TINDRA_RUNTIMES] [default: `runtimes` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runtimes: Option<PathBuf>,
+    /// Where state is kept: `sqlite`, in the data directory [env: TINDRA_STORE]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Who may be answered: anyone (only on loopback), or who signs with a known key [env: TINDRA_AUTH] [default: off]
+    #[arg(long, value_enum)]
+    pub(crate) auth: Option<AuthArgument>,
+    /// Account of requests that select none, twelve digits [env: TINDRA_ACCOUNT] [default: 000000000000]
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Region of requests that name none [env: TINDRA_REGION] [default: us-east-1]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// Certificate chain (PEM); needs --tls-key [env: TINDRA_TLS_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM); needs --tls-cert [env: TINDRA_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve other machines even when a layer of the sandbox is missing
+    #[arg(long)]
+    pub(crate) allow_missing_layers: bool,
+    /// Seconds after which an idle environment is ended [env: TINDRA_IDLE_TIMEOUT_S] [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_timeout_s: Option<u64>,
+    /// Environments on this machine at once [env: TINDRA_ENVIRONMENTS_MAX] [default: 500]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) environments_max: Option<usize>,
+    /// Concurrent executions of one account in one region [env: TINDRA_ACCOUNT_CONCURRENCY] [default: 1000]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) account_concurrency: Option<u32>,
+    /// Client connections at once [env: TINDRA_CONNECTIONS_MAX] [default: 12000]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) connections_max: Option<usize>,
+    /// Seconds that running invokes get when the server is asked to stop [env: TINDRA_GRACE_PERIOD_S] [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) grace_period_s: Option<u64>,
+    /// TOML file with the same settings and more [env: TINDRA_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl ServeArguments {
+    /// The flags as one source of settings.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            listen: self.listen.clone(),
+            data: self.data.clone(),
+            runtimes: self.runtimes.clone(),
+            store: self.store.clone(),
+            auth: self.auth.map(Into::into),
+            account: self.account.clone(),
+            region: self.region.clone(),
+            tls_cert: self.tls_cert.clone(),
+            tls_key: self.tls_key.clone(),
+            allow_missing_layers: self.allow_missing_layers.then_some(true),
+            idle_timeout_s: self.idle_timeout_s,
+            environments_max: self.environments_max,
+            account_concurrency: self.account_concurrency,
+            connections_max: self.connections_max,
+            grace_period_s: self.grace_period_s,
+            ..Settings::default()
+        }
+    }
+}
+
+/// Values of `--auth`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AuthArgument {
+    /// Anyone who can reach the address, with any key
+    Off,
+    /// Whoever signs with a key that the server knows
+    Sigv4,
+}
+
+impl From<AuthArgument> for Auth {
+    fn from(argument: AuthArgument) -> Self {
+        match argument {
+            AuthArgument::Off => Self::Off,
+            AuthArgument::Sigv4 => Self::SigV4,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DevArguments {
+    /// Folder with a function, with folders of functions, or with a tindra.toml
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Address to listen on [env: TINDRA_LISTEN] [default: 127.0.0.1:4566, or a free port when that is taken]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Directory of the runtime packs, kept for the next time [env: TINDRA_RUNTIMES]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runtimes: Option<PathBuf>,
+    /// End after the test invokes
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// TOML file with the settings of `tindra serve` [env: TINDRA_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeployArguments {
+    /// Folder with a function, with folders of functions, or with a tindra.toml
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Print the functions' configurations as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InvokeArguments {
+    /// Name or ARN of the function
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The event: JSON, @FILE, or - for stdin
+    #[arg(long, short, value_name = "JSON|@FILE|-")]
+    pub(crate) payload: Option<String>,
+    /// Show the last 4 KB of the log on stderr
+    #[arg(long)]
+    pub(crate) log: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogsArguments {
+    /// Name of the function
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Go on with new lines until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only lines of this last time, for example 30s, 10m, 2h, 1d [default: all; 10m with --follow]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Print each event as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArguments {
+    /// Print the functions' configurations as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeleteArguments {
+    /// Name or ARN of the function
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArguments {
+    /// Print what the server says as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RuntimeArguments {
+    #[command(subcommand)]
+    pub(crate) command: RuntimeCommand,
+}
+
+/// What to do with runtimes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuntimeCommand {
+    /// List the runtimes that are ready, and those that could be made
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: RuntimePlace,
+    },
+    /// Make a runtime ready: from an interpreter of this machine, with AWS's runtime client and SDK
+    Install {
+        /// For example python3.12 or nodejs22.x
+        #[arg(value_name = "RUNTIME")]
+        runtime: String,
+        /// The interpreter to take; default: the best that is found
+        #[arg(long, value_name = "PATH")]
+        from_host: Option<PathBuf>,
+        #[command(flatten)]
+        place: RuntimePlace,
+    },
+}
+
+/// Where runtime packs are; the same settings as those of `serve`.
+#[derive(Args, Debug, Default)]
+pub(crate) struct RuntimePlace {
+    /// The server's data directory [env: TINDRA_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Directory of the runtime packs [env: TINDRA_RUNTIMES] [default: `runtimes` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runtimes: Option<PathBuf>,
+    /// The server's TOML file [env: TINDRA_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Arguments::try_parse_from(line.split(' ')).map(|arguments| arguments.command)
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_every_flag_of_its_contract() {
+        let line = "tindra serve --listen 0.0.0.0:80 --data /d --store sqlite --auth sigv4 --account 123456789012 \
+                    --tls-cert c --tls-key k --config f";
+        let Ok(Command::Serve(serve)) = parse(&line.split_whitespace().collect::<Vec<_>>().join(" ")) else {
+            panic!("not understood")
+        };
+        let settings = serve.settings();
+        assert_eq!(settings.listen.as_deref(), Some("0.0.0.0:80"));
+        assert_eq!(settings.auth, Some(Auth::SigV4));
+        assert_eq!((settings.tls_cert, settings.tls_key), (Some("c".into()), Some("k".into())));
+        assert_eq!(serve.config, Some("f".into()));
+    }
+
+    #[test]
+    fn commands_and_their_short_forms_are_understood() {
+        assert!(matches!(parse("tindra logs -f x --since 5m"), Ok(Command::Logs(LogsArguments { follow: true, .. }))));
+        assert!(matches!(parse("tindra delete x -y"), Ok(Command::Delete(DeleteArguments { yes: true, .. }))));
+        assert!(matches!(parse("tindra invoke x --payload -"), Ok(Command::Invoke(_))));
+        assert!(matches!(parse("tindra dev"), Ok(Command::Dev(DevArguments { once: false, .. }))));
+        assert!(parse("tindra runtime install python3.12 --from-host /usr/bin/python3").is_ok());
+        assert_eq!(parse("tindra no-such-command").unwrap_err().exit_code(), 2);
+    }
+}
