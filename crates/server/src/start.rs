@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tindra_control::{Control, ControlOptions};
 use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
@@ -42,6 +43,7 @@ impl Server {
     pub async fn start(config: Config, ground: Ground) -> Result<Running, ServerError> {
         let Ground { launcher, data } = ground;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let figures = telemetry::metrics();
         let signals = Signals::listen()?;
         raise_open_files();
         let listener = bind(&config)?;
@@ -76,7 +78,7 @@ impl Server {
         endpoint.connect(Arc::clone(&edge));
         let accepting =
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
-        let upkeep = tokio::spawn(metrics_upkeep(closing));
+        let upkeep = tokio::spawn(metrics_upkeep(figures, closing));
         tracing::info!(%address, data = %config.data.display(), "serving");
         Ok(Running { config, address, stop, close, signals, accepting, upkeep, edge, worker, logs, _data: data })
     }
@@ -213,12 +215,11 @@ fn raise_open_files() {
     }
 }
 
-async fn metrics_upkeep(mut stop: watch::Receiver<bool>) {
-    let handle = telemetry::metrics();
+async fn metrics_upkeep(figures: &'static PrometheusHandle, mut stop: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(METRICS_UPKEEP);
     loop {
         tokio::select! {
-            _ = ticks.tick() => handle.run_upkeep(),
+            _ = ticks.tick() => figures.run_upkeep(),
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
