@@ -1,1 +1,140 @@
-//! Lambda's control plane: one file per operation group, request to change of the store.
+//! Lambda's control plane: one file per operation, each from a request to a change of the store.
+//!
+//! [`Control::call`] takes a request that satisfies the service model and answers it. Nothing here runs or
+//! prepares anything: a create or an update writes what is wanted (`Function::desired`), machines watch the
+//! store, prepare it and settle it. Every change is one compare-and-set of one record.
+
+mod account_settings;
+mod caller;
+mod change;
+mod create_function;
+mod delete_function;
+mod error;
+mod get_function;
+mod link;
+mod list_functions;
+mod package;
+mod reset;
+mod settings;
+mod shape;
+mod sweep;
+mod unsupported;
+mod update_function_code;
+mod update_function_configuration;
+mod variables;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tindra_core::clock::Clock;
+use tindra_core::function::Function;
+use tindra_core::limits;
+use tindra_model::{ApiError, Call, Reply};
+use tindra_store::Store;
+
+pub use caller::{Caller, Principal};
+pub use error::ControlError;
+
+use link::Links;
+use package::Packages;
+use shape::View;
+use sweep::Sweeper;
+
+/// Which version of a runtime this server runs, for `RuntimeVersionConfig`.
+pub trait RuntimeVersions: Send + Sync + Debug {
+    /// The ARN of the version of a runtime (`python3.12`), with the region filled in; none while there is none.
+    fn version_arn(&self, runtime: &str, region: &str) -> Option<String>;
+}
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct ControlOptions {
+    /// Shown as the account's limit; the invoke path holds it.
+    pub concurrent_executions_max: u32,
+    /// Without it `RuntimeVersionConfig` is left out.
+    pub runtime_versions: Option<Arc<dyn RuntimeVersions>>,
+}
+
+impl Default for ControlOptions {
+    fn default() -> Self {
+        Self { concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT, runtime_versions: None }
+    }
+}
+
+/// The control plane of every account and region of one store.
+#[derive(Debug)]
+pub struct Control {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    options: ControlOptions,
+    packages: Arc<Packages>,
+    links: Links,
+    _sweeper: Sweeper,
+}
+
+impl Control {
+    /// Starts to sweep unused code, so it must be called inside a tokio runtime.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>, options: ControlOptions) -> Self {
+        let packages = Arc::new(Packages::new());
+        let sweeper = Sweeper::start(store.clone(), Arc::clone(&packages));
+        Self { store, clock, options, packages, links: Links::default(), _sweeper: sweeper }
+    }
+
+    /// Answers one operation.
+    ///
+    /// # Errors
+    /// As the API has them; see [`ControlError`].
+    pub async fn call(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
+        Ok(self.answer(caller, call.operation.name(), call.input).await?)
+    }
+
+    async fn answer(&self, caller: &Caller, operation: &str, input: Value) -> Result<Reply, ControlError> {
+        match operation {
+            "CreateFunction" => self.create_function(caller, input).await,
+            "GetFunction" => self.get_function(caller, input).await,
+            "GetFunctionConfiguration" => self.get_function_configuration(caller, input).await,
+            "ListFunctions" => self.list_functions(caller, input).await,
+            "UpdateFunctionCode" => self.update_function_code(caller, input).await,
+            "UpdateFunctionConfiguration" => self.update_function_configuration(caller, input).await,
+            "DeleteFunction" => self.delete_function(caller, input).await,
+            "GetAccountSettings" => self.get_account_settings(caller).await,
+            _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
+        }
+    }
+
+    /// The zip behind a link that GetFunction gave; none for a link that is forged or too old.
+    pub async fn code(&self, token: &str) -> Option<Bytes> {
+        let sha256 = self.links.check(&self.store, token, self.clock.unix_ms()).await?;
+        match self.store.blobs.get(&sha256).await {
+            Ok(zip) => zip,
+            Err(error) => {
+                tracing::error!(sha256, error = &error as &dyn std::error::Error, "a code package could not be read");
+                None
+            }
+        }
+    }
+
+    /// A function as the API shows it.
+    fn configuration(&self, function: &Function, view: View<'_>) -> Result<Value, ControlError> {
+        let versions = self.options.runtime_versions.as_ref();
+        let runtime = &function.desired.configuration.runtime;
+        let arn = versions.and_then(|versions| versions.version_arn(runtime, &function.scope.region));
+        let view = View { runtime_version_arn: arn.as_deref(), ..view };
+        shape::configuration(function, view).map_err(ControlError::Answer)
+    }
+}
+
+/// The members of a request.
+fn read<T: DeserializeOwned>(input: Value) -> Result<T, ControlError> {
+    serde_json::from_value(input).map_err(ControlError::Request)
+}
+
+/// The name that a blob has in the store.
+fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

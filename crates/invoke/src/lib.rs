@@ -141,7 +141,7 @@ impl<E: Environments> Invoker<E> {
         };
         match tokio::spawn(task.instrument(span)).await {
             Ok(result) => result,
-            Err(error) => Err(logged("finish the invoke", error.into())),
+            Err(error) => Err(InvokeError::internal("finish the invoke", error)),
         }
     }
 }
@@ -164,7 +164,7 @@ impl<E: Environments> Shared<E> {
             (Ok(entry), _) => entry,
             // The old deployment serves during an update, and also while the store is away.
             (Err(_), Some(known)) if known.target().is_ok() => Some(known),
-            (Err(error), _) => return Err(logged("look the function up", error.into())),
+            (Err(error), _) => return Err(InvokeError::internal("look the function up", error)),
         };
         Ok(Resolved { reference, entry })
     }
@@ -243,15 +243,9 @@ fn settle(
         }
         Err(AcquireError::Start { source }) => {
             entry.figures.ended(true, took);
-            Err(logged("start the execution environment", source))
+            Err(InvokeError::internal("start the execution environment", source))
         }
     }
-}
-
-/// A fault of the platform: told to the operator here, because the caller is told only that it happened.
-fn logged(attempt: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> InvokeError {
-    tracing::error!(error = &*source as &dyn std::error::Error, "failed to {attempt}");
-    InvokeError::internal(attempt, source)
 }
 
 impl<E> Clone for Invoker<E> {

@@ -1,0 +1,86 @@
+//! `CreateFunction`: a new function, pending until a machine has prepared it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tindra_core::function::{Architecture, Deployment, Function, State, UpdateStatus};
+use tindra_core::name::FunctionName;
+use tindra_model::Reply;
+use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
+use uuid::Uuid;
+
+use crate::change::creating;
+use crate::error::ControlError;
+use crate::settings::{self, Settings};
+use crate::shape::View;
+use crate::{Caller, Control, read, unsupported};
+
+/// Tags of one function (AWS).
+const TAGS_MAX: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Request {
+    function_name: String,
+    #[serde(default)]
+    code: CodeSource,
+    architectures: Option<Vec<Architecture>>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    #[serde(flatten)]
+    settings: Settings,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct CodeSource {
+    zip_file: Option<String>,
+}
+
+impl Control {
+    pub(crate) async fn create_function(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
+        unsupported::refuse(&input)?;
+        let request: Request = read(input)?;
+        let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?.name;
+        let architecture = settings::check_architectures(request.architectures.as_deref())?;
+        let configuration = request.settings.create(&name, architecture)?;
+        check_tags(&request.tags)?;
+        let key = Function::key(&caller.scope, &name);
+        if self.store.metadata.get(&key).await?.is_some() {
+            return Err(ControlError::AlreadyExists { name });
+        }
+        let zip = self.packages.read(request.code.zip_file).await?;
+        let upload = self.packages.upload(&self.store, zip).await?;
+        let function = Function {
+            id: Uuid::new_v4(),
+            scope: caller.scope.clone(),
+            name,
+            revision_id: Uuid::new_v4(),
+            last_modified_ms: self.clock.unix_ms(),
+            state: State::Pending,
+            state_reason: Some(creating()),
+            update_status: UpdateStatus::InProgress,
+            update_reason: Some(creating()),
+            desired: Deployment { generation: Uuid::new_v4(), code: upload.code.clone(), configuration },
+            serving: None,
+            tags: request.tags,
+        };
+        let batch = Batch::default().put_json(key, Precondition::Absent, &function)?;
+        match self.store.metadata.commit(batch).await {
+            Ok(_) => Ok(Reply::new(self.configuration(&function, View { is_new: true, ..View::default() })?)),
+            Err(StoreError::Conflict { .. }) => Err(ControlError::AlreadyExists { name: function.name }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ControlError> {
+    if tags.len() > TAGS_MAX {
+        return Err(ControlError::Invalid(format!("A function can have at most {TAGS_MAX} tags.")));
+    }
+    match tags.keys().find(|key| key.starts_with("aws:")) {
+        Some(key) => Err(ControlError::Invalid(format!("The tag {key} is not allowed: aws: is a reserved prefix."))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,91 @@
+//! Removing code packages that no function refers to any more: at start, and some time after changes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::function::Function;
+use tindra_store::{JsonRecords as _, Store, StoreError};
+use tokio::task::JoinHandle;
+
+use crate::package::Packages;
+
+/// Changes come in bursts (a deployment, a test run); one sweep after each burst is enough.
+const REST: Duration = Duration::from_secs(5);
+/// Records read at once.
+const PAGE: usize = 256;
+
+/// The sweeping task; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Sweeper {
+    /// Sweeps once now, and again after functions have changed.
+    pub(crate) fn start(store: Store, packages: Arc<Packages>) -> Self {
+        Self { task: tokio::spawn(run(store, packages)) }
+    }
+}
+
+async fn run(store: Store, packages: Arc<Packages>) {
+    let mut watch = store.metadata.watch(&Function::key_prefix(None));
+    loop {
+        match sweep(&store, &packages).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed code packages that no function uses"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "unused code packages could not be removed; trying again after the next change");
+            }
+        }
+        if watch.changed().await.is_some_and(|keys| keys.is_empty()) {
+            return;
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// Removes every blob that no function refers to, and tells how many.
+///
+/// What looks unused is looked at again with uploads held up, because a package is written before the record
+/// that refers to it.
+pub(crate) async fn sweep(store: &Store, packages: &Packages) -> Result<usize, StoreError> {
+    let blobs = store.blobs.list().await?;
+    let used = used(store).await?;
+    let candidates: Vec<_> = blobs.into_iter().filter(|blob| !used.contains(blob)).collect();
+    if candidates.is_empty() {
+        return Ok(0);
+    }
+    let _no_uploads = packages.uploads.write().await;
+    let used = self::used(store).await?;
+    let mut removed = 0;
+    for blob in candidates.iter().filter(|blob| !used.contains(*blob)) {
+        store.blobs.delete(blob).await?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+async fn used(store: &Store) -> Result<HashSet<String>, StoreError> {
+    let mut used = HashSet::new();
+    let mut after: Option<String> = None;
+    loop {
+        let prefix = Function::key_prefix(None);
+        let page = store.metadata.list_json::<Function>(&prefix, after.as_deref(), PAGE).await?;
+        for record in &page {
+            used.insert(record.value.desired.code.sha256.clone());
+            used.extend(record.value.serving.as_ref().map(|serving| serving.code.sha256.clone()));
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+            _ => return Ok(used),
+        }
+    }
+}

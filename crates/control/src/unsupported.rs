@@ -1,0 +1,243 @@
+//! Members of requests that have no behaviour here, and what is said to whoever uses them.
+//!
+//! A member is acted on or it is in this table; nothing is accepted and forgotten. A test compares both lists
+//! with the service model, so that a new member of the API cannot slip in.
+
+use serde_json::Value;
+
+use crate::error::ControlError;
+
+/// A value that asks for nothing, so that tools which always send the member work.
+#[derive(Clone, Copy, Debug)]
+enum Harmless {
+    /// There is none.
+    Nothing,
+    /// Exactly this text.
+    Text(&'static str),
+    /// Everything but this text.
+    AllBut(&'static str),
+    /// `false`, an empty text, list or map, or a structure of such.
+    Empty,
+}
+
+struct Rule {
+    member: &'static str,
+    harmless: Harmless,
+    sentence: &'static str,
+}
+
+const fn rule(member: &'static str, harmless: Harmless, sentence: &'static str) -> Rule {
+    Rule { member, harmless, sentence }
+}
+
+const FROM_S3: &str = "code from S3 is not supported in this version; send the zip itself as ZipFile";
+const IMAGES: &str = "container images are not supported in this version; use a zip";
+const VERSIONS: &str = "published versions are not supported in this version; $LATEST serves every invoke";
+const KEYS: &str = "keys of a key management service are not supported; data lies in the server's data directory";
+const CUSTOM_RUNTIMES: &str =
+    "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
+
+/// For a nested member a rule for its parent is enough.
+const RULES: [Rule; 24] = [
+    rule("Code.S3Bucket", Harmless::Nothing, FROM_S3),
+    rule("Code.S3Key", Harmless::Nothing, FROM_S3),
+    rule("Code.S3ObjectVersion", Harmless::Nothing, FROM_S3),
+    rule("Code.S3ObjectStorageMode", Harmless::Nothing, FROM_S3),
+    rule("Code.ImageUri", Harmless::Nothing, IMAGES),
+    rule("Code.SourceKMSKeyArn", Harmless::Empty, KEYS),
+    rule("PackageType", Harmless::Text("Zip"), IMAGES),
+    rule("ImageConfig", Harmless::Empty, IMAGES),
+    rule("Publish", Harmless::Empty, VERSIONS),
+    rule("PublishTo", Harmless::Nothing, VERSIONS),
+    rule("VpcConfig", Harmless::Empty, "functions have no VPC here; the server's egress policy says what they reach"),
+    rule(
+        "DeadLetterConfig",
+        Harmless::Empty,
+        "asynchronous invokes, and so dead-letter queues, are not supported in this version",
+    ),
+    rule("KMSKeyArn", Harmless::Empty, KEYS),
+    rule(
+        "TracingConfig.Mode",
+        Harmless::Text("PassThrough"),
+        "X-Ray tracing is not supported; trace ids are passed through",
+    ),
+    rule("Layers", Harmless::Empty, "layers are not supported in this version; put their content into the zip"),
+    rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
+    rule("CodeSigningConfigArn", Harmless::Nothing, "code signing is not supported"),
+    rule("SnapStart.ApplyOn", Harmless::Text("None"), "SnapStart is not supported in this version"),
+    rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
+    rule(
+        "CapacityProviderConfig",
+        Harmless::Nothing,
+        "capacity providers are not supported; functions run on this server",
+    ),
+    rule("DurableConfig", Harmless::Nothing, "durable functions are not supported in this version"),
+    rule("RuntimeConfig", Harmless::Empty, CUSTOM_RUNTIMES),
+    rule("Runtime", Harmless::AllBut("custom"), CUSTOM_RUNTIMES),
+    rule("AcceleratorConfig", Harmless::Empty, "accelerators are not supported"),
+];
+
+/// Refuses a request that asks for something that has no behaviour here.
+pub(crate) fn refuse(input: &Value) -> Result<(), ControlError> {
+    for rule in &RULES {
+        let Some(value) = find(input, rule.member) else { continue };
+        if !is_harmless(rule.harmless, value) {
+            return Err(ControlError::Invalid(format!("{}: {}.", rule.member, rule.sentence)));
+        }
+    }
+    Ok(())
+}
+
+/// The value of a member; those under `Code` lie at the top in UpdateFunctionCode.
+fn find<'a>(input: &'a Value, member: &str) -> Option<&'a Value> {
+    let nested = member.split('.').try_fold(input, |value, name| value.get(name));
+    let flat = || member.strip_prefix("Code.").and_then(|name| input.get(name));
+    nested.or_else(flat).filter(|value| !value.is_null())
+}
+
+fn is_harmless(harmless: Harmless, value: &Value) -> bool {
+    match harmless {
+        Harmless::Nothing => false,
+        Harmless::Text(text) => value == text,
+        Harmless::AllBut(text) => value != text,
+        Harmless::Empty => is_empty(value),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.values().all(is_empty),
+        Value::Bool(true) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{RULES, refuse};
+
+    /// What the operations act on.
+    const ACTED_ON: [(&str, &[&str]); 3] = [
+        (
+            "CreateFunction",
+            &[
+                "FunctionName",
+                "Runtime",
+                "Role",
+                "Handler",
+                "Code",
+                "Code.ZipFile",
+                "Description",
+                "Timeout",
+                "MemorySize",
+                "Environment",
+                "Environment.Variables",
+                "Tags",
+                "Architectures",
+                "EphemeralStorage",
+                "EphemeralStorage.Size",
+                "LoggingConfig",
+                "LoggingConfig.LogFormat",
+                "LoggingConfig.ApplicationLogLevel",
+                "LoggingConfig.SystemLogLevel",
+                "LoggingConfig.LogGroup",
+                // Only their members say anything.
+                "TracingConfig",
+                "SnapStart",
+            ],
+        ),
+        ("UpdateFunctionCode", &["FunctionName", "ZipFile", "Architectures", "DryRun", "RevisionId"]),
+        (
+            "UpdateFunctionConfiguration",
+            &[
+                "FunctionName",
+                "Runtime",
+                "Role",
+                "Handler",
+                "Description",
+                "Timeout",
+                "MemorySize",
+                "Environment",
+                "Environment.Variables",
+                "EphemeralStorage",
+                "EphemeralStorage.Size",
+                "LoggingConfig",
+                "LoggingConfig.LogFormat",
+                "LoggingConfig.ApplicationLogLevel",
+                "LoggingConfig.SystemLogLevel",
+                "LoggingConfig.LogGroup",
+                "RevisionId",
+                "TracingConfig",
+                "SnapStart",
+            ],
+        ),
+    ];
+
+    fn is_refused(member: &str) -> bool {
+        RULES.iter().any(|rule| {
+            let flat = rule.member.strip_prefix("Code.").unwrap_or(rule.member);
+            [rule.member, flat].iter().any(|refused| {
+                member.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+        })
+    }
+
+    #[test]
+    fn every_member_of_the_model_acts_or_is_refused() {
+        for (operation, acted_on) in ACTED_ON {
+            let members = tindra_model::lambda().input_members(operation);
+            assert!(members.len() >= acted_on.len(), "{operation} has lost members");
+            for member in &members {
+                assert!(
+                    acted_on.contains(&member.as_str()) || is_refused(member),
+                    "{operation}.{member} is neither acted on nor refused"
+                );
+            }
+            for member in acted_on {
+                assert!(members.iter().any(|known| known == member), "{operation}.{member} is not in the model");
+            }
+        }
+    }
+
+    #[test]
+    fn what_tools_always_send_is_accepted() {
+        let input = json!({
+            "Publish": false,
+            "PackageType": "Zip",
+            "Runtime": "python3.12",
+            "TracingConfig": { "Mode": "PassThrough" },
+            "SnapStart": { "ApplyOn": "None" },
+            "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false },
+            "DeadLetterConfig": { "TargetArn": "" },
+            "KMSKeyArn": "",
+            "Layers": [],
+            "FileSystemConfigs": [],
+            "ImageConfig": {},
+            "DurableConfig": null,
+        });
+        assert!(refuse(&input).is_ok());
+    }
+
+    #[test]
+    fn what_would_be_forgotten_is_refused_by_name() {
+        for (input, member) in [
+            (json!({ "Publish": true }), "Publish"),
+            (json!({ "PackageType": "Image" }), "PackageType"),
+            (json!({ "Code": { "S3Bucket": "code", "S3Key": "a.zip" } }), "Code.S3Bucket"),
+            (json!({ "S3Key": "a.zip" }), "Code.S3Key"),
+            (json!({ "ImageUri": "x" }), "Code.ImageUri"),
+            (json!({ "TracingConfig": { "Mode": "Active" } }), "TracingConfig.Mode"),
+            (json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), "VpcConfig"),
+            (json!({ "Layers": ["arn"] }), "Layers"),
+            (json!({ "Runtime": "custom" }), "Runtime"),
+            (json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }), "TenancyConfig"),
+        ] {
+            let error = refuse(&input).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{member}: ")), "{error}");
+        }
+    }
+}
