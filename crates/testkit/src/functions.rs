@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use tindra_core::function::{
-    Architecture, Code, Configuration, Deployment, Function, LogFormat, Logging, Scope, State, UpdateStatus,
+    Architecture, Code, Configuration, Deployment, Function, LogFormat, Logging, Reason, Scope, State, UpdateStatus,
 };
 use tindra_core::limits;
+use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store, StoreError};
 use uuid::Uuid;
 
 /// An account and region.
@@ -49,5 +50,31 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         desired: deployment.clone(),
         serving: Some(deployment),
         tags: BTreeMap::new(),
+    }
+}
+
+/// Writes a function as a control plane would, whatever was there before.
+pub async fn put_function(store: &Store, function: &Function) {
+    let key = Function::key(&function.scope, &function.name);
+    let batch = Batch::default().put_json(key, Precondition::None, function).unwrap();
+    store.metadata.commit(batch).await.unwrap();
+}
+
+/// Settles a function's desired deployment as a machine would that has prepared it. Tells whether there was
+/// anything to settle.
+pub async fn settle(store: &Store, scope: &Scope, name: &str, outcome: Result<(), Reason>) -> bool {
+    loop {
+        let key = Function::key(scope, name);
+        let Some(record) = store.metadata.get_json::<Function>(&key).await.unwrap() else { return false };
+        let mut function = record.value;
+        if !function.settle(function.desired.generation, outcome.clone(), Uuid::new_v4()) {
+            return false;
+        }
+        let batch = Batch::default().put_json(key, Precondition::Revision(record.revision), &function).unwrap();
+        match store.metadata.commit(batch).await {
+            Ok(_) => return true,
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
     }
 }

@@ -9,8 +9,10 @@ mod clock;
 mod environments;
 mod functions;
 mod store;
+mod wait;
 
 pub use clock::FakeClock;
 pub use environments::{FakeEnvironments, FakeLease, Plan};
-pub use functions::{active_function, scope};
+pub use functions::{active_function, put_function, scope, settle};
 pub use store::{TestStore, faulty_store, store};
+pub use wait::{BOUND, eventually};

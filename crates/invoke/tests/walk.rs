@@ -1,0 +1,201 @@
+//! The walk of an invoke, step by step: what is passed on, what is refused and in which words.
+
+mod support;
+
+use bytes::Bytes;
+use support::{request, start};
+use tindra_core::function::{Reason, Scope, State, UpdateStatus};
+use tindra_invoke::{Culprit, InvokeResponse, Mode};
+use tindra_testkit::{Plan, active_function, eventually, faulty_store, put_function, scope, settle, store};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn the_event_reaches_the_function_and_its_answer_the_caller() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "thing")).await;
+    let mut asked = request("thing:$LATEST", r#"{"a":1}"#);
+    asked.log_tail = true;
+    asked.client_context = Some("eyJhIjoxfQ==".to_owned());
+    let InvokeResponse::Completed { finished, .. } = fixture.invoker.invoke(asked).await.unwrap() else { panic!() };
+    assert_eq!(finished.log_tail, Some(Bytes::from_static(b"END\n")));
+    let (target, invocation) = fixture.environments.delivered().remove(0);
+    assert_eq!((target.name.as_str(), target.version.as_str()), ("thing", "$LATEST"));
+    assert_eq!(invocation.payload, Bytes::from_static(br#"{"a":1}"#));
+    assert_eq!(invocation.invoked_arn, "arn:aws:lambda:eu-west-1:123456789012:function:thing:$LATEST");
+    assert_eq!(invocation.request_id, "8f5d6c1a-0000-4000-8000-000000000000");
+    assert_eq!(invocation.client_context.as_deref(), Some(r#"{"a":1}"#));
+    assert!(invocation.trace_id.starts_with("Root=1-697deec0-"), "{}", invocation.trace_id);
+}
+
+#[tokio::test]
+async fn no_event_is_an_empty_one() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "thing")).await;
+    assert_eq!(fixture.answer(request("thing", "")).await, "{}");
+}
+
+#[tokio::test]
+async fn errors_of_the_function_are_answers() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "thing")).await;
+    fixture.environments.plan(Plan::FunctionError(Bytes::from_static(b"oops")));
+    assert_eq!(fixture.answer(request("thing", "1")).await, "oops");
+}
+
+#[tokio::test]
+async fn a_dry_run_runs_nothing() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "thing")).await;
+    let mut asked = request("thing", "{}");
+    asked.mode = Mode::DryRun;
+    assert!(matches!(fixture.invoker.invoke(asked).await, Ok(InvokeResponse::DryRun)));
+    assert!(fixture.environments.delivered().is_empty());
+}
+
+#[tokio::test]
+async fn callers_learn_what_they_did_wrong() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "thing")).await;
+    let large = format!("\"{}\"", "x".repeat(6_291_455));
+    let mut too_large = request("thing", "");
+    too_large.payload = Bytes::from(large);
+    let mut event = request("thing", "{}");
+    event.mode = Mode::Event;
+    let mut mismatch = request("thing:1", "{}");
+    mismatch.qualifier = Some("2".to_owned());
+    let missing = "Function not found: arn:aws:lambda:eu-west-1:123456789012:function:";
+    for (asked, code, text) in [
+        (request("other", "{}"), "ResourceNotFoundException", &format!("{missing}other")[..]),
+        (request("thing:7", "{}"), "ResourceNotFoundException", &format!("{missing}thing:7")),
+        (
+            request("arn:aws:lambda:us-east-1:123456789012:function:thing", "{}"),
+            "ResourceNotFoundException",
+            "Functions from 'us-east-1' are not reachable in this region ('eu-west-1')",
+        ),
+        (request("210987654321:function:thing", "{}"), "AccessDeniedException", ""),
+        (request("210987654321:function:missing", "{}"), "AccessDeniedException", ""),
+        (mismatch, "InvalidParameterValueException", "The derived qualifier"),
+        (event, "InvalidParameterValueException", "Asynchronous invocations"),
+        (
+            too_large,
+            "RequestTooLargeException",
+            "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
+        ),
+        (request("thing", "{nope}"), "InvalidRequestContentException", "Could not parse request body into json: "),
+    ] {
+        let error = fixture.refusal(asked).await;
+        assert_eq!((error.api_code(), error.culprit()), (code, Culprit::Caller), "{error}");
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+    assert!(fixture.environments.delivered().is_empty());
+}
+
+#[tokio::test]
+async fn functions_that_cannot_run_say_why() {
+    let fixture = start(store(), 10).await;
+    let mut function = active_function(&scope(), "thing");
+    function.serving = None;
+    function.state = State::Pending;
+    function.update_status = UpdateStatus::InProgress;
+    put_function(&fixture.test.store, &function).await;
+    let error = fixture.refusal(request("thing", "{}")).await;
+    assert_eq!(error.api_code(), "ResourceConflictException");
+    assert!(error.to_string().ends_with("The function is currently in the following state: Pending"), "{error}");
+
+    let reason = Reason { code: "InvalidRuntime".to_owned(), message: "run tindra runtime install java21".to_owned() };
+    assert!(settle(&fixture.test.store, &scope(), "thing", Err(reason)).await);
+    let error = fixture.refusal(request("thing", "{}")).await;
+    assert_eq!((error.api_code(), error.culprit()), ("InvalidRuntimeException", Culprit::Function));
+    assert_eq!(error.to_string(), "run tindra runtime install java21");
+}
+
+#[tokio::test]
+async fn whoever_saw_a_function_become_active_can_invoke_it() {
+    let fixture = start(store(), 10).await;
+    for number in 0..50 {
+        let name = format!("thing-{number}");
+        let mut function = active_function(&scope(), &name);
+        function.serving = None;
+        function.state = State::Pending;
+        function.update_status = UpdateStatus::InProgress;
+        put_function(&fixture.test.store, &function).await;
+        assert!(settle(&fixture.test.store, &scope(), &name, Ok(())).await);
+        assert_eq!(fixture.answer(request(&name, "1")).await, "1");
+    }
+}
+
+#[tokio::test]
+async fn the_old_code_serves_until_the_update_has_settled() {
+    let fixture = start(store(), 10).await;
+    let mut function = active_function(&scope(), "thing");
+    let old = function.desired.generation;
+    let new = Uuid::new_v4();
+    function.desired.generation = new;
+    function.update_status = UpdateStatus::InProgress;
+    put_function(&fixture.test.store, &function).await;
+    fixture.answer(request("thing", "1")).await;
+    assert!(settle(&fixture.test.store, &scope(), "thing", Ok(())).await);
+    fixture.answer(request("thing", "2")).await;
+    let generations: Vec<Uuid> =
+        fixture.environments.delivered().iter().map(|(target, _)| target.deployment.generation).collect();
+    assert_eq!(generations, [old, new]);
+}
+
+#[tokio::test]
+async fn a_function_made_anew_is_another_one() {
+    let fixture = start(store(), 10).await;
+    let first = active_function(&scope(), "thing");
+    let second = active_function(&scope(), "thing");
+    put_function(&fixture.test.store, &first).await;
+    fixture.answer(request("thing", "1")).await;
+    put_function(&fixture.test.store, &second).await;
+    eventually("the second function is invoked", async || {
+        fixture.answer(request("thing", "2")).await;
+        fixture.environments.delivered().last().unwrap().0.function_id == second.id
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_function_is_gone() {
+    let fixture = start(store(), 10).await;
+    let function = active_function(&scope(), "thing");
+    put_function(&fixture.test.store, &function).await;
+    fixture.answer(request("thing", "1")).await;
+    let key = tindra_core::function::Function::key(&scope(), "thing");
+    let batch = tindra_store::Batch::default().delete(key, tindra_store::Precondition::None);
+    fixture.test.store.metadata.commit(batch).await.unwrap();
+    eventually("the function is not found", async || match fixture.invoker.invoke(request("thing", "1")).await {
+        Ok(_) => false,
+        Err(error) => error.api_code() == "ResourceNotFoundException",
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn invokes_go_on_while_the_store_is_away() {
+    let test = faulty_store();
+    put_function(&test.store, &active_function(&scope(), "known")).await;
+    let mut updating = active_function(&scope(), "updating");
+    updating.update_status = UpdateStatus::InProgress;
+    put_function(&test.store, &updating).await;
+    let fixture = start(test, 10).await;
+    fixture.test.fail(true);
+    assert_eq!(fixture.answer(request("known", "1")).await, "1");
+    assert_eq!(fixture.answer(request("updating", "2")).await, "2");
+    let error = fixture.refusal(request("unknown", "1")).await;
+    assert_eq!((error.api_code(), error.culprit()), ("ServiceException", Culprit::Platform));
+    fixture.test.fail(false);
+    assert_eq!(fixture.refusal(request("unknown", "1")).await.api_code(), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn functions_of_one_name_in_several_regions_are_kept_apart() {
+    let fixture = start(store(), 10).await;
+    let there = Scope { region: "us-east-1".to_owned(), ..scope() };
+    put_function(&fixture.test.store, &active_function(&there, "thing")).await;
+    assert_eq!(fixture.refusal(request("thing", "1")).await.api_code(), "ResourceNotFoundException");
+    let mut asked = request("thing", "1");
+    asked.scope = there;
+    assert_eq!(fixture.answer(asked).await, "1");
+}
