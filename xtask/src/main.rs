@@ -1,5 +1,5 @@
 //! Chores of the repository: `tidy` checks its rules, `generate` makes what is derived.
-#![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "a command-line program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod generate;
 mod tidy;
@@ -7,18 +7,19 @@ mod tidy;
 use std::path::{Path, PathBuf};
 
 const USAGE: &str = "usage: cargo xtask tidy
-       cargo xtask generate BOTOCORE_DATA_DIRECTORY [--check]
+       cargo xtask generate [--check] BOTOCORE
 
-BOTOCORE_DATA_DIRECTORY is the folder `botocore/data` of an installed botocore, whose service models are unpacked
-(`gunzip --keep lambda/2015-03-31/service-2.json.gz logs/2014-03-28/service-2.json.gz`).";
+BOTOCORE is a folder with botocore in it, for example made by
+`pip install --target BOTOCORE --no-deps botocore==VERSION`; the version in use is in the heads of crates/model/data.
+With --check nothing is written, and a difference is an error.";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["tidy"] => tidy::run(&root()),
-        ["generate", data] => generate::run(&root(), Path::new(data), false),
-        ["generate", data, "--check"] => generate::run(&root(), Path::new(data), true),
+        ["generate", "--check", botocore] => generate::run(&root(), Path::new(botocore), true),
+        ["generate", botocore] if !botocore.starts_with('-') => generate::run(&root(), Path::new(botocore), false),
         _ => {
             eprintln!("{USAGE}");
             std::process::exit(2);

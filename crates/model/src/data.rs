@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 /// One service model.
 #[derive(Debug, Deserialize)]
@@ -41,8 +40,11 @@ pub(crate) struct Shape {
     pub(crate) values: Option<Vec<String>>,
     pub(crate) sensitive: bool,
     pub(crate) payload: Option<String>,
-    pub(crate) error: Option<ErrorData>,
     pub(crate) exception: bool,
+    /// An exception's HTTP status, where the model gives one.
+    pub(crate) status: Option<u16>,
+    /// An exception that is the server's fault.
+    pub(crate) fault: bool,
     pub(crate) member: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) value: Option<String>,
@@ -50,14 +52,6 @@ pub(crate) struct Shape {
     /// The pattern, compiled at its first use.
     #[serde(skip)]
     pub(crate) compiled: OnceLock<Option<fancy_regex::Regex>>,
-}
-
-/// How an error goes over the wire.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ErrorData {
-    #[serde(rename = "httpStatusCode")]
-    pub(crate) status: Option<u16>,
 }
 
 /// A member of a structure.
@@ -108,6 +102,3 @@ impl Shape {
             .as_ref()
     }
 }
-
-/// A member's default in a model would be a [`Value`]; none of ours has one.
-pub(crate) type Input = serde_json::Map<String, Value>;

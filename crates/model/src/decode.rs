@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::data::{Input, Location, Member, Shape};
+use crate::data::{Location, Member, Shape};
 use crate::error::ApiError;
 use crate::service::{Call, Service, WireRequest};
 
@@ -23,7 +23,7 @@ impl Service {
             return Ok(Call { operation, input: json!({}), payload: None });
         };
         let labels = operation.template.labels(request.path).unwrap_or_default();
-        let mut input = Input::new();
+        let mut input = Map::new();
         for member in &shape.members {
             let text = match member.location {
                 Location::Uri => {
@@ -48,7 +48,7 @@ impl Service {
         Ok(Call { operation, input, payload })
     }
 
-    fn gather_query(&self, query: &str, member: &Member, input: &mut Input) -> Result<(), ApiError> {
+    fn gather_query(&self, query: &str, member: &Member, input: &mut Map<String, Value>) -> Result<(), ApiError> {
         let mut values = query
             .split('&')
             .filter_map(|pair| pair.split_once('=').or_else(|| (!pair.is_empty()).then_some((pair, ""))))
@@ -67,7 +67,12 @@ impl Service {
     }
 
     /// The members of the body; a blob that is the whole body comes back as it is.
-    fn gather_body(&self, shape: &Shape, body: &Bytes, input: &mut Input) -> Result<Option<Bytes>, ApiError> {
+    fn gather_body(
+        &self,
+        shape: &Shape,
+        body: &Bytes,
+        input: &mut Map<String, Value>,
+    ) -> Result<Option<Bytes>, ApiError> {
         let payload = shape.payload.as_ref().and_then(|name| shape.members.iter().find(|member| member.name == *name));
         if let Some(member) = payload {
             let kind = self.shape(&member.shape).map_or("", |shape| shape.kind.as_str());
@@ -102,7 +107,7 @@ impl Service {
         let Some(shape) = self.shape(shape) else { return Ok(value) };
         match (shape.kind.as_str(), value) {
             ("structure", Value::Object(mut object)) => {
-                let mut kept = Input::new();
+                let mut kept = Map::new();
                 for member in &shape.members {
                     if let Some(value) = object.remove(member.wire_name()).filter(|value| !value.is_null()) {
                         let path = format!("{path}.{}", member.name);

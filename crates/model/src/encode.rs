@@ -46,7 +46,12 @@ impl Service {
             return response;
         }
         response.headers_mut().insert(CONTENT_TYPE, self.content_type());
-        *response.body_mut() = reply.payload.unwrap_or_else(|| to_bytes(&Value::Object(members)));
+        *response.body_mut() = match (shape, reply.payload) {
+            (_, Some(payload)) => payload,
+            (Some(shape), None) if shape.payload.is_none() => to_bytes(&Value::Object(members)),
+            // Without a payload its place is empty, and so is the answer of an operation that has no output.
+            (_, None) => Bytes::new(),
+        };
         response
     }
 
@@ -90,12 +95,13 @@ impl Service {
         let is_json = self.data.protocol == "json";
         if let Some(shape) = self.shape(code).filter(|shape| shape.exception) {
             let member = if self.has_member(code, "Message") { "Message" } else { "message" };
-            let status = shape.error.as_ref().and_then(|error| error.status);
-            return (status.unwrap_or(if is_json { 400 } else { 500 }), member);
+            return (shape.status.unwrap_or(if is_json && !shape.fault { 400 } else { 500 }), member);
         }
         let unmodelled = UNMODELLED.iter().find(|(name, _, _)| *name == code);
         let (status, member) = unmodelled.map_or((500, "Message"), |(_, status, member)| (*status, *member));
-        (if is_json && status < 500 && status != 403 { 400 } else { status }, member)
+        // The JSON protocols answer 400 to everything that is the caller's fault, but for a body that is too large.
+        let is_flattened = is_json && status < 500 && status != 413;
+        (if is_flattened { 400 } else { status }, member)
     }
 
     fn has_member(&self, shape: &str, member: &str) -> bool {
@@ -129,6 +135,26 @@ mod tests {
     #[test]
     fn errors_have_the_members_that_the_model_spells() {
         for (service, code, status, body) in [
+            (lambda(), "InvalidRuntimeException", 502, json!({"Type": "Server", "Message": "m"})),
+            (lambda(), "TooManyRequestsException", 429, json!({"Type": "User", "message": "m"})),
+            (lambda(), "RequestEntityTooLargeException", 413, json!({"message": "m"})),
+            (lambda(), "UnknownOperationException", 404, json!({"message": "m"})),
+            (lambda(), "UnrecognizedClientException", 403, json!({"message": "m"})),
+            (lambda(), "InvalidSignatureException", 403, json!({"message": "m"})),
+            (lambda(), "SerializationException", 400, json!({"message": "m"})),
+            (logs(), "SerializationException", 400, json!({"__type": "SerializationException", "message": "m"})),
+            (
+                logs(),
+                "UnrecognizedClientException",
+                400,
+                json!({"__type": "UnrecognizedClientException", "message": "m"}),
+            ),
+            (
+                logs(),
+                "ServiceUnavailableException",
+                500,
+                json!({"__type": "ServiceUnavailableException", "message": "m"}),
+            ),
             (lambda(), "ResourceNotFoundException", 404, json!({"Type": "User", "Message": "m"})),
             (lambda(), "InvalidParameterValueException", 400, json!({"Type": "User", "message": "m"})),
             (lambda(), "ResourceConflictException", 409, json!({"Type": "User", "message": "m"})),
@@ -169,7 +195,14 @@ mod tests {
         assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
         assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
         assert_eq!(response.body(), "[1]");
-        let none = lambda().encode(invoke, Reply { status: Some(204), ..Reply::default() });
-        assert!(none.body().is_empty());
+        for status in [202, 204] {
+            let none = lambda().encode(invoke, Reply { status: Some(status), ..Reply::default() });
+            assert!(none.body().is_empty(), "{status}");
+        }
+        let list = lambda().operations().find(|operation| operation.name() == "ListFunctions").unwrap();
+        let response = lambda().encode(list, Reply::new(json!({"Functions": []})));
+        assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, &br#"{"Functions":[]}"#[..]));
+        let create = logs().operations().find(|operation| operation.name() == "CreateLogGroup").unwrap();
+        assert!(logs().encode(create, Reply::new(json!({}))).body().is_empty());
     }
 }

@@ -3,15 +3,22 @@
 //! The AWS service models lie in `data/` without their documentation (made by `cargo xtask generate`). One
 //! interpreter reads them: [`Service::decode`] turns a request into a [`Call`] or into the error that AWS would
 //! answer, [`Service::encode`] turns a [`Reply`] into a response. No operation has validation code of its own.
+//!
+//! The modules [`mod@lambda`] and [`mod@logs`] hold typed shapes of the operations that are served:
+//! `serde_json::from_value(call.input)` reads a request, `serde_json::to_value` makes a [`Reply`]'s output.
 
 mod data;
 mod decode;
 mod encode;
 mod error;
+pub mod lambda;
+pub mod logs;
 mod route;
 mod service;
 pub mod signing;
 mod validate;
+mod value;
 
 pub use error::ApiError;
 pub use service::{Call, Operation, Reply, Service, WireRequest, lambda, logs};
+pub use value::{Blob, Sensitive};
