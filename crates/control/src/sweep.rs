@@ -89,3 +89,47 @@ async fn used(store: &Store) -> Result<HashSet<String>, StoreError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use bytes::Bytes;
+    use tindra_core::function::Function;
+    use tindra_store::{Batch, Precondition};
+    use tindra_testkit::{active_function, put_function, scope, store};
+
+    use super::sweep;
+    use crate::package::Packages;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_being_deployed_is_never_swept() {
+        let test = store();
+        let packages = Arc::new(Packages::new());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let sweeping = tokio::spawn({
+            let (store, packages, is_over) = (test.store.clone(), Arc::clone(&packages), Arc::clone(&is_over));
+            async move {
+                let mut removed = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    removed += sweep(&store, &packages).await.unwrap();
+                }
+                removed
+            }
+        });
+        // The same package comes and goes, so that each time it may just be on its way out.
+        for _ in 0..100 {
+            let upload = packages.upload(&test.store, Bytes::from_static(b"same")).await.unwrap();
+            let mut function = active_function(&scope(), "thing");
+            function.desired.code = upload.code.clone();
+            put_function(&test.store, &function).await;
+            drop(upload);
+            assert!(test.store.blobs.get(&function.desired.code.sha256).await.unwrap().is_some());
+            let key = Function::key(&scope(), "thing");
+            test.store.metadata.commit(Batch::default().delete(key, Precondition::None)).await.unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(sweeping.await.unwrap() > 0, "it was swept in between");
+    }
+}

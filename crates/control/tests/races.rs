@@ -148,26 +148,3 @@ async fn code_that_nobody_uses_is_swept_and_no_other() {
         assert!(blobs.get(sha256).await.unwrap().is_some());
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sweeping_never_takes_what_is_being_deployed() {
-    let fixture = Arc::new(start());
-    // The same package comes and goes under two names, while resets and starts sweep.
-    let body = |name: &str| {
-        let mut body = thing(name);
-        body["Code"]["ZipFile"] = zip("same").into();
-        body
-    };
-    for _ in 0..30 {
-        let create = {
-            let (fixture, body) = (Arc::clone(&fixture), body("one"));
-            tokio::spawn(async move { fixture.done("POST", "", body).await })
-        };
-        fixture.done("POST", "", body("two")).await;
-        fixture.done("DELETE", "/two", Value::Null).await;
-        create.await.unwrap();
-        let sha256 = record(&fixture, "one").await.desired.code.sha256;
-        assert!(fixture.test.store.blobs.get(&sha256).await.unwrap().is_some());
-        fixture.done("DELETE", "/one", Value::Null).await;
-    }
-}

@@ -12,15 +12,17 @@ use tindra_core::function::Scope;
 
 use crate::InvokeError;
 
-/// The counters of all accounts and regions that have ever invoked a function.
+/// The counters of all accounts and regions that have functions.
 #[derive(Debug)]
 pub(crate) struct Admission {
     limit: u32,
     scopes: RwLock<HashMap<Scope, Arc<Counter>>>,
 }
 
+/// How many invokes run in one account and region. Functions keep a handle, so that an invoke takes no lock.
 #[derive(Debug)]
-struct Counter {
+pub(crate) struct Counter {
+    limit: u32,
     running: AtomicU32,
     gauge: Gauge,
 }
@@ -37,20 +39,10 @@ impl Admission {
         Self { limit, scopes: RwLock::default() }
     }
 
-    /// Counts one invoke in, or refuses it.
-    pub(crate) fn admit(&self, scope: &Scope) -> Result<Permit, InvokeError> {
-        let counter = self.counter(scope);
-        // Relaxed is enough: the count is the only thing that is agreed on.
-        let admitted = counter.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |running| {
-            (running < self.limit).then_some(running + 1)
-        });
-        match admitted {
-            Ok(_) => {
-                counter.gauge.increment(1);
-                Ok(Permit { counter })
-            }
-            Err(_) => Err(InvokeError::Throttled),
-        }
+    /// The counter of an account and region.
+    pub(crate) fn counter(&self, scope: &Scope) -> Arc<Counter> {
+        let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(scopes.entry(scope.clone()).or_insert_with(|| Arc::new(Counter::new(self.limit, scope))))
     }
 
     /// Invokes that run now.
@@ -58,26 +50,31 @@ impl Admission {
         let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
         scopes.get(scope).map_or(0, |counter| counter.running.load(Ordering::Relaxed))
     }
-
-    fn counter(&self, scope: &Scope) -> Arc<Counter> {
-        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = scopes.get(scope) {
-            return Arc::clone(counter);
-        }
-        drop(scopes);
-        let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(scopes.entry(scope.clone()).or_insert_with(|| Arc::new(Counter::new(scope))))
-    }
 }
 
 impl Counter {
-    fn new(scope: &Scope) -> Self {
+    fn new(limit: u32, scope: &Scope) -> Self {
         let gauge = metrics::gauge!(
             "tindra_concurrent_executions",
             "account" => scope.account.clone(),
             "region" => scope.region.clone()
         );
-        Self { running: AtomicU32::new(0), gauge }
+        Self { limit, running: AtomicU32::new(0), gauge }
+    }
+
+    /// Counts one invoke in, or refuses it.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, InvokeError> {
+        // Relaxed is enough: the count is the only thing that is agreed on.
+        let admitted = self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |running| {
+            (running < self.limit).then_some(running + 1)
+        });
+        match admitted {
+            Ok(_) => {
+                self.gauge.increment(1);
+                Ok(Permit { counter: Arc::clone(self) })
+            }
+            Err(_) => Err(InvokeError::Throttled),
+        }
     }
 }
 
@@ -102,9 +99,10 @@ mod tests {
         std::thread::scope(|threads| {
             for _ in 0..8 {
                 threads.spawn(|| {
+                    let counter = admission.counter(&scope);
                     for _ in 0..2_000 {
-                        let first = admission.admit(&scope);
-                        let second = admission.admit(&scope);
+                        let first = counter.admit();
+                        let second = counter.admit();
                         highest.fetch_max(admission.running(&scope), std::sync::atomic::Ordering::Relaxed);
                         drop((second, first));
                     }
@@ -120,8 +118,8 @@ mod tests {
         let admission = Admission::new(1);
         let one = Scope { account: "111111111111".to_owned(), region: "eu-west-1".to_owned() };
         let other = Scope { account: "111111111111".to_owned(), region: "us-east-1".to_owned() };
-        let held = admission.admit(&one);
-        assert!(held.is_ok() && admission.admit(&one).is_err());
-        assert!(admission.admit(&other).is_ok());
+        let held = admission.counter(&one).admit();
+        assert!(held.is_ok() && admission.counter(&one).admit().is_err());
+        assert!(admission.counter(&other).admit().is_ok());
     }
 }

@@ -14,6 +14,7 @@ use tindra_store::{JsonRecords, Record, Store, StoreError, Versioned};
 use tokio::task::JoinHandle;
 
 use crate::InvokeError;
+use crate::admission::{Admission, Counter};
 use crate::environments::Target;
 use crate::figures::Figures;
 
@@ -31,6 +32,8 @@ pub(crate) struct Entry {
     serving: Result<Arc<Target>, NotServing>,
     is_unsettled: bool,
     pub(crate) figures: Figures,
+    /// Of its account and region.
+    pub(crate) concurrency: Arc<Counter>,
 }
 
 #[derive(Debug)]
@@ -40,7 +43,8 @@ enum NotServing {
 }
 
 impl Entry {
-    fn new(function: Function) -> Self {
+    fn new(function: Function, admission: &Admission) -> Self {
+        let concurrency = admission.counter(&function.scope);
         let figures = Figures::new(&function.scope, &function.name);
         let is_unsettled = function.is_unsettled();
         let scope = function.scope.clone();
@@ -55,7 +59,7 @@ impl Entry {
             (State::Failed, _) => Err(NotServing::Failed(function.state_reason.unwrap_or_else(unknown_reason))),
             (State::Pending | State::Active, _) => Err(NotServing::Pending),
         };
-        Self { scope, serving, is_unsettled, figures }
+        Self { scope, serving, is_unsettled, figures, concurrency }
     }
 
     /// What an invoke runs.
@@ -83,6 +87,7 @@ type Shard = HashMap<String, Vec<Arc<Entry>>>;
 
 #[derive(Debug)]
 struct Map {
+    admission: Arc<Admission>,
     hasher: RandomState,
     shards: [RwLock<Shard>; SHARDS],
 }
@@ -103,8 +108,9 @@ impl Drop for Index {
 
 impl Index {
     /// Reads all functions and follows the store from there.
-    pub(crate) async fn start(store: Store) -> Result<Self, StoreError> {
-        let map = Arc::new(Map { hasher: RandomState::new(), shards: std::array::from_fn(|_| RwLock::default()) });
+    pub(crate) async fn start(store: Store, admission: Arc<Admission>) -> Result<Self, StoreError> {
+        let map =
+            Arc::new(Map { admission, hasher: RandomState::new(), shards: std::array::from_fn(|_| RwLock::default()) });
         // Watching before listing: a change in between is seen twice rather than never.
         let watch = store.metadata.watch(&Function::key_prefix(None));
         map.replace(read_all(&store).await?);
@@ -123,11 +129,15 @@ impl Index {
     /// answer that was overtaken cannot stay.
     pub(crate) async fn read_through(&self, scope: &Scope, name: &str) -> Result<Option<Arc<Entry>>, StoreError> {
         let record: Option<Versioned<Function>> = self.store.metadata.get_json(&Function::key(scope, name)).await?;
-        Ok(record.map(|record| Arc::new(Entry::new(record.value))))
+        Ok(record.map(|record| self.map.entry(record.value)))
     }
 }
 
 impl Map {
+    fn entry(&self, function: Function) -> Arc<Entry> {
+        Arc::new(Entry::new(function, &self.admission))
+    }
+
     fn shard(&self, name: &str) -> &RwLock<Shard> {
         // The remainder is below the number of shards, so nothing is lost.
         let index = usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0);
@@ -159,7 +169,7 @@ impl Map {
         for function in functions {
             let index = usize::try_from(self.hasher.hash_one(&*function.name) % SHARDS as u64).unwrap_or(0);
             let name = function.name.clone();
-            shards[index].entry(name).or_default().push(Arc::new(Entry::new(function)));
+            shards[index].entry(name).or_default().push(self.entry(function));
         }
         for (shard, new) in self.shards.iter().zip(shards) {
             *shard.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -187,7 +197,7 @@ async fn refresh(map: &Map, store: &Store, key: &str) {
     let entry = match insist(|| store.metadata.get(key)).await {
         None => None,
         // A record that cannot be read is left out; the invoke's own look at the store says why.
-        Some(record) => decode(record).map(|function| Arc::new(Entry::new(function))),
+        Some(record) => decode(record).map(|function| map.entry(function)),
     };
     map.set(&scope, name, entry);
 }

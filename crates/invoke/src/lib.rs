@@ -62,7 +62,7 @@ pub struct Invoker<E> {
 
 struct Shared<E> {
     index: Index,
-    admission: Admission,
+    admission: Arc<Admission>,
     environments: E,
     clock: Arc<dyn Clock>,
 }
@@ -92,8 +92,8 @@ impl<E: Environments> Invoker<E> {
         clock: Arc<dyn Clock>,
         options: InvokerOptions,
     ) -> Result<Self, StartError> {
-        let index = Index::start(store).await.map_err(|source| StartError { source })?;
-        let admission = Admission::new(options.concurrent_executions_max);
+        let admission = Arc::new(Admission::new(options.concurrent_executions_max));
+        let index = Index::start(store, Arc::clone(&admission)).await.map_err(|source| StartError { source })?;
         Ok(Self { shared: Arc::new(Shared { index, admission, environments, clock }) })
     }
 
@@ -119,6 +119,12 @@ impl<E: Environments> Invoker<E> {
     #[must_use]
     pub fn running(&self, scope: &Scope) -> u32 {
         self.shared.admission.running(scope)
+    }
+
+    /// Invokes that run now, of all accounts and regions, those whose callers have gone among them.
+    #[must_use]
+    pub fn running_everywhere(&self) -> u32 {
+        self.shared.admission.running_everywhere()
     }
 
     /// The steps that no caller can cut short. A panic in them is this invoke's error and nobody else's.
@@ -178,7 +184,7 @@ impl<E: Environments> Shared<E> {
         target: Arc<Target>,
         event: Event,
     ) -> Result<Admitted, InvokeError> {
-        let permit = self.admission.admit(&target.scope).inspect_err(|_| entry.figures.throttled())?;
+        let permit = entry.concurrency.admit().inspect_err(|_| entry.figures.throttled())?;
         let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
         let invocation = Invocation {
             invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),

@@ -31,6 +31,9 @@ use crate::{credentials, listener, telemetry, tls};
 /// How often the histograms are compacted, so that they do not grow when nobody reads `/metrics`.
 const METRICS_UPKEEP: Duration = Duration::from_secs(10);
 
+/// How often a server that stops looks whether invokes still run.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
+
 /// The server; see [`Server::start`].
 #[derive(Debug)]
 pub struct Server;
@@ -74,13 +77,13 @@ impl Server {
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
         let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config));
         let parts = Arc::new(Parts::new(control, invoker, logs.clone(), store, layers));
-        let edge = Arc::new(Edge::new(parts, edge_options(&config, address, authenticator, clock)));
+        let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));
         let accepting =
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
         let upkeep = tokio::spawn(metrics_upkeep(figures, closing));
         tracing::info!(%address, data = %config.data.display(), "serving");
-        Ok(Running { config, address, stop, close, signals, accepting, upkeep, edge, worker, logs, _data: data })
+        Ok(Running { config, address, stop, close, signals, accepting, upkeep, parts, worker, logs, _data: data })
     }
 }
 
@@ -95,7 +98,7 @@ pub struct Running {
     signals: Signals,
     accepting: JoinHandle<()>,
     upkeep: JoinHandle<()>,
-    edge: Arc<Edge<Parts>>,
+    parts: Arc<Parts>,
     worker: Worker,
     logs: LogsService,
     _data: DataDirectory,
@@ -138,15 +141,17 @@ impl Running {
     async fn drain(&mut self) {
         let drained = async {
             let _ = (&mut self.accepting).await;
-            self.edge.wait_for_invokes().await;
+            while self.parts.running_invokes() > 0 {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
         };
         tokio::select! {
             () = drained => {}
             () = tokio::time::sleep(self.config.grace_period) => {
-                tracing::warn!(running = self.edge.running_invokes(), "the grace period is over; invokes are cut off");
+                tracing::warn!(running = self.parts.running_invokes(), "the grace period is over; invokes are cut off");
             }
             signal = self.signals.next() => {
-                tracing::warn!(signal, running = self.edge.running_invokes(), "a second signal; invokes are cut off");
+                tracing::warn!(signal, running = self.parts.running_invokes(), "a second signal; invokes are cut off");
             }
         }
     }
@@ -231,6 +236,6 @@ fn worker_options(_config: &Config) -> Result<WorkerOptions, ServerError> {
 fn invoker_options(config: &Config) -> InvokerOptions {
     InvokerOptions { concurrent_executions_max: config.account_concurrency }
 }
-fn control_options(_config: &Config) -> ControlOptions {
-    ControlOptions::default()
+fn control_options(config: &Config) -> ControlOptions {
+    ControlOptions { concurrent_executions_max: config.account_concurrency, ..ControlOptions::default() }
 }

@@ -1,5 +1,5 @@
 //! A control plane over a real store, asked over the wire's own decoder.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::io::Write as _;
 use std::sync::Arc;

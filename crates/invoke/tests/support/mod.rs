@@ -1,5 +1,5 @@
 //! An invoke path over a real store and fake environments.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::sync::Arc;
 
