@@ -50,6 +50,12 @@ impl Admission {
         let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
         scopes.get(scope).map_or(0, |counter| counter.running.load(Ordering::Relaxed))
     }
+
+    /// Invokes that run now, of all accounts and regions.
+    pub(crate) fn running_everywhere(&self) -> u32 {
+        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        scopes.values().map(|counter| counter.running.load(Ordering::Relaxed)).sum()
+    }
 }
 
 impl Counter {

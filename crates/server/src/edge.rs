@@ -8,7 +8,6 @@ mod backends;
 mod body;
 mod connection;
 mod head;
-mod in_flight;
 mod invoke;
 mod invoke_error;
 mod local;
@@ -37,7 +36,6 @@ pub use timed_stream::Patience;
 use crate::auth::{Authenticator, Who};
 use crate::config::{Auth, Mode};
 use body::BodyBudget;
-use in_flight::InFlight;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -76,23 +74,12 @@ pub struct Edge<B> {
     backends: Arc<B>,
     options: EdgeOptions,
     budget: BodyBudget,
-    in_flight: InFlight,
 }
 
 impl<B: Backends> Edge<B> {
     /// An edge in front of `backends`.
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
-        Self { backends, options, budget: BodyBudget::new(BODY_MEMORY_BYTES), in_flight: InFlight::default() }
-    }
-
-    /// Returns when no invoke runs, whether or not its client is still there.
-    pub(crate) async fn wait_for_invokes(&self) {
-        self.in_flight.wait_for_none().await;
-    }
-
-    /// How many invokes run.
-    pub(crate) fn running_invokes(&self) -> usize {
-        self.in_flight.count()
+        Self { backends, options, budget: BodyBudget::new(BODY_MEMORY_BYTES) }
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.

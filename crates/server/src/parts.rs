@@ -35,6 +35,11 @@ impl Parts {
     ) -> Self {
         Self { control, invoker, logs, store, layers }
     }
+
+    /// Invokes that run now, those whose callers have gone among them.
+    pub(crate) fn running_invokes(&self) -> u32 {
+        self.invoker.running_everywhere()
+    }
 }
 
 impl Backends for Parts {

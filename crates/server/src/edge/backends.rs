@@ -41,7 +41,7 @@ pub trait Backends: Send + Sync + 'static {
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
-    /// An invoke, to its end.
+    /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;
 
     /// The zip behind the link that GetFunction gave; `None` for a link that is wrong or too old.

@@ -1,7 +1,5 @@
 //! Invoke on the wire: a typed request in, the function's own bytes out.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +10,7 @@ use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::{InvokeRequest, InvokeResponse, Mode};
-use tindra_model::{ApiError, Call};
+use tindra_model::Call;
 
 use super::refusal::Refusal;
 use super::route::Served;
@@ -25,8 +23,6 @@ const TRACE_ID: &str = "x-amzn-trace-id";
 
 impl<B: Backends> Edge<B> {
     /// Runs the function and answers with what it made of the event.
-    ///
-    /// The invoke is a task of its own: a client that goes away does not stop the function, as on AWS.
     pub(super) async fn invoke(
         &self,
         served: Served,
@@ -35,21 +31,9 @@ impl<B: Backends> Edge<B> {
         scope: Scope,
         request_id: &str,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let request = typed(parts, call, scope, request_id);
-        let backends = Arc::clone(&self.backends);
-        let running = self.in_flight.enter();
-        let invoke = tokio::spawn(async move {
-            let result = backends.invoke(request).await;
-            drop(running);
-            result
-        });
-        match invoke.await {
-            Ok(Ok(response)) => Ok(answer(response)),
-            Ok(Err(error)) => Err(served.refuse(invoke_error::to_api(&error))),
-            Err(error) => {
-                tracing::error!(request_id, error = &error as &dyn std::error::Error, "an invoke ended in a panic");
-                Err(served.refuse(ApiError::new("ServiceException", "The service encountered an internal error.")))
-            }
+        match self.backends.invoke(typed(parts, call, scope, request_id)).await {
+            Ok(response) => Ok(answer(response)),
+            Err(error) => Err(served.refuse(invoke_error::to_api(&error))),
         }
     }
 }

@@ -30,8 +30,6 @@ pub struct Fakes {
     pub begun: Notify,
     /// With the event `"wait"` an invoke waits for this.
     pub proceed: Notify,
-    /// Told when such an invoke has ended.
-    pub ended: Notify,
 }
 
 impl Backends for Fakes {
@@ -57,7 +55,6 @@ impl Backends for Fakes {
         if request.payload.as_ref() == b"\"wait\"" {
             self.begun.notify_one();
             self.proceed.notified().await;
-            self.ended.notify_one();
         }
         let finished = Finished {
             outcome: Outcome::Success(request.payload),
