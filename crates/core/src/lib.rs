@@ -6,7 +6,9 @@
 
 pub mod clock;
 pub mod code_package;
+pub mod cpu;
 pub mod function;
 pub mod limits;
 pub mod name;
+pub mod report;
 pub mod runtime;

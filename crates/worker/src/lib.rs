@@ -1,6 +1,25 @@
 //! The execution environments of one machine.
+//!
+//! [`Worker`] implements the invoke path's port: it takes an environment of the right generation from the pool,
+//! or starts one, and delivers events to it. It knows deployments, sandboxes and the Runtime API; it knows
+//! neither the wire formats of Lambda's API nor who calls it.
 
 pub mod code_cache;
+mod environment;
+mod living;
+mod log_book;
+mod log_capture;
+mod log_frames;
 pub mod network;
 pub mod packs;
+mod place;
+mod pool;
 pub mod preparation;
+mod readiness;
+mod runtime_api;
+mod worker;
+
+pub use log_book::{LogSink, LogStreamName};
+pub use network::{EnvironmentIdentity, FunctionEndpoint};
+pub use pool::Lease;
+pub use worker::{Worker, WorkerError, WorkerOptions};

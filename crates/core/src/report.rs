@@ -1,0 +1,131 @@
+//! The platform's own log lines about an invoke, in text and in JSON, as Lambda writes them.
+//!
+//! Pure: figures in, lines out. The formats are those of AWS's logs of 2025/26, in the newer style in which
+//! `REPORT` itself carries the status.
+
+mod json;
+mod text;
+
+use std::time::Duration;
+
+use crate::function::LogFormat;
+
+/// How a phase ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// As it should; a handler that answered with an error counts as this in text lines.
+    Success,
+    /// The handler answered with an error of this type.
+    Failure(String),
+    /// The platform ended it, for example with `Runtime.ExitError`.
+    Error(String),
+    /// The time was up.
+    Timeout,
+}
+
+/// Where an init phase ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the invoke, with its own limit.
+    Init,
+    /// Again inside the invoke, under the function's timeout.
+    Invoke,
+}
+
+/// What every line of one environment shares.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// Unqualified name of the function.
+    pub function_name: &'a str,
+    /// `$LATEST` or a number.
+    pub function_version: &'a str,
+    /// `python:3.12.1`.
+    pub runtime_version: &'a str,
+    /// ARN of that version.
+    pub runtime_version_arn: &'a str,
+}
+
+/// The figures of a finished invoke.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// Id of the request.
+    pub request_id: &'a str,
+    /// Time of the invoke phase.
+    pub duration: Duration,
+    /// Time of a successful init phase before it.
+    pub init: Option<Duration>,
+    /// Memory size in MB.
+    pub memory_mb: u32,
+    /// Most memory that was in use, in bytes.
+    pub memory_used_bytes: u64,
+    /// How it ended.
+    pub status: &'a Status,
+}
+
+impl Report<'_> {
+    /// Whole milliseconds to bill: duration and init together, rounded up once (AWS, since August 2025).
+    #[must_use]
+    pub fn billed_ms(&self) -> u64 {
+        // The figures that are shown are what is summed, so that the line agrees with itself.
+        (hundredths(self.duration) + self.init.map_or(0, hundredths)).div_ceil(100)
+    }
+
+    /// Megabytes shown: rounded up, and never more than there are.
+    #[must_use]
+    pub fn memory_used_mb(&self) -> u64 {
+        self.memory_used_bytes.div_ceil(1 << 20).min(u64::from(self.memory_mb))
+    }
+}
+
+/// One line of the platform.
+#[derive(Clone, Debug)]
+pub enum Line<'a> {
+    /// An environment begins its init phase.
+    InitStart(Subject<'a>),
+    /// An init phase failed.
+    InitReport {
+        /// How long it took.
+        duration: Duration,
+        /// Where it ran.
+        phase: Phase,
+        /// How it ended.
+        status: &'a Status,
+    },
+    /// An invoke begins.
+    Start {
+        /// Id of the request.
+        request_id: &'a str,
+        /// `$LATEST` or a number.
+        version: &'a str,
+    },
+    /// The runtime is done.
+    End {
+        /// Id of the request.
+        request_id: &'a str,
+        /// Time of the invoke phase.
+        duration: Duration,
+        /// How it ended.
+        status: &'a Status,
+    },
+    /// The sum of it.
+    Report(Report<'a>),
+}
+
+impl Line<'_> {
+    /// The line without its line feed; `time` is ISO 8601 and appears in JSON only.
+    #[must_use]
+    pub fn format(&self, format: LogFormat, time: &str) -> String {
+        match format {
+            LogFormat::Text => text::line(self),
+            LogFormat::Json => json::line(self, time),
+        }
+    }
+}
+
+/// Hundredths of a millisecond, rounded to the nearest.
+fn hundredths(duration: Duration) -> u64 {
+    u64::try_from((duration.as_nanos() + 5_000) / 10_000).unwrap_or(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests;

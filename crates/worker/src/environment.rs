@@ -1,0 +1,200 @@
+//! One execution environment: a network, a `/tmp`, a log stream, and the processes that live in them one after
+//! the other.
+//!
+//! Its life: Starting ([`Environment::start`]) → Initialising ([`Environment::initialise`]) → Idle (in the pool)
+//! ⇄ Busy ([`Environment::invoke`]) → Gone (dropped: everything in it is killed and removed). After an invoke
+//! that failed, the process is gone while the environment, with its `/tmp`, stays; the next invoke starts a new one.
+
+mod failure;
+mod identity;
+mod init;
+mod invoke;
+mod process;
+mod variables;
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::clock::Clock;
+use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
+use tindra_core::report::Subject;
+use tindra_core::runtime::Runtime;
+use tindra_invoke::environments::{AcquireError, Target};
+use tindra_sandbox::{Launcher, Limits, Mount, Network, Spec, Storage};
+
+use crate::code_cache::CodeCache;
+use crate::living::Living;
+use crate::log_book::{LogBook, LogSink, LogStreamName, stream_name};
+use crate::network::{self, NetworkGuard, Shared, Sockets};
+use crate::packs::{Pack, Packs, Silent};
+use crate::place::Place;
+use crate::runtime_api::{Exchange, RuntimeServer};
+
+pub(crate) use failure::Failure;
+pub(crate) use process::Process;
+
+/// Processor share of an init phase, unless the function has more (observed on AWS: about two processors).
+const INIT_CPU_MILLIS: u64 = 2_000;
+
+/// What all environments of this machine share.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) launcher: Launcher,
+    pub(crate) packs: Arc<Packs>,
+    pub(crate) code: Arc<CodeCache>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) logs: Arc<dyn LogSink>,
+    pub(crate) network: Shared,
+    pub(crate) living: Living,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    target: Arc<Target>,
+    machine: Arc<Machine>,
+    pack: Arc<Pack>,
+    code: PathBuf,
+    runtime_version_arn: String,
+    variables: Vec<CString>,
+    book: Arc<LogBook>,
+    exchange: Arc<Exchange>,
+    // Order of the end: the process, then what it talks to, then where it lives.
+    process: Option<Arc<Process>>,
+    first_init: FirstInit,
+    /// False once its state is unknown.
+    is_good: bool,
+    _runtime_server: RuntimeServer,
+    _network_guard: NetworkGuard,
+    network: Arc<Network>,
+    storage: Arc<Storage>,
+    _place: Place,
+}
+
+/// How the init phase went, until the first invoke has told.
+#[derive(Debug)]
+enum FirstInit {
+    /// It took this long; the first `REPORT` says so.
+    Done(Duration),
+    /// It failed; the first invoke repeats it, and says so.
+    Failed,
+    /// Told.
+    Told,
+}
+
+impl Environment {
+    /// Makes the environment, without a process yet. `place` is its share of the machine.
+    pub(crate) async fn start(
+        machine: &Arc<Machine>,
+        target: &Arc<Target>,
+        place: Place,
+    ) -> Result<Self, AcquireError> {
+        let configuration = &target.deployment.configuration;
+        let runtime = Runtime::parse(&configuration.runtime);
+        let pack = match machine.packs.get(&runtime) {
+            Some(pack) => pack,
+            None => machine.packs.ensure(&runtime, &Silent).await.map_err(start_error)?,
+        };
+        let code = match machine.code.get(&target.deployment.code) {
+            Some(code) => code,
+            None => machine.code.ensure(&target.deployment.code).await.map_err(start_error)?,
+        };
+        let (launcher, storage_mb) = (machine.launcher.clone(), configuration.ephemeral_storage_mb);
+        let made = blocking(move || Ok((launcher.network()?, launcher.storage(storage_mb)?))).await;
+        let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
+        let name = LogStreamName {
+            scope: target.scope.clone(),
+            group: configuration.logging.group.clone(),
+            stream: stream_name(machine.clock.unix_ms(), &target.version),
+        };
+        let identity = Arc::new(identity::identity(target));
+        let variables = variables::variables(target, &pack, &identity, &name);
+        let exchange = Arc::<Exchange>::default();
+        let runtime_server = network.runtime_api.try_clone().map_err(start_error)?;
+        let runtime_server = RuntimeServer::start(runtime_server, Arc::clone(&exchange)).map_err(start_error)?;
+        let sockets = sockets(&network).map_err(start_error)?;
+        let network_guard = network::serve(sockets, &machine.network, &identity).map_err(start_error)?;
+        let book =
+            LogBook::new(name, configuration.logging.format, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
+        Ok(Self {
+            target: Arc::clone(target),
+            machine: Arc::clone(machine),
+            runtime_version_arn: pack.version_arn.replace("REGION", &target.scope.region),
+            pack,
+            code,
+            variables,
+            book: Arc::new(book),
+            exchange,
+            process: None,
+            first_init: FirstInit::Told,
+            is_good: true,
+            _runtime_server: runtime_server,
+            _network_guard: network_guard,
+            network: Arc::new(network),
+            storage: Arc::new(storage),
+            _place: place,
+        })
+    }
+
+    /// The process, for freezing and killing it from elsewhere.
+    pub(crate) fn process(&self) -> Option<&Arc<Process>> {
+        self.process.as_ref()
+    }
+
+    /// Whether it may serve another invoke.
+    pub(crate) fn is_good(&self) -> bool {
+        self.is_good
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            function_name: &self.target.name,
+            function_version: &self.target.version,
+            runtime_version: &self.pack.version,
+            runtime_version_arn: &self.runtime_version_arn,
+        }
+    }
+
+    fn spec(&self, command: Vec<String>, cpu_millis: u64) -> Spec {
+        Spec {
+            root: self.pack.root.clone(),
+            mounts: vec![Mount { source: self.code.clone(), target: "/var/task".into() }],
+            command: command.into_iter().filter_map(|text| CString::new(text).ok()).collect(),
+            environment: self.variables.clone(),
+            working_directory: "/var/task".into(),
+            limits: Limits {
+                memory_bytes: u64::from(self.target.deployment.configuration.memory_mb) << 20,
+                cpu_millis: Some(cpu_millis),
+                processes: PROCESSES_MAX,
+                open_files: OPEN_FILES_MAX,
+            },
+            log_descriptor: variables::LOG_DESCRIPTOR,
+        }
+    }
+}
+
+fn sockets(network: &Network) -> std::io::Result<Sockets> {
+    Ok(Sockets {
+        endpoint: network.endpoint.try_clone()?,
+        dns_udp: network.dns_udp.try_clone()?,
+        dns_tcp: network.dns_tcp.try_clone()?,
+        egress: network.egress.as_ref().map(std::net::TcpListener::try_clone).transpose()?,
+    })
+}
+
+/// The platform could not build the environment.
+fn start_error(source: impl std::error::Error + Send + Sync + 'static) -> AcquireError {
+    AcquireError::Start { source: Box::new(source) }
+}
+
+/// Runs calls of the launcher, which block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, tindra_sandbox::SandboxError> + Send + 'static,
+) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,105 @@
+//! Starting a process and waiting until it asks for its first event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::cpu::cpu_millis;
+use tindra_core::limits::INIT_TIMEOUT_MS;
+use tindra_core::report::{Line, Phase};
+use tindra_invoke::environments::AcquireError;
+use tindra_sandbox::Exit;
+
+use super::{Environment, Failure, FirstInit, INIT_CPU_MILLIS, Process, blocking, start_error};
+use crate::runtime_api::InitAnswer;
+
+/// How long the end of a killed tree is waited for; one that takes longer is not built upon.
+const END_PATIENCE: Duration = Duration::from_millis(300);
+
+impl Environment {
+    /// The init phase of a new environment. A function that fails in it still has an environment.
+    pub(crate) async fn initialise(&mut self) -> Result<(), AcquireError> {
+        self.book.platform(&Line::InitStart(self.subject()));
+        let started = self.machine.clock.monotonic();
+        let outcome = self.launch(Duration::from_millis(INIT_TIMEOUT_MS)).await?;
+        let duration = self.machine.clock.monotonic().saturating_sub(started);
+        self.first_init = match outcome {
+            Ok(()) => FirstInit::Done(duration),
+            Err(failure) => {
+                self.report_init(duration, Phase::Init, &failure);
+                FirstInit::Failed
+            }
+        };
+        if let Some(process) = &self.process {
+            process.rest();
+        }
+        Ok(())
+    }
+
+    pub(super) fn report_init(&self, duration: Duration, phase: Phase, failure: &Failure) {
+        self.book.platform(&Line::InitReport { duration, phase, status: &failure.status() });
+    }
+
+    /// Starts a process and waits for its first `/next`, no longer than `limit`. When the inner result is an
+    /// error there is no process left.
+    pub(super) async fn launch(&mut self, limit: Duration) -> Result<Result<(), Failure>, AcquireError> {
+        let memory_mb = self.target.deployment.configuration.memory_mb;
+        let share = cpu_millis(memory_mb);
+        let command = match self.pack.command_for(&self.code, None, memory_mb) {
+            Ok(command) => command,
+            Err(error) => return Ok(Err(Failure::InvalidEntrypoint(error.to_string()))),
+        };
+        let deadline = tokio::time::Instant::now() + limit;
+        let ready = self.exchange.begin();
+        let process = self.spawn(command, share.max(INIT_CPU_MILLIS)).await?;
+        let outcome = tokio::select! {
+            biased;
+            answer = ready => match answer {
+                Ok(InitAnswer::Ready) => Ok(()),
+                Ok(InitAnswer::Failed { error_type, body }) => Err(Failure::Reported { error_type, body }),
+                Err(_) => Err(exited(&process, Exit::Lost)),
+            },
+            exit = process.exited() => Err(exited(&process, exit)),
+            () = tokio::time::sleep_until(deadline) => Err(Failure::TimedOut),
+        };
+        process.drain_log();
+        self.process = Some(process);
+        match &outcome {
+            Ok(()) => self.set_share(share),
+            Err(_) => self.end_process().await,
+        }
+        Ok(outcome)
+    }
+
+    fn set_share(&self, share: u64) {
+        if let Some(process) = self.process.as_ref().filter(|_| share != share.max(INIT_CPU_MILLIS)) {
+            process.set_cpu_millis(share);
+        }
+    }
+
+    async fn spawn(&self, command: Vec<String>, cpu_millis: u64) -> Result<Arc<Process>, AcquireError> {
+        let spec = self.spec(command, cpu_millis);
+        let launcher = self.machine.launcher.clone();
+        let (network, storage) = (Arc::clone(&self.network), Arc::clone(&self.storage));
+        let sandbox = blocking(move || launcher.spawn(&spec, &network, &storage)).await;
+        let sandbox = sandbox.map_err(|source| AcquireError::Start { source })?;
+        let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
+        self.machine.living.add(&process);
+        Ok(process)
+    }
+
+    /// Kills the process and waits until its whole tree has gone, so that the next one has the place to itself.
+    pub(super) async fn end_process(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        process.kill();
+        if tokio::time::timeout(END_PATIENCE, process.exited()).await.is_err() {
+            tracing::warn!(function = self.target.name, "a sandbox takes long to end; its environment is given up");
+            self.is_good = false;
+        }
+        process.drain_log();
+    }
+}
+
+/// The end of a process, with the reason when it was memory.
+pub(super) fn exited(process: &Process, exit: Exit) -> Failure {
+    Failure::Exited { exit, out_of_memory: process.out_of_memory() }
+}

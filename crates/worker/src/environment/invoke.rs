@@ -1,0 +1,234 @@
+//! One invoke in an environment, from the event to the report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tindra_core::report::{Line, Phase, Report, Status};
+use tindra_invoke::environments::{AcquireError, Finished, Invocation, Outcome};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::init::exited;
+use super::{Environment, Failure, FirstInit, Process};
+use crate::runtime_api::{Answer, Delivery};
+
+/// After the process ended: how long an answer that it sent right before may take to be read. After an answer
+/// broke off: how long the end of the process that broke it may take to be seen.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_millis(50);
+
+/// The course of one invoke.
+struct Course {
+    request_id: String,
+    /// Of the machine's clock.
+    started: Duration,
+    deadline: Instant,
+    timeout: Duration,
+    /// Of the init phase, when this invoke is the one to tell.
+    init: Option<Duration>,
+    repeats_init: bool,
+}
+
+impl Environment {
+    /// Runs one invoke. Afterwards [`Environment::is_good`] tells whether the environment may be used again.
+    pub(crate) async fn invoke(&mut self, invocation: Invocation) -> Result<Finished, AcquireError> {
+        let wants_log_tail = invocation.wants_log_tail;
+        let course = self.begin(&invocation);
+        let mut memory_bytes = 0;
+        let result = self.run(&course, invocation, &mut memory_bytes).await?;
+        let finished = self.finish(&course, result, memory_bytes, wants_log_tail);
+        if let Some(process) = &self.process {
+            process.rest();
+        }
+        Ok(finished)
+    }
+
+    fn begin(&mut self, invocation: &Invocation) -> Course {
+        let timeout = Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s));
+        if let Some(process) = &self.process {
+            process.wake();
+        }
+        let (is_first, init, repeats_init) = match std::mem::replace(&mut self.first_init, FirstInit::Told) {
+            FirstInit::Done(duration) => (true, Some(duration), false),
+            FirstInit::Failed => (true, None, true),
+            FirstInit::Told => (false, None, false),
+        };
+        // The tail of a first invoke begins with the init phase.
+        if !is_first {
+            self.book.begin_invoke();
+        }
+        Course {
+            request_id: invocation.request_id.clone(),
+            started: self.machine.clock.monotonic(),
+            deadline: Instant::now() + timeout,
+            timeout,
+            init,
+            repeats_init,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        course: &Course,
+        invocation: Invocation,
+        memory_bytes: &mut u64,
+    ) -> Result<Result<Bytes, Failure>, AcquireError> {
+        let mut delivery = self.delivery(course, invocation);
+        let mut is_started = false;
+        loop {
+            if self.process.as_ref().is_some_and(|process| process.has_exited().is_some()) {
+                // It ended between two invokes, which is nobody's failure.
+                self.end_process().await;
+            }
+            if self.process.is_none()
+                && let Err(failure) = self.relaunch(course).await?
+            {
+                self.start_line(course, &mut is_started);
+                return Ok(Err(failure));
+            }
+            let Some(process) = self.process.clone() else { continue };
+            self.start_line(course, &mut is_started);
+            let answer = self.exchange.dispatch(delivery);
+            let result = wait(&process, answer, course.deadline).await;
+            if matches!(result, Err(Failure::Exited { .. }))
+                && let Some(unseen) = self.exchange.take_back()
+            {
+                delivery = unseen;
+                continue;
+            }
+            process.drain_log();
+            *memory_bytes = process.memory_peak_bytes();
+            let result = self.unless_out_of_memory(&process, *memory_bytes, result);
+            if result.as_ref().is_err_and(|failure| !failure.leaves_process()) {
+                self.end_process().await;
+            }
+            return Ok(result);
+        }
+    }
+
+    fn delivery(&self, course: &Course, invocation: Invocation) -> Delivery {
+        let timeout_ms = u64::try_from(course.timeout.as_millis()).unwrap_or(u64::MAX);
+        Delivery {
+            request_id: invocation.request_id,
+            deadline_unix_ms: self.machine.clock.unix_ms().saturating_add(timeout_ms),
+            invoked_arn: invocation.invoked_arn,
+            trace_id: invocation.trace_id,
+            client_context: invocation.client_context,
+            payload: invocation.payload,
+        }
+    }
+
+    fn start_line(&self, course: &Course, is_started: &mut bool) {
+        if !std::mem::replace(is_started, true) {
+            self.book.platform(&Line::Start { request_id: &course.request_id, version: &self.target.version });
+        }
+    }
+
+    /// An init phase inside the invoke: after one that failed, or after a reset.
+    async fn relaunch(&mut self, course: &Course) -> Result<Result<(), Failure>, AcquireError> {
+        let started = self.machine.clock.monotonic();
+        let left = course.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Err(Failure::TimedOut));
+        }
+        let outcome = self.launch(left).await?;
+        if let Err(failure) = outcome.as_ref()
+            && course.repeats_init
+        {
+            let duration = self.machine.clock.monotonic().saturating_sub(started);
+            self.report_init(duration, Phase::Invoke, failure);
+        }
+        Ok(outcome)
+    }
+
+    /// A child that was killed for memory ends the environment, whatever its parent made of that. The kernel is
+    /// asked only when the memory was nearly full.
+    fn unless_out_of_memory(
+        &self,
+        process: &Arc<Process>,
+        memory_bytes: u64,
+        result: Result<Bytes, Failure>,
+    ) -> Result<Bytes, Failure> {
+        let full_bytes = u64::from(self.target.deployment.configuration.memory_mb) << 20;
+        if matches!(result, Err(Failure::Exited { .. }))
+            || memory_bytes < full_bytes / 32 * 31
+            || !process.out_of_memory()
+        {
+            return result;
+        }
+        Err(Failure::Exited { exit: tindra_sandbox::Exit::Lost, out_of_memory: true })
+    }
+
+    fn finish(
+        &self,
+        course: &Course,
+        result: Result<Bytes, Failure>,
+        memory_bytes: u64,
+        wants_log_tail: bool,
+    ) -> Finished {
+        let elapsed = self.machine.clock.monotonic().saturating_sub(course.started);
+        let memory_mb = self.target.deployment.configuration.memory_mb;
+        let is_out_of_memory = matches!(result, Err(Failure::Exited { out_of_memory: true, .. }));
+        let status = status(&result, self.process.is_some());
+        let duration = if status == Status::Timeout { course.timeout } else { elapsed.min(course.timeout) };
+        let request_id = course.request_id.as_str();
+        self.book.platform(&Line::End { request_id, duration, status: &status });
+        self.book.platform(&Line::Report(Report {
+            request_id,
+            duration,
+            init: course.init,
+            memory_mb,
+            memory_used_bytes: if is_out_of_memory { u64::from(memory_mb) << 20 } else { memory_bytes },
+            status: &status,
+        }));
+        let log_tail = wants_log_tail.then(|| self.book.tail());
+        self.book.flush();
+        let outcome = match result {
+            Ok(body) => Outcome::Success(body),
+            Err(failure) => Outcome::FunctionError(failure.body(request_id, course.timeout)),
+        };
+        Finished { outcome, log_tail }
+    }
+}
+
+/// An error that the handler reported, from a process that goes on, is the function's own affair.
+fn status(result: &Result<Bytes, Failure>, has_process: bool) -> Status {
+    match result {
+        Ok(_) => Status::Success,
+        Err(Failure::Reported { error_type, .. }) if has_process => Status::Failure(error_type.clone()),
+        Err(failure) => failure.status(),
+    }
+}
+
+/// Waits for the answer, the end of the process or the deadline, whichever comes first.
+async fn wait(process: &Process, mut answer: oneshot::Receiver<Answer>, deadline: Instant) -> Result<Bytes, Failure> {
+    tokio::select! {
+        biased;
+        answer = &mut answer => match answer {
+            Ok(answer) => understood(answer),
+            Err(_) => Err(broken_off(process, deadline).await),
+        },
+        exit = process.exited() => match tokio::time::timeout(LAST_WORDS_PATIENCE, &mut answer).await {
+            Ok(Ok(answer)) => understood(answer),
+            _ => Err(exited(process, exit)),
+        },
+        () = tokio::time::sleep_until(deadline) => Err(Failure::TimedOut),
+    }
+}
+
+async fn broken_off(process: &Process, deadline: Instant) -> Failure {
+    let patience = deadline.min(Instant::now() + LAST_WORDS_PATIENCE);
+    match tokio::time::timeout_at(patience, process.exited()).await {
+        Ok(exit) => exited(process, exit),
+        Err(_) => Failure::Truncated,
+    }
+}
+
+fn understood(answer: Answer) -> Result<Bytes, Failure> {
+    match answer {
+        Answer::Response(body) => Ok(body),
+        Answer::Error { error_type, body } => Err(Failure::Reported { error_type, body }),
+        Answer::TooLarge(size) => Err(Failure::TooLarge(size)),
+        Answer::InvalidMode => Err(Failure::InvalidMode),
+    }
+}

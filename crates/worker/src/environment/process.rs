@@ -1,0 +1,130 @@
+//! One process tree of an environment: a sandbox, its end, its cold, and the reading of its pipes.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tindra_sandbox::{Exit, Sandbox};
+use tokio::io::unix::AsyncFd;
+
+use crate::log_book::LogBook;
+use crate::log_capture::LogCapture;
+use crate::readiness;
+
+/// See the module. The last one to drop it kills it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    sandbox: Sandbox,
+    /// A copy of the status descriptor, so that its readiness can be waited for.
+    status: AsyncFd<OwnedFd>,
+    capture: LogCapture,
+    rest: Mutex<Rest>,
+}
+
+#[derive(Debug, Default)]
+struct Rest {
+    is_idle: bool,
+    is_frozen: bool,
+}
+
+impl Process {
+    pub(super) fn new(mut sandbox: Sandbox, book: &Arc<LogBook>) -> io::Result<Self> {
+        let (stdout, stderr, log) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_log());
+        let status = readiness::watch(sandbox.status().try_clone_to_owned()?)?;
+        let capture = LogCapture::start(Arc::clone(book), stdout, stderr, log)?;
+        Ok(Self { sandbox, status, capture, rest: Mutex::default() })
+    }
+
+    /// Waits for the end.
+    pub(super) async fn exited(&self) -> Exit {
+        loop {
+            if let Some(exit) = self.has_exited() {
+                return exit;
+            }
+            let Ok(mut ready) = self.status.readable().await else { return Exit::Lost };
+            if let Some(exit) = self.has_exited() {
+                return exit;
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// The end, when it has come.
+    pub(super) fn has_exited(&self) -> Option<Exit> {
+        self.sandbox.try_exit().unwrap_or(Some(Exit::Lost))
+    }
+
+    /// Reads what it has written until now.
+    pub(super) fn drain_log(&self) {
+        self.capture.drain();
+    }
+
+    pub(super) fn memory_peak_bytes(&self) -> u64 {
+        self.sandbox.memory_peak_bytes()
+    }
+
+    pub(super) fn out_of_memory(&self) -> bool {
+        self.sandbox.out_of_memory()
+    }
+
+    /// Ends the boost of the init phase.
+    pub(super) fn set_cpu_millis(&self, millis: u64) {
+        if let Err(error) = self.sandbox.set_cpu_millis(Some(millis)) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the processor share of a sandbox could not be set"
+            );
+        }
+    }
+
+    /// Orders the end of the whole tree, frozen or not.
+    pub(crate) fn kill(&self) {
+        if let Err(error) = self.sandbox.kill() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a sandbox could not be killed; dropping it");
+        }
+        self.wake();
+    }
+
+    /// From now on it may be frozen.
+    pub(crate) fn rest(&self) {
+        self.lock().is_idle = true;
+    }
+
+    /// Freezes it unless it has been woken meanwhile. A write to the kernel; to be called off the hot path.
+    pub(crate) fn freeze_if_idle(&self) {
+        let mut rest = self.lock();
+        if !rest.is_idle || rest.is_frozen {
+            return;
+        }
+        match self.sandbox.freeze() {
+            Ok(()) => rest.is_frozen = true,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a sandbox could not be frozen");
+            }
+        }
+    }
+
+    /// Lets it run.
+    pub(crate) fn wake(&self) {
+        let mut rest = self.lock();
+        rest.is_idle = false;
+        if rest.is_frozen {
+            rest.is_frozen = false;
+            if let Err(error) = self.sandbox.thaw() {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a sandbox could not be thawed; killing it");
+                let _ = self.sandbox.kill();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A frozen tree does not die everywhere.
+        self.kill();
+    }
+}

@@ -1,0 +1,171 @@
+//! Where an environment and the runtime inside it meet.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+/// An event on its way to the runtime: the answer to `GET …/next`.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) request_id: String,
+    pub(crate) deadline_unix_ms: u64,
+    pub(crate) invoked_arn: String,
+    pub(crate) trace_id: String,
+    pub(crate) client_context: Option<String>,
+    pub(crate) payload: Bytes,
+}
+
+/// How the runtime ended its init phase.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum InitAnswer {
+    /// It asked for the first event.
+    Ready,
+    /// It posted an error.
+    Failed { error_type: String, body: Bytes },
+}
+
+/// How the runtime ended an invoke.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The handler's result.
+    Response(Bytes),
+    /// The handler's error object.
+    Error { error_type: String, body: Bytes },
+    /// The result has this many bytes, too many.
+    TooLarge(u64),
+    /// The response-mode header has a value that means nothing.
+    InvalidMode,
+}
+
+/// Why a request of the runtime is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not the request that runs, or answered already.
+    RequestId,
+    /// Not now.
+    Transition { from: &'static str, to: &'static str },
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// The process has not asked for an event yet.
+    #[default]
+    Initialising,
+    /// The init phase has failed; nothing but the end is expected.
+    InitFailed,
+    /// A request for the next event waits, or will come.
+    Ready,
+    /// An event is being worked on.
+    Running,
+    /// The answer of the running event is being read.
+    Answering,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: State,
+    init: Option<oneshot::Sender<InitAnswer>>,
+    /// A `/next` that waits.
+    parked: Option<oneshot::Sender<Delivery>>,
+    /// An event that waits for a `/next`.
+    queued: Option<Delivery>,
+    /// Id of the event and the way of its answer.
+    running: Option<(String, oneshot::Sender<Answer>)>,
+}
+
+/// See the module. One for each environment; [`Exchange::begin`] starts anew for each of its processes.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    inner: Mutex<Inner>,
+}
+
+impl Exchange {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the process before; tells how the init phase of the coming one ends.
+    pub(crate) fn begin(&self) -> oneshot::Receiver<InitAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        *self.inner() = Inner { init: Some(sender), ..Inner::default() };
+        receiver
+    }
+
+    /// Gives an event to the runtime, now or when it asks. The receiver fails when the answer breaks off.
+    pub(crate) fn dispatch(&self, delivery: Delivery) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let mut inner = self.inner();
+        inner.running = Some((delivery.request_id.clone(), sender));
+        inner.queued = match inner.parked.take() {
+            // A `/next` whose connection has gone gives the event back.
+            Some(parked) => parked.send(delivery).err(),
+            None => Some(delivery),
+        };
+        inner.state = if inner.queued.is_some() { State::Ready } else { State::Running };
+        receiver
+    }
+
+    /// Takes an event back that the runtime has not asked for.
+    pub(crate) fn take_back(&self) -> Option<Delivery> {
+        self.inner().queued.take()
+    }
+
+    /// The runtime asks for the next event.
+    pub(super) fn next(&self) -> Result<oneshot::Receiver<Delivery>, Refusal> {
+        let mut inner = self.inner();
+        match inner.state {
+            State::Initialising => {
+                inner.state = State::Ready;
+                if let Some(init) = inner.init.take() {
+                    let _ = init.send(InitAnswer::Ready);
+                }
+            }
+            State::Ready => {}
+            State::InitFailed => return Err(Refusal::Transition { from: "RuntimeInitError", to: "Ready" }),
+            State::Running | State::Answering => return Err(Refusal::Transition { from: "Running", to: "Ready" }),
+        }
+        let (sender, receiver) = oneshot::channel();
+        match inner.queued.take() {
+            Some(delivery) => {
+                inner.state = State::Running;
+                let _ = sender.send(delivery);
+            }
+            None => inner.parked = Some(sender),
+        }
+        Ok(receiver)
+    }
+
+    /// The runtime begins to answer; whoever gets the sender owes the answer.
+    pub(super) fn claim(&self, request_id: &str) -> Result<oneshot::Sender<Answer>, Refusal> {
+        let mut inner = self.inner();
+        match (&inner.state, &inner.running) {
+            (State::Running, Some((running, _))) if running == request_id => {}
+            (State::Initialising, _) => return Err(Refusal::Transition { from: "Started", to: "InvocationResponse" }),
+            _ => return Err(Refusal::RequestId),
+        }
+        inner.state = State::Answering;
+        inner.running.take().map(|(_, sender)| sender).ok_or(Refusal::RequestId)
+    }
+
+    /// The answer has been read whole; the runtime may ask for more.
+    pub(super) fn answered(&self) {
+        let mut inner = self.inner();
+        if matches!(inner.state, State::Answering) {
+            inner.state = State::Ready;
+        }
+    }
+
+    /// The runtime reports that its init phase has failed.
+    pub(super) fn init_failed(&self, error_type: String, body: Bytes) -> Result<(), Refusal> {
+        let mut inner = self.inner();
+        if !matches!(inner.state, State::Initialising) {
+            return Err(Refusal::Transition { from: "Ready", to: "InitError" });
+        }
+        inner.state = State::InitFailed;
+        if let Some(init) = inner.init.take() {
+            let _ = init.send(InitAnswer::Failed { error_type, body });
+        }
+        Ok(())
+    }
+}

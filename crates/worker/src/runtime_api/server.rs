@@ -1,0 +1,189 @@
+//! Serves the Runtime API on a listener.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::answer_body::{self, Posted};
+use super::exchange::{Answer, Exchange};
+use super::replies::{self, Reply};
+
+const PREFIX: &str = "/2018-06-01/runtime/";
+/// Connections of one sandbox at once; clients use one or two.
+const CONNECTIONS_MAX: usize = 64;
+/// Request line and headers: Python's client sends up to 1 MB of error cause in a header.
+const HEAD_BYTES_MAX: usize = 2 << 20;
+/// Wait after `accept` failed, for example because the server is out of descriptors.
+const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// The running server. Dropped, it ends with all its connections.
+#[derive(Debug)]
+pub(crate) struct RuntimeServer {
+    task: JoinHandle<()>,
+}
+
+impl RuntimeServer {
+    /// Serves `exchange` on a listener.
+    pub(crate) fn start(listener: std::net::TcpListener, exchange: Arc<Exchange>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        Ok(Self { task: tokio::spawn(accept_all(listener, exchange)) })
+    }
+}
+
+impl Drop for RuntimeServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept_all(listener: TcpListener, exchange: Arc<Exchange>) {
+    // Aborting this task drops the set, and that closes the connections.
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let connection = match listener.accept().await {
+            Ok((connection, _)) => connection,
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the Runtime API could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY_AFTER).await;
+                continue;
+            }
+        };
+        if connections.len() >= CONNECTIONS_MAX {
+            // The oldest ones are of processes that have gone, or the function wastes them.
+            connections.join_next().await;
+        }
+        connections.spawn(serve(connection, Arc::clone(&exchange)));
+    }
+}
+
+async fn serve(connection: TcpStream, exchange: Arc<Exchange>) {
+    let _ = connection.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let exchange = Arc::clone(&exchange);
+        async move { Ok::<_, Infallible>(answer(request, &exchange).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX).keep_alive(true);
+    // An error here is the sandbox's: it spoke no HTTP, or has gone.
+    let _ = builder.serve_connection(TokioIo::new(connection), service).await;
+}
+
+/// What is asked for.
+enum Asked {
+    Next,
+    Response(String),
+    Error(String),
+    InitError,
+    Ping,
+    Unknown,
+}
+
+fn asked(method: &Method, path: &str) -> Asked {
+    if path == "/ping" && method == Method::GET {
+        return Asked::Ping;
+    }
+    let Some(path) = path.strip_prefix(PREFIX) else { return Asked::Unknown };
+    if method == Method::GET && path == "invocation/next" {
+        return Asked::Next;
+    }
+    if method == Method::POST {
+        if path == "init/error" {
+            return Asked::InitError;
+        }
+        return match path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/')) {
+            Some((id, "response")) => Asked::Response(id.to_owned()),
+            Some((id, "error")) => Asked::Error(id.to_owned()),
+            _ => Asked::Unknown,
+        };
+    }
+    Asked::Unknown
+}
+
+async fn answer(request: Request<Incoming>, exchange: &Exchange) -> Reply {
+    match asked(request.method(), request.uri().path()) {
+        Asked::Next => next(exchange).await,
+        Asked::Response(id) => response(request, exchange, &id).await,
+        Asked::Error(id) => error(request, exchange, &id).await,
+        Asked::InitError => init_error(request, exchange).await,
+        Asked::Ping => replies::pong(),
+        Asked::Unknown => replies::not_found(),
+    }
+}
+
+async fn next(exchange: &Exchange) -> Reply {
+    match exchange.next() {
+        // Never answered when another `/next` or another process has taken this one's place.
+        Ok(delivery) => match delivery.await {
+            Ok(delivery) => replies::event(delivery),
+            Err(_) => replies::refused(super::exchange::Refusal::Transition { from: "Ready", to: "Ready" }),
+        },
+        Err(refusal) => replies::refused(refusal),
+    }
+}
+
+async fn response(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Reply {
+    let sender = match exchange.claim(id) {
+        Ok(sender) => sender,
+        Err(refusal) => return replies::refused(refusal),
+    };
+    let mode = request.headers().get("lambda-runtime-function-response-mode").map(http::HeaderValue::as_bytes);
+    if mode.is_some_and(|mode| !mode.is_empty() && !mode.eq_ignore_ascii_case(b"streaming")) {
+        exchange.answered();
+        let _ = sender.send(Answer::InvalidMode);
+        return replies::invalid_mode();
+    }
+    let (answer, reply) = match answer_body::read(request.into_body()).await {
+        Posted::Whole(body) => (Answer::Response(body), replies::accepted()),
+        Posted::Failed { error_type, body } => (Answer::Error { error_type, body }, replies::accepted()),
+        Posted::TooLarge(size) => (Answer::TooLarge(size), replies::too_large()),
+        // The sender goes unused, which tells that the answer broke off.
+        Posted::Truncated => return replies::truncated(),
+    };
+    exchange.answered();
+    let _ = sender.send(answer);
+    reply
+}
+
+async fn error(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Reply {
+    let sender = match exchange.claim(id) {
+        Ok(sender) => sender,
+        Err(refusal) => return replies::refused(refusal),
+    };
+    let (head, body) = request.into_parts();
+    let (answer, reply) = match answer_body::read(body).await {
+        Posted::Whole(body) | Posted::Failed { body, .. } => {
+            let error_type = answer_body::error_type(&head.headers, &body);
+            (Answer::Error { error_type, body }, replies::accepted())
+        }
+        Posted::TooLarge(size) => (Answer::TooLarge(size), replies::too_large()),
+        Posted::Truncated => return replies::truncated(),
+    };
+    exchange.answered();
+    let _ = sender.send(answer);
+    reply
+}
+
+async fn init_error(request: Request<Incoming>, exchange: &Exchange) -> Reply {
+    let (head, body) = request.into_parts();
+    let body = match answer_body::read(body).await {
+        Posted::Whole(body) | Posted::Failed { body, .. } => body,
+        Posted::TooLarge(_) => return replies::too_large(),
+        Posted::Truncated => return replies::truncated(),
+    };
+    let error_type = answer_body::error_type(&head.headers, &body);
+    match exchange.init_failed(error_type, body) {
+        Ok(()) => replies::accepted(),
+        Err(refusal) => replies::refused(refusal),
+    }
+}

@@ -1,0 +1,169 @@
+//! The worker: its options, its start as a list, its handle.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::clock::Clock;
+use tindra_core::function::Function;
+use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
+use tindra_sandbox::Launcher;
+use tindra_store::Store;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::code_cache::{CodeCache, CodeError};
+use crate::environment::Machine;
+use crate::living::Living;
+use crate::log_book::LogSink;
+use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, Shared};
+use crate::packs::{PackError, Packs};
+use crate::pool::{self, Lease, Pool};
+use crate::preparation::Preparation;
+
+/// How long the environments may take to end at a shutdown.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the operator decides about environments.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Directory of the runtime packs.
+    pub packs: PathBuf,
+    /// Directory of unpacked code.
+    pub code_cache: PathBuf,
+    /// An environment that was idle for so long is ended. Default ten minutes.
+    pub idle_timeout: Duration,
+    /// Environments at once; one more evicts the longest idle one, or is refused. Default 500.
+    pub environments_max: usize,
+    /// Where functions may connect to.
+    pub egress: EgressPolicy,
+    /// Who answers functions' DNS questions.
+    pub resolver: ResolverOptions,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            packs: "runtimes".into(),
+            code_cache: "code".into(),
+            idle_timeout: Duration::from_secs(600),
+            environments_max: 500,
+            egress: EgressPolicy::default(),
+            resolver: ResolverOptions::default(),
+        }
+    }
+}
+
+/// Why the worker could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The runtime packs cannot be used.
+    #[error("failed to open the runtime packs")]
+    Packs(#[source] PackError),
+    /// The code cache cannot be used.
+    #[error("failed to open the code cache")]
+    Code(#[source] CodeError),
+    /// A blocking task ended without an answer.
+    #[error("failed to open the worker's directories")]
+    Crashed(#[source] tokio::task::JoinError),
+}
+
+/// A cheap handle to the environments of this machine.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    pool: Arc<Pool>,
+    packs: Arc<Packs>,
+    /// Ends with the last handle.
+    _background: Arc<Background>,
+}
+
+#[derive(Debug)]
+struct Background {
+    _preparation: Preparation,
+    _tasks: JoinSet<()>,
+}
+
+impl Worker {
+    /// Opens packs and code cache, begins to prepare deployments and to look after the pool.
+    ///
+    /// # Errors
+    /// When a directory cannot be used.
+    pub async fn start(
+        options: WorkerOptions,
+        launcher: Launcher,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        logs: Arc<dyn LogSink>,
+        endpoint: Arc<dyn FunctionEndpoint>,
+    ) -> Result<Self, WorkerError> {
+        let (packs, code) = open(&options, &store).await?;
+        let resolver = Arc::new(Resolver::new(options.resolver));
+        let network = Shared { policy: Arc::new(options.egress), resolver, endpoint };
+        let (packs, code) = (Arc::new(packs), Arc::new(code));
+        let machine = Machine {
+            launcher,
+            packs: Arc::clone(&packs),
+            code: Arc::clone(&code),
+            clock,
+            logs,
+            network,
+            living: Living::default(),
+        };
+        let pool = Arc::new(Pool::new(Arc::new(machine), options.environments_max, options.idle_timeout));
+        let mut tasks = JoinSet::new();
+        let watch = store.metadata.watch(&Function::key_prefix(None));
+        tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
+        tasks.spawn(pool::tend(Arc::clone(&pool)));
+        let preparation = Preparation::start(store, Arc::clone(&packs), code);
+        let background = Background { _preparation: preparation, _tasks: tasks };
+        Ok(Self { pool, packs, _background: Arc::new(background) })
+    }
+
+    /// The runtime packs that it uses.
+    #[must_use]
+    pub fn packs(&self) -> &Arc<Packs> {
+        &self.packs
+    }
+
+    /// Ends every environment, busy or not, and waits until they have gone, for five seconds at most.
+    pub async fn shutdown(self) {
+        self.pool.shutdown(SHUTDOWN_PATIENCE).await;
+    }
+}
+
+async fn open(options: &WorkerOptions, store: &Store) -> Result<(Packs, CodeCache), WorkerError> {
+    let (packs, code, blobs) = (options.packs.clone(), options.code_cache.clone(), Arc::clone(&store.blobs));
+    let opened = tokio::task::spawn_blocking(move || {
+        let packs = Packs::open(packs).map_err(WorkerError::Packs)?;
+        Ok((packs, CodeCache::open(code, blobs).map_err(WorkerError::Code)?))
+    });
+    opened.await.map_err(WorkerError::Crashed)?
+}
+
+impl Environments for Worker {
+    type Lease = Lease;
+
+    async fn acquire(&self, target: &Arc<Target>) -> Result<Lease, AcquireError> {
+        self.pool.acquire(target).await
+    }
+
+    /// The invoke goes on when the caller does not wait for it any longer, as on AWS.
+    async fn deliver(&self, mut lease: Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
+        let (sender, receiver) = oneshot::channel();
+        let pool = Arc::clone(&self.pool);
+        tokio::spawn(async move {
+            let result = lease.environment().invoke(invocation).await;
+            if result.is_ok() {
+                // Before the answer, so that a caller's next invoke finds this environment.
+                pool.release(lease);
+            } else {
+                drop(lease);
+            }
+            let _ = sender.send(result);
+        });
+        match receiver.await {
+            Ok(result) => result,
+            Err(source) => Err(AcquireError::Start { source: Box::new(source) }),
+        }
+    }
+}
