@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tindra_control::RuntimeVersions;
 use tindra_core::clock::UnixMs;
+use tindra_core::runtime::Runtime;
 use tindra_services::logs::LogIngest;
+use tindra_worker::packs::Packs;
 use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +24,18 @@ pub(crate) struct LogsToService(pub(crate) LogIngest);
 impl LogSink for LogsToService {
     fn append(&self, stream: &Arc<LogStreamName>, events: Vec<(UnixMs, String)>) {
         self.0.append(&stream.scope, &stream.group, &stream.stream, events);
+    }
+}
+
+/// The control plane shows which version of a runtime the worker's packs hold.
+#[derive(Debug)]
+pub(crate) struct VersionsOfPacks(pub(crate) Arc<Packs>);
+
+impl RuntimeVersions for VersionsOfPacks {
+    fn version_arn(&self, runtime: &str, region: &str) -> Option<String> {
+        let pack = self.0.get(&Runtime::parse(runtime))?;
+        // A pack does not know where it is used.
+        Some(pack.version_arn.replace("REGION", region))
     }
 }
 

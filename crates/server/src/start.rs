@@ -12,14 +12,16 @@ use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::logs::LogsService;
 use tindra_store::{Store, StoreOptions};
+use tindra_worker::network::cidr::CidrError;
+use tindra_worker::network::{Cidr, EgressMode, EgressPolicy, ResolverOptions};
 use tindra_worker::{Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{EndpointToEdge, LogsToService};
+use crate::adapters::{EndpointToEdge, LogsToService, VersionsOfPacks};
 use crate::auth::Authenticator;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Egress};
 use crate::data_directory::DataDirectory;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
 use crate::error::ServerError;
@@ -75,7 +77,7 @@ impl Server {
         let invoker = Invoker::start(store.clone(), worker.clone(), Arc::clone(&clock), invoker_options(&config))
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
-        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config));
+        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker));
         let parts = Arc::new(Parts::new(control, invoker, logs.clone(), store, layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));
@@ -230,12 +232,39 @@ async fn metrics_upkeep(figures: &'static PrometheusHandle, mut stop: watch::Rec
     }
 }
 
-fn worker_options(_config: &Config) -> Result<WorkerOptions, ServerError> {
-    Ok(WorkerOptions::default())
+fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
+    let mode = match config.egress {
+        Egress::Public => EgressMode::Public,
+        Egress::Deny => EgressMode::DenyAll,
+    };
+    let egress = EgressPolicy::new(mode, networks(&config.egress_allow)?, networks(&config.egress_deny)?);
+    let resolver = ResolverOptions {
+        upstreams: config.dns_upstreams.clone(),
+        hosts: config.hosts.clone(),
+        ..ResolverOptions::default()
+    };
+    Ok(WorkerOptions {
+        packs: config.runtimes.clone(),
+        code_cache: config.code_cache_directory(),
+        idle_timeout: config.idle_timeout,
+        environments_max: config.environments_max,
+        egress,
+        resolver,
+    })
 }
+
+fn networks(texts: &[String]) -> Result<Vec<Cidr>, ServerError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|source: CidrError| ServerError::Part { part: "egress policy", source: source.into() })
+    };
+    texts.iter().map(parse).collect()
+}
+
 fn invoker_options(config: &Config) -> InvokerOptions {
     InvokerOptions { concurrent_executions_max: config.account_concurrency }
 }
-fn control_options(config: &Config) -> ControlOptions {
-    ControlOptions { concurrent_executions_max: config.account_concurrency, ..ControlOptions::default() }
+
+fn control_options(config: &Config, worker: &Worker) -> ControlOptions {
+    let versions = VersionsOfPacks(Arc::clone(worker.packs()));
+    ControlOptions { concurrent_executions_max: config.account_concurrency, runtime_versions: Some(Arc::new(versions)) }
 }
