@@ -94,11 +94,56 @@ impl Shape {
     /// The compiled pattern, anchored: a pattern describes the whole value.
     pub(crate) fn regex(&self) -> Option<&fancy_regex::Regex> {
         self.compiled
-            .get_or_init(|| {
-                let pattern = self.pattern.as_deref()?;
-                // The models are written for Java, where `-` after a class such as `\w` needs no escape.
-                fancy_regex::Regex::new(&format!("^(?:{})$", pattern.replace("9-_", "9\\-_"))).ok()
-            })
+            .get_or_init(|| fancy_regex::Regex::new(&format!("^(?:{})$", from_java(self.pattern.as_deref()?))).ok())
             .as_ref()
+    }
+}
+
+/// The models write patterns for Java, where a hyphen between a range and a letter stands for itself and where
+/// `\d` is ten digits and not those of every script.
+fn from_java(pattern: &str) -> String {
+    let mut text = String::with_capacity(pattern.len() + 8);
+    let mut in_class = false;
+    let mut letters = pattern.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' if letters.peek() == Some(&'d') => {
+                letters.next();
+                text.push_str(if in_class { "0-9" } else { "[0-9]" });
+            }
+            '\\' => {
+                text.push('\\');
+                text.extend(letters.next());
+            }
+            '-' if in_class && text.ends_with("-9") => text.push_str("\\-"),
+            _ => {
+                in_class = (in_class || letter == '[') && letter != ']';
+                text.push(letter);
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shape;
+
+    fn fits(pattern: &str, text: &str) -> bool {
+        let shape = Shape { pattern: Some(pattern.to_owned()), ..Shape::default() };
+        shape.regex().unwrap().is_match(text).unwrap()
+    }
+
+    #[test]
+    fn patterns_mean_what_they_mean_in_java() {
+        let name = "[a-zA-Z0-9-_]+";
+        assert!(fits(name, "a-b_c"));
+        assert!(!fits(name, "a:b") && !fits(name, "a;b") && !fits(name, "") && !fits(name, "a\n"));
+        assert!(fits(r"\d{3}", "123") && !fits(r"\d{3}", "12٣") && !fits(r"\d{3}", "1234"));
+        assert!(fits(r"[\d.]+", "1.2"));
+        assert!(fits(r"(\$LATEST|[0-9]+)", "$LATEST") && !fits("a|b", "ab"));
+        let alias = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
+        assert!(fits(alias, "live") && fits(alias, "1a") && !fits(alias, "12"));
+        assert!(fits(r"[0-9A-Za-z\.\-_]*(?<!\.)", "bucket") && !fits(r"[0-9A-Za-z\.\-_]*(?<!\.)", "bucket."));
     }
 }

@@ -106,6 +106,8 @@ impl Service {
     fn coerce(&self, shape: &str, value: Value, path: &str) -> Result<Value, ApiError> {
         let Some(shape) = self.shape(shape) else { return Ok(value) };
         match (shape.kind.as_str(), value) {
+            // Only an element of a list or map can be null here; validation has the words for it.
+            (_, Value::Null) => Ok(Value::Null),
             ("structure", Value::Object(mut object)) => {
                 let mut kept = Map::new();
                 for member in &shape.members {

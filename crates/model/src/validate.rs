@@ -1,280 +1,150 @@
 //! Constraints, and AWS's words for breaking them.
 //!
-//! All violations come in one message, in the order of the model's members, a structure's own before those
-//! inside it. AWS documents neither words nor order; the words are those of recorded answers.
+//! Every violation of a request goes into one message. AWS gives no order of members that could be relied on
+//! (recorded answers show them shuffled); ours is the model's, a member's own violations before those inside it.
+//! Within one member the order is that of recorded answers: pattern, length or value, enum. Inside the brackets
+//! for elements of lists and maps it is length, pattern, enum, null, which is recorded too.
+
+mod constraint;
+mod echo;
+mod runtime;
 
 use serde_json::Value;
 
+use self::constraint::Constraint;
+use self::echo::echo;
 use crate::data::Shape;
 use crate::error::ApiError;
 use crate::service::Service;
 
-/// Longest value that a message repeats; longer ones are cut.
-const ECHO_BYTES_MAX: usize = 1_000;
+/// A place in a request, as messages name it.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Member(&'a str),
+    /// Counted from one.
+    Item(usize),
+    Entry(&'a str),
+}
+
+impl std::fmt::Display for Path<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(formatter, "{parent}.")?;
+        }
+        match self.step {
+            // `KMSKeyArn` is `kMSKeyArn`: only the first letter changes.
+            Step::Member(name) => {
+                let mut letters = name.chars();
+                letters.next().map_or(Ok(()), |first| write!(formatter, "{}", first.to_ascii_lowercase()))?;
+                formatter.write_str(letters.as_str())
+            }
+            Step::Item(index) => write!(formatter, "{index}.member"),
+            Step::Entry(key) => write!(formatter, "{key}.member"),
+        }
+    }
+}
 
 impl Service {
+    /// Checks the members of an operation's input.
     pub(crate) fn validate(&self, shape: &Shape, input: &Value) -> Result<(), ApiError> {
-        let mut found = Vec::new();
-        self.check_structure(shape, input, "", &mut found);
-        match found.len() {
-            0 => Ok(()),
-            1 => Err(message(format!("1 validation error detected: {}", found[0]))),
-            count => Err(message(format!("{count} validation errors detected: {}", found.join("; ")))),
-        }?;
-        self.check_runtime(shape, input)
+        let mut check = Check { service: self, found: Vec::new() };
+        check.structure(shape, input, None);
+        match check.found.as_slice() {
+            [] => runtime::check(self, shape, input),
+            [one] => Err(refusal(format!("1 validation error detected: {one}"))),
+            all => Err(refusal(format!("{} validation errors detected: {}", all.len(), all.join("; ")))),
+        }
     }
+}
 
-    fn check_structure(&self, shape: &Shape, value: &Value, path: &str, found: &mut Vec<String>) {
+fn refusal(message: String) -> ApiError {
+    ApiError::new("ValidationException", message)
+}
+
+/// A walk over a request, with the violations found so far.
+struct Check<'s> {
+    service: &'s Service,
+    found: Vec<String>,
+}
+
+impl<'s> Check<'s> {
+    fn structure(&mut self, shape: &Shape, value: &Value, parent: Option<&Path<'_>>) {
         for member in &shape.members {
-            let path = join(path, &member.name);
-            match value.get(&member.name) {
-                None if shape.required.contains(&member.name)
-                    && shape.payload.as_deref() != Some(member.name.as_str()) =>
-                {
-                    found.push(format!("Value null at '{path}' failed to satisfy constraint: Member must not be null"));
+            // The event of an invoke travels beside the members.
+            let is_beside = shape.payload.as_deref() == Some(member.name.as_str());
+            let path = Path { parent, step: Step::Member(&member.name) };
+            let is_required = shape.required.contains(&member.name) && !is_beside;
+            match (value.get(&member.name), self.service.shape(&member.shape)) {
+                (None, Some(target)) if is_required => {
+                    self.violation(target, &Value::Null, path, &Constraint::NotNull);
                 }
-                None => {}
-                Some(value) => self.check(&member.shape, value, &path, found),
+                (Some(value), Some(target)) if !runtime::is_runtime(member) => self.value(target, value, path),
+                _ => {}
             }
         }
     }
 
-    fn check(&self, name: &str, value: &Value, path: &str, found: &mut Vec<String>) {
-        let Some(shape) = self.shape(name) else { return };
-        // The runtime's enum has words and a code of its own.
-        if name == "Runtime" && shape.kind == "string" {
-            return;
+    fn value(&mut self, shape: &Shape, value: &Value, path: Path<'_>) {
+        if value.is_null() {
+            return self.violation(shape, value, path, &Constraint::NotNull);
         }
-        let mut violate = |constraint: String| {
-            found.push(format!("Value {} at '{path}' failed to satisfy constraint: {constraint}", echo(shape, value)));
-        };
-        for (constraint, holds) in constraints(shape, value) {
-            if !holds {
-                violate(format!("Member must {constraint}"));
-            }
+        for broken in constraint::broken(shape, value) {
+            self.violation(shape, value, path, &broken);
         }
         match (shape.kind.as_str(), value) {
-            ("list", Value::Array(items)) => {
-                let element = shape.member.as_deref().and_then(|name| self.shape(name));
-                if let Some(element) = element {
-                    if element.kind == "structure" {
-                        for (index, item) in items.iter().enumerate() {
-                            self.check_structure(element, item, &format!("{path}.{}.member", index + 1), found);
-                        }
-                    } else if items.iter().any(|item| breaks(element, item)) {
-                        violate(format!("Member must satisfy constraint: [{}]", list(element)));
-                    }
-                }
-            }
-            ("map", Value::Object(entries)) => {
-                let key = shape.key.as_deref().and_then(|name| self.shape(name));
-                if let Some(key) =
-                    key.filter(|key| entries.keys().any(|name| breaks(key, &Value::String(name.clone()))))
-                {
-                    violate(format!("Map keys must satisfy constraint: [{}]", list(key)));
-                }
-                let element = shape.value.as_deref().and_then(|name| self.shape(name));
-                if let Some(element) = element.filter(|element| entries.values().any(|value| breaks(element, value))) {
-                    violate(format!("Map value must satisfy constraint: [{}]", list(element)));
-                }
-            }
-            ("structure", _) => self.check_structure(shape, value, path, found),
+            ("structure", _) => self.structure(shape, value, Some(&path)),
+            ("list", Value::Array(items)) => self.items(shape, value, items, path),
+            ("map", Value::Object(entries)) => self.entries(shape, value, entries, path),
             _ => {}
         }
     }
 
-    /// `Runtime` is refused with another code than every other enum.
-    fn check_runtime(&self, shape: &Shape, input: &Value) -> Result<(), ApiError> {
-        let Some(runtime) = shape.members.iter().find(|member| member.shape == "Runtime") else { return Ok(()) };
-        let (Some(given), Some(known)) = (input.get(&runtime.name).and_then(Value::as_str), self.shape("Runtime"))
-        else {
-            return Ok(());
-        };
-        let values = known.values.as_deref().unwrap_or_default();
-        if values.iter().any(|value| value == given) {
-            return Ok(());
+    /// Structures in a list are walked one by one; plain values share one message.
+    fn items(&mut self, shape: &Shape, value: &Value, items: &[Value], path: Path<'_>) {
+        let Some(element) = self.element(shape.member.as_deref()) else { return };
+        if element.kind == "structure" {
+            for (index, item) in items.iter().enumerate() {
+                self.value(element, item, Path { parent: Some(&path), step: Step::Item(index + 1) });
+            }
+        } else if items.iter().any(|item| constraint::breaks(self.service, element, item)) {
+            let words = constraint::all(self.service, element);
+            self.violation(shape, value, path, &format_args!("Member must satisfy constraint: [{words}]"));
         }
-        Err(ApiError::new(
-            "InvalidParameterValueException",
-            format!(
-                "Value {given} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
-                values.join(", ")
-            ),
-        ))
     }
-}
 
-fn message(text: String) -> ApiError {
-    ApiError::new("ValidationException", text)
-}
-
-/// `MemorySize` below `a.b` is `a.b.memorySize`.
-fn join(path: &str, name: &str) -> String {
-    let mut letters = name.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase()).into_iter();
-    let name: String = first.chain(letters).collect();
-    if path.is_empty() { name } else { format!("{path}.{name}") }
-}
-
-fn breaks(shape: &Shape, value: &Value) -> bool {
-    constraints(shape, value).iter().any(|(_, holds)| !holds)
-}
-
-/// The words of every constraint that a shape has.
-fn list(shape: &Shape) -> String {
-    let words: Vec<String> =
-        constraints(shape, &Value::Null).into_iter().map(|(words, _)| format!("Member must {words}")).collect();
-    words.join(", ")
-}
-
-/// Each constraint of a shape, and whether the value satisfies it.
-fn constraints(shape: &Shape, value: &Value) -> Vec<(String, bool)> {
-    let mut all = Vec::new();
-    let is_number = matches!(shape.kind.as_str(), "integer" | "long" | "double" | "float");
-    let size = if is_number { value.as_f64() } else { length(value) };
-    let what = if is_number { "value" } else { "length" };
-    if let Some(max) = shape.max {
-        all.push((format!("have {what} less than or equal to {max}"), size.is_none_or(|size| size <= max)));
-    }
-    if let Some(min) = shape.min {
-        all.push((format!("have {what} greater than or equal to {min}"), size.is_none_or(|size| size >= min)));
-    }
-    let text = value.as_str();
-    if let Some(pattern) = &shape.pattern {
-        let fits = text.is_none_or(|text| shape.regex().is_none_or(|regex| regex.is_match(text).unwrap_or(false)));
-        all.push((format!("satisfy regular expression pattern: {pattern}"), fits));
-    }
-    if let Some(values) = &shape.values {
-        let fits = text.is_none_or(|text| values.iter().any(|value| value == text));
-        all.push((format!("satisfy enum value set: [{}]", values.join(", ")), fits));
-    }
-    all
-}
-
-#[expect(clippy::cast_precision_loss, reason = "lengths of requests are far below 2^52")]
-fn length(value: &Value) -> Option<f64> {
-    match value {
-        Value::String(text) => Some(text.chars().count() as f64),
-        Value::Array(items) => Some(items.len() as f64),
-        Value::Object(entries) => Some(entries.len() as f64),
-        _ => None,
-    }
-}
-
-/// A value as messages show it; secrets and blobs are not shown.
-fn echo(shape: &Shape, value: &Value) -> String {
-    if shape.sensitive || shape.kind == "blob" {
-        return "'***'".to_owned();
-    }
-    let mut text = show(value);
-    if text.len() > ECHO_BYTES_MAX {
-        let end = (0..=ECHO_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    format!("'{text}'")
-}
-
-fn show(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
-        Value::Object(entries) => {
-            let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}={}", show(value))).collect();
-            format!("{{{}}}", entries.join(", "))
+    fn entries(&mut self, shape: &Shape, value: &Value, entries: &serde_json::Map<String, Value>, path: Path<'_>) {
+        if let Some(key) = self.element(shape.key.as_deref())
+            && entries.keys().any(|name| constraint::breaks(self.service, key, &Value::from(name.as_str())))
+        {
+            let words = constraint::all(self.service, key);
+            self.violation(shape, value, path, &format_args!("Map keys must satisfy constraint: [{words}]"));
         }
-        other => other.to_string(),
+        let Some(element) = self.element(shape.value.as_deref()) else { return };
+        if element.kind == "structure" {
+            for (key, item) in entries {
+                self.value(element, item, Path { parent: Some(&path), step: Step::Entry(key) });
+            }
+        } else if entries.values().any(|item| constraint::breaks(self.service, element, item)) {
+            let words = constraint::all(self.service, element);
+            self.violation(shape, value, path, &format_args!("Map value must satisfy constraint: [{words}]"));
+        }
+    }
+
+    fn element(&self, name: Option<&str>) -> Option<&'s Shape> {
+        self.service.shape(name?)
+    }
+
+    fn violation(&mut self, shape: &Shape, value: &Value, path: Path<'_>, constraint: &dyn std::fmt::Display) {
+        let value = echo(self.service, shape, value);
+        self.found.push(format!("Value{value} at '{path}' failed to satisfy constraint: {constraint}"));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use http::{HeaderMap, Method};
-
-    use crate::{ApiError, WireRequest, lambda};
-
-    fn create(body: &str) -> ApiError {
-        let headers = HeaderMap::new();
-        let body = Bytes::from(body.to_owned());
-        let request =
-            WireRequest { method: &Method::POST, path: "/2015-03-31/functions", query: "", headers: &headers, body };
-        lambda().decode(&request).expect_err("the request breaks a constraint")
-    }
-
-    const REST: &str = r#""FunctionName": "f", "Role": "arn:aws:iam::123456789012:role/r", "Code": {"ZipFile": ""}"#;
-
-    #[test]
-    fn one_violation_of_each_kind() {
-        for (member, message) in [
-            (
-                r#""MemorySize": 100"#,
-                "Value '100' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128",
-            ),
-            (
-                r#""Timeout": 0"#,
-                "Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1",
-            ),
-            (
-                r#""Handler": "a b""#,
-                r"Value 'a b' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+",
-            ),
-            (
-                r#""PackageType": "Tar""#,
-                "Value 'Tar' at 'packageType' failed to satisfy constraint: Member must satisfy enum value set: [Zip, Image]",
-            ),
-            (
-                r#""EphemeralStorage": {"Size": 1}"#,
-                "Value '1' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512",
-            ),
-            (
-                r#""EphemeralStorage": {}"#,
-                "Value null at 'ephemeralStorage.size' failed to satisfy constraint: Member must not be null",
-            ),
-            (
-                r#""Architectures": ["mips"]"#,
-                "Value '[mips]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64]]",
-            ),
-        ] {
-            let error = create(&format!("{{{REST}, {member}}}"));
-            assert_eq!(error.code(), "ValidationException");
-            assert_eq!(error.message(), format!("1 validation error detected: {message}"));
-        }
-    }
-
-    #[test]
-    fn several_violations_come_together_in_the_models_order() {
-        let error = create(r#"{"FunctionName": "", "Role": "r", "Code": {}}"#);
-        assert!(
-            error.message().starts_with("3 validation errors detected: Value '' at 'functionName' failed"),
-            "{}",
-            error.message()
-        );
-        assert!(error.message().contains("; Value 'r' at 'role' failed"));
-    }
-
-    #[test]
-    fn secrets_are_not_repeated() {
-        let error = create(&format!(r#"{{{REST}, "Environment": {{"Variables": {{"1": "secret"}}}}}}"#));
-        assert!(!error.message().contains("secret"), "{}", error.message());
-    }
-
-    #[test]
-    fn the_runtime_has_words_of_its_own() {
-        let error = create(&format!(r#"{{{REST}, "Runtime": "cobol"}}"#));
-        assert_eq!(error.code(), "InvalidParameterValueException");
-        assert!(error.message().starts_with(
-            "Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ["
-        ));
-        assert!(error.message().ends_with("] or be a valid ARN"));
-    }
-
-    #[test]
-    fn every_pattern_of_the_model_compiles() {
-        for service in [lambda(), crate::logs()] {
-            for (name, shape) in &service.data.shapes {
-                assert!(shape.pattern.is_none() || shape.regex().is_some(), "{name}: {:?}", shape.pattern);
-            }
-        }
-    }
-}
+mod tests;
