@@ -1,13 +1,14 @@
 //! `GetAccountSettings`: the limits, and what is used of them, counted now.
 
-use serde_json::json;
 use tindra_core::function::Function;
 use tindra_core::limits;
 use tindra_model::Reply;
+use tindra_model::lambda::account::{AccountLimit, AccountUsage, GetAccountSettingsResponse};
 use tindra_store::JsonRecords as _;
 
 use crate::error::ControlError;
-use crate::{Caller, Control};
+use crate::shape::{small, whole};
+use crate::{Caller, Control, reply};
 
 /// Records read at once.
 const PAGE: usize = 256;
@@ -26,15 +27,19 @@ impl Control {
                 _ => break,
             }
         }
-        Ok(Reply::new(json!({
-            "AccountLimit": {
-                "TotalCodeSize": limits::TOTAL_CODE_SIZE_BYTES,
-                "CodeSizeUnzipped": limits::UNZIPPED_BYTES_MAX,
-                "CodeSizeZipped": limits::ZIP_BYTES_MAX,
-                "ConcurrentExecutions": self.options.concurrent_executions_max,
-                "UnreservedConcurrentExecutions": self.options.concurrent_executions_max,
-            },
-            "AccountUsage": { "TotalCodeSize": code_bytes, "FunctionCount": functions },
-        })))
+        let concurrency = Some(small(self.options.concurrent_executions_max));
+        reply(GetAccountSettingsResponse {
+            account_limit: Some(AccountLimit {
+                total_code_size: Some(whole(limits::TOTAL_CODE_SIZE_BYTES)),
+                code_size_unzipped: Some(whole(limits::UNZIPPED_BYTES_MAX)),
+                code_size_zipped: Some(whole(limits::ZIP_BYTES_MAX as u64)),
+                concurrent_executions: concurrency,
+                unreserved_concurrent_executions: concurrency,
+            }),
+            account_usage: Some(AccountUsage {
+                total_code_size: Some(whole(code_bytes)),
+                function_count: Some(whole(functions)),
+            }),
+        })
     }
 }

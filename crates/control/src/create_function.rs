@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::Value;
-use tindra_core::function::{Architecture, Deployment, Function, State, UpdateStatus};
+use tindra_core::function::{Deployment, Function, State, UpdateStatus};
 use tindra_core::name::FunctionName;
 use tindra_model::Reply;
+use tindra_model::lambda::functions::CreateFunctionRequest;
 use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
 use uuid::Uuid;
 
@@ -14,43 +14,25 @@ use crate::change::creating;
 use crate::error::ControlError;
 use crate::settings::{self, Settings};
 use crate::shape::View;
-use crate::{Caller, Control, read, unsupported};
+use crate::{Caller, Control, read_large, reply, unsupported};
 
 /// Tags of one function (AWS).
 const TAGS_MAX: usize = 50;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Request {
-    function_name: String,
-    #[serde(default)]
-    code: CodeSource,
-    architectures: Option<Vec<Architecture>>,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-    #[serde(flatten)]
-    settings: Settings,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct CodeSource {
-    zip_file: Option<String>,
-}
-
 impl Control {
     pub(crate) async fn create_function(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
         unsupported::refuse(&input)?;
-        let request: Request = read(input)?;
+        let mut request: CreateFunctionRequest = read_large(input).await?;
         let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?.name;
         let architecture = settings::check_architectures(request.architectures.as_deref())?;
-        let configuration = request.settings.create(&name, architecture)?;
-        check_tags(&request.tags)?;
+        let (zip_file, tags) = (request.code.zip_file.take(), request.tags.take().unwrap_or_default());
+        let configuration = Settings::from(request).create(&name, architecture)?;
+        check_tags(&tags)?;
         let key = Function::key(&caller.scope, &name);
         if self.store.metadata.get(&key).await?.is_some() {
             return Err(ControlError::AlreadyExists { name });
         }
-        let zip = self.packages.read(request.code.zip_file).await?;
+        let zip = self.packages.inspect(zip_file).await?;
         let upload = self.packages.upload(&self.store, zip).await?;
         let function = Function {
             id: Uuid::new_v4(),
@@ -64,11 +46,11 @@ impl Control {
             update_reason: Some(creating()),
             desired: Deployment { generation: Uuid::new_v4(), code: upload.code.clone(), configuration },
             serving: None,
-            tags: request.tags,
+            tags,
         };
         let batch = Batch::default().put_json(key, Precondition::Absent, &function)?;
         match self.store.metadata.commit(batch).await {
-            Ok(_) => Ok(Reply::new(self.configuration(&function, View { is_new: true, ..View::default() })?)),
+            Ok(_) => reply(self.configuration(&function, View { is_new: true, ..View::default() })),
             Err(StoreError::Conflict { .. }) => Err(ControlError::AlreadyExists { name: function.name }),
             Err(error) => Err(error.into()),
         }

@@ -1,27 +1,20 @@
 //! `DeleteFunction`. Invokes that run end in peace; the code package is swept later.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tindra_core::name::{FunctionName, LATEST};
 use tindra_model::Reply;
+use tindra_model::lambda::functions::{DeleteFunctionRequest, DeleteFunctionResponse};
 use tindra_store::{Batch, Precondition, StoreError};
 
 use crate::error::ControlError;
-use crate::{Caller, Control, read};
+use crate::{Caller, Control, read, reply};
 
 /// What AWS answers, although the newest model says 200.
-const NO_CONTENT: u16 = 204;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Request {
-    function_name: String,
-    qualifier: Option<String>,
-}
+const STATUS: u16 = 204;
 
 impl Control {
     pub(crate) async fn delete_function(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
-        let request: Request = read(input)?;
+        let request: DeleteFunctionRequest = read(input)?;
         let name = FunctionName::read(&request.function_name, request.qualifier.as_deref(), &caller.scope)?;
         let whole = FunctionName { name: name.name.clone(), qualifier: None };
         loop {
@@ -30,7 +23,8 @@ impl Control {
             let batch = Batch::default().delete(record.key, Precondition::Revision(record.revision));
             match self.store.metadata.commit(batch).await {
                 Ok(_) => {
-                    return Ok(Reply { status: Some(NO_CONTENT), ..Reply::new(json!({ "StatusCode": NO_CONTENT })) });
+                    let output = DeleteFunctionResponse { status_code: Some(i32::from(STATUS)) };
+                    return Ok(Reply { status: Some(STATUS), ..reply(output)? });
                 }
                 // It has settled or changed meanwhile; it is to go all the same.
                 Err(StoreError::Conflict { .. }) => {}

@@ -1,43 +1,33 @@
 //! `GetFunction` and `GetFunctionConfiguration`.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tindra_core::name::FunctionName;
 use tindra_model::Reply;
+use tindra_model::lambda::functions::{
+    FunctionCodeLocation, GetFunctionConfigurationRequest, GetFunctionRequest, GetFunctionResponse,
+};
 
 use crate::error::ControlError;
 use crate::shape::View;
-use crate::{Caller, Control, read};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Request {
-    function_name: String,
-    qualifier: Option<String>,
-}
-
-impl Request {
-    fn name(&self, caller: &Caller) -> Result<FunctionName, ControlError> {
-        Ok(FunctionName::read(&self.function_name, self.qualifier.as_deref(), &caller.scope)?)
-    }
-}
+use crate::{Caller, Control, read, reply};
 
 impl Control {
     pub(crate) async fn get_function(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
-        let request: Request = read(input)?;
-        let name = request.name(caller)?;
+        let request: GetFunctionRequest = read(input)?;
+        let name = FunctionName::read(&request.function_name, request.qualifier.as_deref(), &caller.scope)?;
         let function = self.find(&caller.scope, &name).await?.value;
         let view = View { qualifier: name.qualifier.as_deref(), ..View::default() };
         let token = self.links.token(&self.store, &function.desired.code.sha256, self.clock.unix_ms()).await?;
-        let location = format!("{}/_tindra/code/{token}", caller.endpoint);
-        let mut output = json!({
-            "Configuration": self.configuration(&function, view)?,
-            "Code": { "RepositoryType": "S3", "Location": location },
-        });
-        if !function.tags.is_empty() {
-            output["Tags"] = json!(function.tags);
-        }
-        Ok(Reply::new(output))
+        reply(GetFunctionResponse {
+            configuration: Some(self.configuration(&function, view)),
+            code: Some(FunctionCodeLocation {
+                repository_type: Some("S3".to_owned()),
+                location: Some(format!("{}/_tindra/code/{token}", caller.endpoint)),
+                ..FunctionCodeLocation::default()
+            }),
+            tags: Some(function.tags).filter(|tags| !tags.is_empty()),
+            ..GetFunctionResponse::default()
+        })
     }
 
     pub(crate) async fn get_function_configuration(
@@ -45,10 +35,9 @@ impl Control {
         caller: &Caller,
         input: Value,
     ) -> Result<Reply, ControlError> {
-        let request: Request = read(input)?;
-        let name = request.name(caller)?;
+        let request: GetFunctionConfigurationRequest = read(input)?;
+        let name = FunctionName::read(&request.function_name, request.qualifier.as_deref(), &caller.scope)?;
         let function = self.find(&caller.scope, &name).await?.value;
-        let view = View { qualifier: name.qualifier.as_deref(), ..View::default() };
-        Ok(Reply::new(self.configuration(&function, view)?))
+        reply(self.configuration(&function, View { qualifier: name.qualifier.as_deref(), ..View::default() }))
     }
 }

@@ -27,12 +27,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tindra_core::clock::Clock;
 use tindra_core::function::Function;
 use tindra_core::limits;
+use tindra_model::lambda::functions::FunctionConfiguration;
 use tindra_model::{ApiError, Call, Reply};
 use tindra_store::Store;
 
@@ -120,18 +122,27 @@ impl Control {
     }
 
     /// A function as the API shows it.
-    fn configuration(&self, function: &Function, view: View<'_>) -> Result<Value, ControlError> {
+    fn configuration(&self, function: &Function, view: View<'_>) -> FunctionConfiguration {
         let versions = self.options.runtime_versions.as_ref();
         let runtime = &function.desired.configuration.runtime;
         let arn = versions.and_then(|versions| versions.version_arn(runtime, &function.scope.region));
-        let view = View { runtime_version_arn: arn.as_deref(), ..view };
-        shape::configuration(function, view).map_err(ControlError::Answer)
+        shape::configuration(function, View { runtime_version_arn: arn.as_deref(), ..view })
     }
 }
 
-/// The members of a request.
+/// The members of a request as a typed shape.
 fn read<T: DeserializeOwned>(input: Value) -> Result<T, ControlError> {
     serde_json::from_value(input).map_err(ControlError::Request)
+}
+
+/// The same off the async threads, for a request that carries code.
+async fn read_large<T: DeserializeOwned + Send + 'static>(input: Value) -> Result<T, ControlError> {
+    tokio::task::spawn_blocking(move || read(input)).await.map_err(ControlError::Lost)?
+}
+
+/// A reply from a typed shape.
+fn reply(output: impl Serialize) -> Result<Reply, ControlError> {
+    serde_json::to_value(output).map(Reply::new).map_err(ControlError::Answer)
 }
 
 /// The name that a blob has in the store.

@@ -1,17 +1,16 @@
 //! Code packages on their way from a request into the store.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use tindra_core::code_package::{self, PackageError};
+use tindra_core::code_package;
 use tindra_core::function::Code;
 use tindra_core::limits;
+use tindra_model::Blob;
 use tindra_store::Store;
 use tokio::sync::{RwLock, RwLockReadGuard, Semaphore};
 
 use crate::error::ControlError;
 
-/// Packages decoded and inflated at the same time: each keeps a core busy and tens of megabytes in use.
+/// Packages inflated at the same time: each keeps a core busy and tens of megabytes in use.
 const INSPECTIONS_MAX: usize = 2;
 
 /// The way in. While an [`Upload`] exists nothing is swept, so that a blob is safe between being written and
@@ -35,17 +34,23 @@ impl Packages {
         Self { inspections: Semaphore::new(INSPECTIONS_MAX), uploads: RwLock::new(()) }
     }
 
-    /// Decodes and inspects the `ZipFile` of a request.
-    pub(crate) async fn read(&self, zip_file: Option<String>) -> Result<Bytes, ControlError> {
-        let Some(base64) = zip_file else {
+    /// Takes the `ZipFile` of a request when it can be a code package.
+    pub(crate) async fn inspect(&self, zip_file: Option<Blob>) -> Result<Bytes, ControlError> {
+        let Some(Blob(zip)) = zip_file else {
             return Err(ControlError::invalid("Please provide a source for function code."));
         };
-        if base64.is_empty() {
+        if zip.is_empty() {
             return Err(ControlError::invalid("Uploaded file must be a non-empty zip"));
+        }
+        if zip.len() > limits::ZIP_BYTES_MAX {
+            return Err(ControlError::ZipTooLarge);
         }
         // The semaphore is never closed.
         let _inspecting = self.inspections.acquire().await.ok();
-        tokio::task::spawn_blocking(move || inspect(&base64)).await.map_err(ControlError::Lost)?
+        let inspected = zip.clone();
+        let summary = tokio::task::spawn_blocking(move || code_package::inspect(&inspected)).await;
+        summary.map_err(ControlError::Lost)?.map_err(ControlError::Package)?;
+        Ok(zip)
     }
 
     /// Stores a package durably.
@@ -59,15 +64,4 @@ impl Packages {
 /// What a package will be called, also when it is not stored.
 pub(crate) fn code(zip: &Bytes, sha256: String) -> Code {
     Code { sha256, size_bytes: zip.len() as u64 }
-}
-
-fn inspect(base64: &str) -> Result<Bytes, ControlError> {
-    let zip = STANDARD.decode(base64).map_err(|error| {
-        ControlError::Package(PackageError::Broken { reason: format!("it is not base64: {error}") })
-    })?;
-    if zip.len() > limits::ZIP_BYTES_MAX {
-        return Err(ControlError::ZipTooLarge);
-    }
-    code_package::inspect(&zip).map_err(ControlError::Package)?;
-    Ok(Bytes::from(zip))
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use tindra_core::function::{Architecture, Configuration, LogFormat, Logging};
 use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
+use tindra_model::lambda::functions::{
+    CreateFunctionRequest, Environment, EphemeralStorage, LoggingConfig, UpdateFunctionConfigurationRequest,
+};
 
 use crate::error::ControlError;
 use crate::variables;
@@ -41,40 +43,49 @@ const RETIRED: [&str; 22] = [
 const LEVEL_DEFAULT: &str = "INFO";
 
 /// The members as they came.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     runtime: Option<String>,
     handler: Option<String>,
     role: Option<String>,
     description: Option<String>,
-    timeout: Option<u32>,
-    memory_size: Option<u32>,
+    timeout: Option<i32>,
+    memory_size: Option<i32>,
     ephemeral_storage: Option<EphemeralStorage>,
     environment: Option<Environment>,
     logging_config: Option<LoggingConfig>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct EphemeralStorage {
-    size: u32,
+impl From<CreateFunctionRequest> for Settings {
+    fn from(request: CreateFunctionRequest) -> Self {
+        Self {
+            runtime: request.runtime,
+            handler: request.handler,
+            role: Some(request.role),
+            description: request.description,
+            timeout: request.timeout,
+            memory_size: request.memory_size,
+            ephemeral_storage: request.ephemeral_storage,
+            environment: request.environment,
+            logging_config: request.logging_config,
+        }
+    }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Environment {
-    #[serde(default)]
-    variables: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct LoggingConfig {
-    log_format: Option<LogFormat>,
-    application_log_level: Option<String>,
-    system_log_level: Option<String>,
-    log_group: Option<String>,
+impl From<UpdateFunctionConfigurationRequest> for Settings {
+    fn from(request: UpdateFunctionConfigurationRequest) -> Self {
+        Self {
+            runtime: request.runtime,
+            handler: request.handler,
+            role: request.role,
+            description: request.description,
+            timeout: request.timeout,
+            memory_size: request.memory_size,
+            ephemeral_storage: request.ephemeral_storage,
+            environment: request.environment,
+            logging_config: request.logging_config,
+        }
+    }
 }
 
 impl Settings {
@@ -103,57 +114,51 @@ impl Settings {
 
     /// Merges the members that came into a configuration.
     pub(crate) fn merge(self, configuration: &mut Configuration) -> Result<(), ControlError> {
-        self.check_maxima()?;
+        let storage = self.ephemeral_storage.map(|storage| storage.size);
+        // An `Environment` without variables is an empty one.
+        let environment = self.environment.map(|environment| environment.variables.unwrap_or_default().0);
         if let Some(runtime) = &self.runtime {
             check_runtime(runtime)?;
         }
-        if let Some(environment) = &self.environment {
-            variables::check(&environment.variables)?;
+        if let Some(environment) = &environment {
+            variables::check(environment)?;
         }
         set(&mut configuration.runtime, self.runtime);
         set(&mut configuration.handler, self.handler);
         set(&mut configuration.role, self.role);
         set(&mut configuration.description, self.description);
-        set(&mut configuration.timeout_s, self.timeout);
-        set(&mut configuration.memory_mb, self.memory_size);
-        set(&mut configuration.ephemeral_storage_mb, self.ephemeral_storage.map(|storage| storage.size));
-        set(&mut configuration.environment, self.environment.map(|environment| environment.variables));
+        set(&mut configuration.timeout_s, up_to("timeout", self.timeout, limits::TIMEOUT_S_MAX)?);
+        set(&mut configuration.memory_mb, up_to("memorySize", self.memory_size, limits::MEMORY_MB_MAX)?);
+        let storage = up_to("ephemeralStorage.size", storage, limits::EPHEMERAL_STORAGE_MB_MAX)?;
+        set(&mut configuration.ephemeral_storage_mb, storage);
+        set(&mut configuration.environment, environment);
         if let Some(logging) = self.logging_config {
-            logging.merge(&mut configuration.logging)?;
+            merge_logging(logging, &mut configuration.logging)?;
         }
         check_mandatory(configuration)
     }
-
-    /// The model knows the largest figures of any kind of function; these are those of ordinary ones.
-    fn check_maxima(&self) -> Result<(), ControlError> {
-        let storage = self.ephemeral_storage.as_ref().map(|storage| storage.size);
-        check_maximum("timeout", self.timeout, limits::TIMEOUT_S_MAX)?;
-        check_maximum("memorySize", self.memory_size, limits::MEMORY_MB_MAX)?;
-        check_maximum("ephemeralStorage.size", storage, limits::EPHEMERAL_STORAGE_MB_MAX)
-    }
 }
 
-impl LoggingConfig {
-    fn merge(self, logging: &mut Logging) -> Result<(), ControlError> {
-        set(&mut logging.format, self.log_format);
-        set(&mut logging.group, self.log_group);
-        match logging.format {
-            LogFormat::Text if self.application_log_level.is_some() || self.system_log_level.is_some() => {
-                return Err(ControlError::invalid(
-                    "ApplicationLogLevel and SystemLogLevel can only be set when LogFormat is JSON.",
-                ));
-            }
-            LogFormat::Text => {
-                logging.application_level = None;
-                logging.system_level = None;
-            }
-            LogFormat::Json => {
-                set_level(&mut logging.application_level, self.application_log_level);
-                set_level(&mut logging.system_level, self.system_log_level);
-            }
+fn merge_logging(config: LoggingConfig, logging: &mut Logging) -> Result<(), ControlError> {
+    let format = config.log_format.map(|format| if format == "JSON" { LogFormat::Json } else { LogFormat::Text });
+    set(&mut logging.format, format);
+    set(&mut logging.group, config.log_group);
+    match logging.format {
+        LogFormat::Text if config.application_log_level.is_some() || config.system_log_level.is_some() => {
+            return Err(ControlError::invalid(
+                "ApplicationLogLevel and SystemLogLevel can only be set when LogFormat is JSON.",
+            ));
         }
-        Ok(())
+        LogFormat::Text => {
+            logging.application_level = None;
+            logging.system_level = None;
+        }
+        LogFormat::Json => {
+            set_level(&mut logging.application_level, config.application_log_level);
+            set_level(&mut logging.system_level, config.system_log_level);
+        }
     }
+    Ok(())
 }
 
 fn set<T>(target: &mut T, value: Option<T>) {
@@ -169,10 +174,13 @@ fn set_level(target: &mut Option<String>, level: Option<String>) {
     target.get_or_insert_with(|| LEVEL_DEFAULT.to_owned());
 }
 
-fn check_maximum(member: &'static str, value: Option<u32>, max: u32) -> Result<(), ControlError> {
+/// The model knows the largest figure for any kind of function and holds the smallest; this is the largest for
+/// ordinary ones.
+fn up_to(member: &'static str, value: Option<i32>, max: u32) -> Result<Option<u32>, ControlError> {
+    let value = value.map(|value| u32::try_from(value).unwrap_or(0));
     match value {
         Some(value) if value > max => Err(ControlError::AboveMaximum { member, value, max }),
-        _ => Ok(()),
+        value => Ok(value),
     }
 }
 
@@ -197,16 +205,14 @@ fn check_mandatory(configuration: &Configuration) -> Result<(), ControlError> {
 }
 
 /// The one architecture that this server's functions can have.
-pub(crate) fn check_architectures(architectures: Option<&[Architecture]>) -> Result<Architecture, ControlError> {
+pub(crate) fn check_architectures(architectures: Option<&[String]>) -> Result<Architecture, ControlError> {
     let host = Architecture::host();
-    match architectures {
-        None | Some([]) => Ok(host),
-        Some([one]) if *one == host => Ok(host),
-        Some([other, ..]) => Err(ControlError::Invalid(format!(
+    match architectures.and_then(<[String]>::first) {
+        Some(other) if other != host.as_str() => Err(ControlError::Invalid(format!(
             "This server is {host} and cannot run {other} code. Build the package for {host} and give {host} in Architectures, or deploy it on a server that is {other}.",
             host = host.as_str(),
-            other = other.as_str(),
         ))),
+        _ => Ok(host),
     }
 }
 

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
 use tindra_core::clock::UnixMs;
 use tindra_core::function::{Function, LogFormat, Logging, Reason, State, UpdateStatus};
 use tindra_core::name::{LATEST, arn};
+use tindra_model::Sensitive;
+use tindra_model::lambda::functions::{
+    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig, RuntimeVersionConfig,
+    SnapStartResponse, TracingConfigResponse,
+};
 
 /// What else a configuration shows, apart from the function's own record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,115 +25,101 @@ pub(crate) struct View<'a> {
     pub(crate) is_new: bool,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Shape<'a> {
-    function_name: &'a str,
-    function_arn: String,
-    runtime: &'a str,
-    role: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    handler: &'a str,
-    code_size: u64,
-    description: &'a str,
-    timeout: u32,
-    memory_size: u32,
-    last_modified: String,
-    code_sha256: String,
-    version: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Option<Variables<'a>>,
-    tracing_config: Value,
-    revision_id: String,
-    state: State,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state_reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state_reason_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_update_status: Option<UpdateStatus>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_update_status_reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_update_status_reason_code: Option<&'a str>,
-    package_type: &'static str,
-    architectures: [&'static str; 1],
-    ephemeral_storage: Value,
-    snap_start: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime_version_config: Option<Value>,
-    logging_config: LoggingShape<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Variables<'a> {
-    variables: &'a BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct LoggingShape<'a> {
-    log_format: LogFormat,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    application_log_level: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    system_log_level: Option<&'a str>,
-    log_group: &'a str,
-}
-
 /// The members of `FunctionConfiguration`, from what the last change asked for.
-pub(crate) fn configuration(function: &Function, view: View<'_>) -> Result<Value, serde_json::Error> {
-    let desired = &function.desired;
-    let configuration = &desired.configuration;
-    let update_reason = function.update_reason.as_ref().filter(|_| !view.is_new);
-    serde_json::to_value(Shape {
-        function_name: &function.name,
-        function_arn: arn(&function.scope, &function.name, view.qualifier),
-        runtime: &configuration.runtime,
-        role: &configuration.role,
-        handler: &configuration.handler,
-        code_size: desired.code.size_bytes,
-        description: &configuration.description,
-        timeout: configuration.timeout_s,
-        memory_size: configuration.memory_mb,
-        last_modified: last_modified(function.last_modified_ms),
-        code_sha256: code_sha256(&desired.code.sha256),
-        version: LATEST,
-        environment: Some(Variables { variables: &configuration.environment })
-            .filter(|environment| !environment.variables.is_empty()),
-        tracing_config: json!({ "Mode": "PassThrough" }),
-        revision_id: function.revision_id.to_string(),
-        state: function.state,
+pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConfiguration {
+    let (code, configuration) = (&function.desired.code, &function.desired.configuration);
+    let (status, update_reason) = match view.is_new {
+        true => (None, None),
+        false => (Some(update_status(function.update_status)), function.update_reason.as_ref()),
+    };
+    FunctionConfiguration {
+        function_name: Some(function.name.clone()),
+        function_arn: Some(arn(&function.scope, &function.name, view.qualifier)),
+        runtime: Some(configuration.runtime.clone()),
+        role: Some(configuration.role.clone()),
+        handler: Some(configuration.handler.clone()).filter(|handler| !handler.is_empty()),
+        code_size: Some(whole(code.size_bytes)),
+        description: Some(configuration.description.clone()),
+        timeout: Some(small(configuration.timeout_s)),
+        memory_size: Some(small(configuration.memory_mb)),
+        last_modified: Some(last_modified(function.last_modified_ms)),
+        code_sha256: Some(code_sha256(&code.sha256)),
+        version: Some(LATEST.to_owned()),
+        environment: environment(&configuration.environment),
+        tracing_config: Some(TracingConfigResponse { mode: Some("PassThrough".to_owned()) }),
+        revision_id: Some(function.revision_id.to_string()),
+        state: Some(state(function.state)),
         state_reason: function.state_reason.as_ref().map(message),
-        state_reason_code: function.state_reason.as_ref().map(code),
-        last_update_status: Some(function.update_status).filter(|_| !view.is_new),
+        state_reason_code: function.state_reason.as_ref().map(reason_code),
+        last_update_status: status,
         last_update_status_reason: update_reason.map(message),
-        last_update_status_reason_code: update_reason.map(code),
-        package_type: "Zip",
-        architectures: [configuration.architecture.as_str()],
-        ephemeral_storage: json!({ "Size": configuration.ephemeral_storage_mb }),
-        snap_start: json!({ "ApplyOn": "None", "OptimizationStatus": "Off" }),
-        runtime_version_config: view.runtime_version_arn.map(|arn| json!({ "RuntimeVersionArn": arn })),
-        logging_config: logging(&configuration.logging),
-    })
-}
-
-fn logging(logging: &Logging) -> LoggingShape<'_> {
-    LoggingShape {
-        log_format: logging.format,
-        application_log_level: logging.application_level.as_deref(),
-        system_log_level: logging.system_level.as_deref(),
-        log_group: &logging.group,
+        last_update_status_reason_code: update_reason.map(reason_code),
+        package_type: Some("Zip".to_owned()),
+        architectures: Some(vec![configuration.architecture.as_str().to_owned()]),
+        ephemeral_storage: Some(EphemeralStorage { size: small(configuration.ephemeral_storage_mb) }),
+        snap_start: Some(SnapStartResponse {
+            apply_on: Some("None".to_owned()),
+            optimization_status: Some("Off".to_owned()),
+        }),
+        runtime_version_config: view
+            .runtime_version_arn
+            .map(|arn| RuntimeVersionConfig { runtime_version_arn: Some(arn.to_owned()), error: None }),
+        logging_config: Some(logging(&configuration.logging)),
+        ..FunctionConfiguration::default()
     }
 }
 
-fn message(reason: &Reason) -> &str {
-    &reason.message
+fn environment(variables: &BTreeMap<String, String>) -> Option<EnvironmentResponse> {
+    (!variables.is_empty()).then(|| EnvironmentResponse { variables: Some(Sensitive(variables.clone())), error: None })
 }
 
-fn code(reason: &Reason) -> &str {
-    &reason.code
+fn logging(logging: &Logging) -> LoggingConfig {
+    let format = match logging.format {
+        LogFormat::Text => "Text",
+        LogFormat::Json => "JSON",
+    };
+    LoggingConfig {
+        log_format: Some(format.to_owned()),
+        application_log_level: logging.application_level.clone(),
+        system_log_level: logging.system_level.clone(),
+        log_group: Some(logging.group.clone()),
+    }
+}
+
+fn state(state: State) -> String {
+    let text = match state {
+        State::Pending => "Pending",
+        State::Active => "Active",
+        State::Failed => "Failed",
+    };
+    text.to_owned()
+}
+
+fn update_status(status: UpdateStatus) -> String {
+    let text = match status {
+        UpdateStatus::Successful => "Successful",
+        UpdateStatus::Failed => "Failed",
+        UpdateStatus::InProgress => "InProgress",
+    };
+    text.to_owned()
+}
+
+/// A figure as the model's `Long`.
+pub(crate) fn whole(figure: u64) -> i64 {
+    i64::try_from(figure).unwrap_or(i64::MAX)
+}
+
+/// A figure as the model's `Integer`.
+pub(crate) fn small(figure: u32) -> i32 {
+    i32::try_from(figure).unwrap_or(i32::MAX)
+}
+
+fn message(reason: &Reason) -> String {
+    reason.message.clone()
+}
+
+fn reason_code(reason: &Reason) -> String {
+    reason.code.clone()
 }
 
 /// `2026-01-31T12:00:00.123+0000`

@@ -1,33 +1,22 @@
 //! `UpdateFunctionCode`: the old code serves until the new one has been prepared.
 
-use serde::Deserialize;
 use serde_json::Value;
-use tindra_core::function::{Architecture, Function};
+use tindra_core::function::Function;
 use tindra_core::name::FunctionName;
 use tindra_model::Reply;
+use tindra_model::lambda::code::UpdateFunctionCodeRequest;
 
 use crate::change::check_changeable;
 use crate::error::ControlError;
 use crate::package::code;
 use crate::settings::check_architectures;
 use crate::shape::View;
-use crate::{Caller, Control, read, sha256_hex, unsupported};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Request {
-    function_name: String,
-    zip_file: Option<String>,
-    architectures: Option<Vec<Architecture>>,
-    #[serde(default)]
-    dry_run: bool,
-    revision_id: Option<String>,
-}
+use crate::{Caller, Control, read_large, reply, sha256_hex, unsupported};
 
 impl Control {
     pub(crate) async fn update_function_code(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
         unsupported::refuse(&input)?;
-        let request: Request = read(input)?;
+        let request: UpdateFunctionCodeRequest = read_large(input).await?;
         let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?;
         let architectures = request.architectures.as_deref();
         let architecture = architectures.map(|given| check_architectures(Some(given))).transpose()?;
@@ -35,18 +24,18 @@ impl Control {
         // Said before fifty megabytes are looked at; it is checked again when the change is made.
         let now = self.find(&caller.scope, &name).await?.value;
         check_changeable(&now, revision_id)?;
-        let zip = self.packages.read(request.zip_file).await?;
+        let zip = self.packages.inspect(request.zip_file).await?;
         let edit = |function: &mut Function, code| {
             function.desired.code = code;
             if let Some(architecture) = architecture {
                 function.desired.configuration.architecture = architecture;
             }
         };
-        if request.dry_run {
+        if request.dry_run == Some(true) {
             let mut function = now;
             let sha256 = sha256_hex(&zip);
             edit(&mut function, code(&zip, sha256));
-            return Ok(Reply::new(self.configuration(&function, View::default())?));
+            return reply(self.configuration(&function, View::default()));
         }
         let upload = self.packages.upload(&self.store, zip).await?;
         let function = self
@@ -55,6 +44,6 @@ impl Control {
                 Ok(())
             })
             .await?;
-        Ok(Reply::new(self.configuration(&function, View::default())?))
+        reply(self.configuration(&function, View::default()))
     }
 }

@@ -14,7 +14,8 @@ use tindra_testkit::{BOUND, FakeClock, eventually, scope};
 
 async fn record(fixture: &support::Fixture, name: &str) -> Function {
     let key = Function::key(&scope(), name);
-    fixture.test.store.metadata.get_json::<Function>(&key).await.unwrap().unwrap().value
+    let found = fixture.test.store.metadata.get_json::<Function>(&key).await;
+    found.expect("the store works").expect("the function exists").value
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,21 +2,26 @@
 
 use serde_json::{Value, json};
 use tindra_core::function::{Architecture, Configuration, LogFormat};
+use tindra_model::lambda::functions::{CreateFunctionRequest, UpdateFunctionConfigurationRequest};
 
 use super::{Settings, check_architectures};
 use crate::error::ControlError;
 
-fn settings(value: Value) -> Settings {
-    serde_json::from_value(value).unwrap()
+fn settings(mut value: Value) -> Settings {
+    value["FunctionName"] = json!("thing");
+    serde_json::from_value::<UpdateFunctionConfigurationRequest>(value).unwrap().into()
 }
 
-fn create(value: Value) -> Result<Configuration, ControlError> {
-    settings(value).create("thing", Architecture::host())
+fn create(mut value: Value) -> Result<Configuration, ControlError> {
+    value["FunctionName"] = json!("thing");
+    value["Role"] = json!("arn:aws:iam::123456789012:role/r");
+    value["Code"] = json!({});
+    let request: CreateFunctionRequest = serde_json::from_value(value).unwrap();
+    Settings::from(request).create("thing", Architecture::host())
 }
 
 fn basic() -> Configuration {
-    create(json!({ "Runtime": "python3.12", "Handler": "app.handler", "Role": "arn:aws:iam::123456789012:role/r" }))
-        .unwrap()
+    create(json!({ "Runtime": "python3.12", "Handler": "app.handler" })).unwrap()
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn code_for_another_processor_is_refused_in_plain_words() {
     let host = Architecture::host();
     let other = if host == Architecture::Arm64 { Architecture::X86_64 } else { Architecture::Arm64 };
     assert_eq!(check_architectures(None).unwrap(), host);
-    assert_eq!(check_architectures(Some(&[host])).unwrap(), host);
-    let error = check_architectures(Some(&[other])).unwrap_err().to_string();
+    assert_eq!(check_architectures(Some(&[host.as_str().to_owned()])).unwrap(), host);
+    let error = check_architectures(Some(&[other.as_str().to_owned()])).unwrap_err().to_string();
     assert!(error.contains(&format!("cannot run {} code", other.as_str())), "{error}");
 }
