@@ -20,6 +20,7 @@ mod telemetry;
 pub mod tls;
 
 pub use config::{Auth, Config, ConfigError, Mode, Settings};
+pub use data_directory::DataDirectoryError;
 pub use error::ServerError;
 pub use ground::{Ground, launcher};
 pub use start::{Running, Server};
