@@ -73,13 +73,13 @@ impl Drop for FakeLease {
 impl FakeEnvironments {
     /// Adds the plan of one more invoke.
     pub fn plan(&self, plan: Plan) {
-        self.shared.plans.lock().unwrap().push_back(plan);
+        lock(&self.shared.plans).push_back(plan);
     }
 
     /// Everything that was delivered, in order.
     #[must_use]
     pub fn delivered(&self) -> Vec<(Arc<Target>, Invocation)> {
-        self.shared.delivered.lock().unwrap().clone()
+        lock(&self.shared.delivered).clone()
     }
 
     /// Environments that are taken now.
@@ -90,12 +90,12 @@ impl FakeEnvironments {
 
     /// Waits until so many invokes have reached a function.
     pub async fn wait_begun(&self, invokes: u32) {
-        self.shared.begun.subscribe().wait_for(|begun| *begun >= invokes).await.unwrap();
+        self.shared.begun.subscribe().wait_for(|begun| *begun >= invokes).await.expect("the sender lives as long");
     }
 
     /// Waits until so many functions have answered.
     pub async fn wait_ended(&self, invokes: u32) {
-        self.shared.ended.subscribe().wait_for(|ended| *ended >= invokes).await.unwrap();
+        self.shared.ended.subscribe().wait_for(|ended| *ended >= invokes).await.expect("the sender lives as long");
     }
 }
 
@@ -103,7 +103,7 @@ impl Environments for FakeEnvironments {
     type Lease = FakeLease;
 
     async fn acquire(&self, target: &Arc<Target>) -> Result<FakeLease, AcquireError> {
-        let plan = self.shared.plans.lock().unwrap().pop_front().unwrap_or(Plan::Echo);
+        let plan = lock(&self.shared.plans).pop_front().unwrap_or(Plan::Echo);
         match plan {
             Plan::NoCapacity => Err(AcquireError::NoCapacity { reason: "as planned".to_owned() }),
             Plan::StartFails => Err(AcquireError::Start { source: "as planned".into() }),
@@ -117,14 +117,14 @@ impl Environments for FakeEnvironments {
 
     async fn deliver(&self, lease: FakeLease, invocation: Invocation) -> Result<Finished, AcquireError> {
         let shared = &self.shared;
-        shared.delivered.lock().unwrap().push((Arc::clone(&lease.target), invocation.clone()));
+        lock(&shared.delivered).push((Arc::clone(&lease.target), invocation.clone()));
         shared.begun.send_modify(|begun| *begun += 1);
         let outcome = match &lease.plan {
             Plan::FunctionError(error) => Outcome::FunctionError(error.clone()),
             Plan::DeliverFails => return Err(AcquireError::Start { source: "as planned".into() }),
             Plan::DeliverPanics => panic!("as planned"),
             Plan::EchoAfter(gate) => {
-                gate.acquire().await.unwrap().forget();
+                gate.acquire().await.expect("no test closes its gate").forget();
                 Outcome::Success(invocation.payload)
             }
             _ => Outcome::Success(invocation.payload),
@@ -133,4 +133,9 @@ impl Environments for FakeEnvironments {
         let log_tail = invocation.wants_log_tail.then(|| Bytes::from_static(b"END\n"));
         Ok(Finished { outcome, log_tail })
     }
+}
+
+/// Locks a mutex; a plan that panics may have poisoned it, which does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

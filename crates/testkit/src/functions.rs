@@ -56,8 +56,8 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
 /// Writes a function as a control plane would, whatever was there before.
 pub async fn put_function(store: &Store, function: &Function) {
     let key = Function::key(&function.scope, &function.name);
-    let batch = Batch::default().put_json(key, Precondition::None, function).unwrap();
-    store.metadata.commit(batch).await.unwrap();
+    let batch = Batch::default().put_json(key, Precondition::None, function).expect("a function is JSON");
+    store.metadata.commit(batch).await.expect("the store takes the function");
 }
 
 /// Settles a function's desired deployment as a machine would that has prepared it. Tells whether there was
@@ -65,12 +65,16 @@ pub async fn put_function(store: &Store, function: &Function) {
 pub async fn settle(store: &Store, scope: &Scope, name: &str, outcome: Result<(), Reason>) -> bool {
     loop {
         let key = Function::key(scope, name);
-        let Some(record) = store.metadata.get_json::<Function>(&key).await.unwrap() else { return false };
+        let Some(record) = store.metadata.get_json::<Function>(&key).await.expect("the store answers") else {
+            return false;
+        };
         let mut function = record.value;
         if !function.settle(function.desired.generation, outcome.clone(), Uuid::new_v4()) {
             return false;
         }
-        let batch = Batch::default().put_json(key, Precondition::Revision(record.revision), &function).unwrap();
+        let batch = Batch::default()
+            .put_json(key, Precondition::Revision(record.revision), &function)
+            .expect("a function is JSON");
         match store.metadata.commit(batch).await {
             Ok(_) => return true,
             Err(StoreError::Conflict { .. }) => {}

@@ -3,7 +3,7 @@
 //! Only ever a dev-dependency. Everything here is controlled from the test; nothing sleeps.
 
 // What a test cannot set up is the test's failure.
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "test support")]
+#![allow(clippy::missing_panics_doc, reason = "test support")]
 
 mod clock;
 mod environments;

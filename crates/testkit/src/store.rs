@@ -25,8 +25,9 @@ impl TestStore {
 /// An empty store.
 #[must_use]
 pub fn store() -> TestStore {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Store::open_sqlite(directory.path(), StoreOptions::default(), Arc::new(SystemClock::new())).unwrap();
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let store = Store::open_sqlite(directory.path(), StoreOptions::default(), Arc::new(SystemClock::new()))
+        .expect("an empty directory becomes a store");
     TestStore { store, faults: Arc::default(), _directory: directory }
 }
 
