@@ -9,6 +9,9 @@ use crate::data::{Location, Member, Shape};
 use crate::error::ApiError;
 use crate::service::{Call, Service, WireRequest};
 
+/// Above this a float no longer tells whole numbers apart.
+const WHOLE_FRACTION_MAX: f64 = 9_007_199_254_740_992.0;
+
 impl Service {
     /// Finds the operation, gathers its members and checks them against the model.
     ///
@@ -22,12 +25,12 @@ impl Service {
         let Some(shape) = operation.data.input.as_deref().and_then(|name| self.shape(name)) else {
             return Ok(Call { operation, input: json!({}), payload: None });
         };
-        let labels = operation.template.labels(request.path).unwrap_or_default();
         let mut input = Map::new();
         for member in &shape.members {
             let text = match member.location {
                 Location::Uri => {
-                    labels.iter().find(|(label, _)| *label == member.wire_name()).map(|(_, text)| percent_decode(text))
+                    let mut labels = operation.template.labels(request.path);
+                    labels.find(|(label, _)| *label == member.wire_name()).map(|(_, text)| percent_decode(text))
                 }
                 Location::Header => {
                     request.headers.get(member.wire_name()).and_then(|value| value.to_str().ok()).map(Cow::Borrowed)
@@ -75,28 +78,25 @@ impl Service {
     ) -> Result<Option<Bytes>, ApiError> {
         let payload = shape.payload.as_ref().and_then(|name| shape.members.iter().find(|member| member.name == *name));
         if let Some(member) = payload {
-            let kind = self.shape(&member.shape).map_or("", |shape| shape.kind.as_str());
-            if kind == "blob" || kind == "string" {
+            if self.shape(&member.shape).is_none_or(|shape| shape.kind != "structure") {
                 return Ok(Some(body.clone()));
             }
-        }
-        let in_body: Vec<&Member> = shape.members.iter().filter(|member| member.location == Location::Body).collect();
-        if body.is_empty() || in_body.is_empty() {
+            if !body.is_empty() {
+                input.insert(member.name.clone(), self.coerce(&member.shape, parse(body)?, &member.name)?);
+            }
             return Ok(None);
         }
-        let mut parsed = match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Object(parsed)) => parsed,
-            Ok(other) => return Err(wrong_type("the body", "an object", &other)),
-            Err(error) => {
-                let message = format!("Could not parse request body into json: {error}");
-                return Err(ApiError::new("InvalidRequestContentException", message));
-            }
+        if body.is_empty() || shape.members.iter().all(|member| member.location != Location::Body) {
+            return Ok(None);
+        }
+        let mut parsed = match parse(body)? {
+            Value::Object(parsed) => parsed,
+            other => return Err(wrong_type("the body", "an object", &other)),
         };
-        for member in in_body {
-            // The wire name; a null is as good as absent.
+        for member in shape.members.iter().filter(|member| member.location == Location::Body) {
+            // A null is as good as absent.
             if let Some(value) = parsed.remove(member.wire_name()).filter(|value| !value.is_null()) {
-                let value = self.coerce(&member.shape, value, &member.name)?;
-                input.insert(member.name.clone(), value);
+                input.insert(member.name.clone(), self.coerce(&member.shape, value, &member.name)?);
             }
         }
         Ok(None)
@@ -135,12 +135,15 @@ impl Service {
                 Ok(Value::Object(entries.collect::<Result<_, ApiError>>()?))
             }
             ("string" | "blob", value @ Value::String(_)) | ("boolean", value @ Value::Bool(_)) => Ok(value),
-            ("integer" | "long", Value::Number(number)) => match number.as_i64().or_else(|| whole(&number)) {
+            (kind @ ("integer" | "long"), Value::Number(number)) => match whole(&number, kind) {
                 Some(number) => Ok(json!(number)),
-                None => Err(wrong_type(path, "a whole number", &Value::Number(number))),
+                None => Err(wrong_type(path, expected(kind), &Value::Number(number))),
             },
             ("double" | "float" | "timestamp", value @ Value::Number(_)) => Ok(value),
-            ("timestamp", value @ Value::String(_)) => Ok(value),
+            ("timestamp", Value::String(text)) => match epoch_seconds(&text) {
+                Some(seconds) => Ok(json!(seconds)),
+                None => Err(wrong_type(path, expected("timestamp"), &Value::String(text))),
+            },
             (kind, value) => Err(wrong_type(path, expected(kind), &value)),
         }
     }
@@ -150,18 +153,34 @@ impl Service {
         let kind = self.shape(&member.shape).map_or("string", |shape| shape.kind.as_str());
         let bad = || wrong_type(&member.name, expected(kind), &Value::String(text.to_owned()));
         match kind {
-            "integer" | "long" => text.parse::<i64>().map(Value::from).map_err(|_| bad()),
+            "integer" | "long" => {
+                text.parse().ok().and_then(|number| whole(&number, kind)).map(Value::from).ok_or_else(bad)
+            }
             "double" | "float" => text.parse::<f64>().map(Value::from).map_err(|_| bad()),
             "boolean" => text.to_ascii_lowercase().parse::<bool>().map(Value::from).map_err(|_| bad()),
+            "timestamp" => epoch_seconds(text).map(Value::from).ok_or_else(bad),
             _ => Ok(Value::String(text.to_owned())),
         }
     }
 }
 
-fn whole(number: &serde_json::Number) -> Option<i64> {
-    let value = number.as_f64()?;
+fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::new("SerializationException", format!("The body is not valid JSON: {error}.")))
+}
+
+/// A number without a fraction that fits its kind; `5.0` is 5.
+fn whole(number: &serde_json::Number, kind: &str) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
-    (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
+    let from_fraction = |value: f64| (value.fract() == 0.0 && value.abs() < WHOLE_FRACTION_MAX).then_some(value as i64);
+    let value = number.as_i64().or_else(|| number.as_f64().and_then(from_fraction))?;
+    (kind == "long" || i32::try_from(value).is_ok()).then_some(value)
+}
+
+/// Seconds since 1970 out of `1767323045.5` or `2026-01-02T03:04:05.5Z`.
+fn epoch_seconds(text: &str) -> Option<f64> {
+    let from_date = || text.parse::<jiff::Timestamp>().ok().map(|time| time.as_duration().as_secs_f64());
+    text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()).or_else(from_date)
 }
 
 fn expected(kind: &str) -> &'static str {
@@ -208,75 +227,4 @@ pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{HeaderMap, Method};
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::lambda;
-
-    fn decode(method: &str, path: &str, query: &str, body: &str) -> Result<Call, ApiError> {
-        let headers = HeaderMap::new();
-        let method: Method = method.parse().unwrap();
-        lambda().decode(&WireRequest {
-            method: &method,
-            path,
-            query,
-            headers: &headers,
-            body: Bytes::from(body.to_owned()),
-        })
-    }
-
-    #[test]
-    fn members_come_from_path_query_and_body() {
-        let call = decode(
-            "GET",
-            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af",
-            "Qualifier=a%2Bb",
-            "",
-        );
-        assert!(call.is_err(), "a qualifier of a+b breaks its pattern");
-        let call = decode("GET", "/2015-03-31/functions/f", "Qualifier=%24LATEST", "").unwrap();
-        assert_eq!(call.input, json!({"FunctionName": "f", "Qualifier": "$LATEST"}));
-        let call = decode(
-            "PUT",
-            "/2015-03-31/functions/f/configuration",
-            "",
-            r#"{"Timeout": 5.0, "Unknown": 1, "Description": null}"#,
-        );
-        assert_eq!(call.unwrap().input, json!({"FunctionName": "f", "Timeout": 5}));
-    }
-
-    #[test]
-    fn wrong_types_say_what_and_where() {
-        let error =
-            decode("PUT", "/2015-03-31/functions/f/configuration", "", r#"{"Environment": {"Variables": {"A": 1}}}"#)
-                .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "SerializationException: Environment.Variables.A must be a string, and is a number."
-        );
-        let error = decode("PUT", "/2015-03-31/functions/f/configuration", "", "{").unwrap_err();
-        assert_eq!(error.code(), "InvalidRequestContentException");
-    }
-
-    #[test]
-    fn the_event_is_not_looked_at() {
-        let call = decode("POST", "/2015-03-31/functions/f/invocations", "", "not json").unwrap();
-        assert_eq!(call.payload.unwrap(), "not json");
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_panics(path in "/2015-03-31/functions/\\PC*", query in "\\PC*", body in "\\PC*") {
-            let _ = decode("PUT", &format!("{path}/configuration"), &query, &body);
-            let _ = decode("GET", &path, &query, "");
-        }
-
-        #[test]
-        fn escapes_come_back(text in "\\PC*") {
-            let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            prop_assert_eq!(percent_decode(&escaped), text);
-        }
-    }
-}
+mod tests;

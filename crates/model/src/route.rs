@@ -31,24 +31,27 @@ impl Template {
         Self { segments, query: query.collect() }
     }
 
-    /// The labels' raw texts, when the path fits. An ARN may come with its slash unescaped; only one label of a
-    /// template takes more than one segment, and none of ours does.
-    pub(crate) fn labels<'a>(&self, path: &'a str) -> Option<Vec<(&str, &'a str)>> {
-        let mut labels = Vec::new();
+    /// Whether a path has this form. A label is one segment: clients escape the slashes inside it.
+    fn path_fits(&self, path: &str) -> bool {
         let mut given = split(path);
-        for segment in &self.segments {
-            let text = given.next()?;
-            match segment {
-                Segment::Literal(literal) if literal == text => {}
-                Segment::Literal(_) => return None,
-                Segment::Label(label) => labels.push((label.as_str(), text)),
-            }
-        }
-        given.next().is_none().then_some(labels)
+        let fits = self.segments.iter().all(|segment| match (segment, given.next()) {
+            (Segment::Literal(literal), Some(text)) => literal == text,
+            (Segment::Label(_), Some(_)) => true,
+            (_, None) => false,
+        });
+        fits && given.next().is_none()
+    }
+
+    /// The labels of a path that fits, still percent-encoded.
+    pub(crate) fn labels<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.segments.iter().zip(split(path)).filter_map(|(segment, text)| match segment {
+            Segment::Label(label) => Some((label.as_str(), text)),
+            Segment::Literal(_) => None,
+        })
     }
 
     fn query_fits(&self, query: &str) -> bool {
-        self.query.iter().all(|(name, value)| query.split('&').any(|pair| pair == format!("{name}={value}")))
+        self.query.iter().all(|(name, value)| query.split('&').any(|pair| pair.split_once('=') == Some((name, value))))
     }
 }
 
@@ -68,7 +71,7 @@ impl Service {
         }
         let fits = |operation: &&Operation| {
             operation.data.method == method.as_str()
-                && operation.template.labels(path).is_some()
+                && operation.template.path_fits(path)
                 && operation.template.query_fits(query)
         };
         // The one with the most to say about the query is the more particular one.
@@ -93,6 +96,34 @@ mod tests {
                 assert_eq!(found.map(crate::Operation::name), Some(operation.name()), "{method} {path}?{query}");
             }
         }
-        assert!(service.route(&http::Method::GET, "/nothing", "", &http::HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn a_query_tells_operations_of_one_path_apart() {
+        let provisioned = "/2019-09-30/functions/f/provisioned-concurrency";
+        for (path, query, name) in [
+            (provisioned, "", "GetProvisionedConcurrencyConfig"),
+            (provisioned, "Qualifier=1", "GetProvisionedConcurrencyConfig"),
+            (provisioned, "MaxItems=1&List=ALL", "ListProvisionedConcurrencyConfigs"),
+            ("/2018-10-31/layers", "MaxItems=1", "ListLayers"),
+            ("/2018-10-31/layers/", "Arn=a&find=LayerVersion", "GetLayerVersionByArn"),
+        ] {
+            let found = lambda().route(&http::Method::GET, path, query, &http::HeaderMap::new());
+            assert_eq!(found.map(crate::Operation::name), Some(name), "{path}?{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_operation_is_not_found() {
+        for (method, path) in [
+            ("GET", "/"),
+            ("GET", "/nothing"),
+            ("GET", "/2015-03-31/functions/f/nothing"),
+            ("PATCH", "/2015-03-31/functions/f"),
+            ("GET", "/2015-03-31/functions/f/configuration/more"),
+        ] {
+            let method = method.parse().unwrap();
+            assert!(lambda().route(&method, path, "", &http::HeaderMap::new()).is_none(), "{method} {path}");
+        }
     }
 }
