@@ -93,12 +93,12 @@ async fn used(store: &Store) -> Result<HashSet<String>, StoreError> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use bytes::Bytes;
     use tindra_core::function::Function;
     use tindra_store::{Batch, Precondition};
-    use tindra_testkit::{active_function, put_function, scope, store};
+    use tindra_testkit::{BOUND, active_function, put_function, scope, store};
 
     use super::sweep;
     use crate::package::Packages;
@@ -107,29 +107,29 @@ mod tests {
     async fn what_is_being_deployed_is_never_swept() {
         let test = store();
         let packages = Arc::new(Packages::new());
-        let is_over = Arc::new(AtomicBool::new(false));
+        let swept = Arc::new(AtomicUsize::new(0));
         let sweeping = tokio::spawn({
-            let (store, packages, is_over) = (test.store.clone(), Arc::clone(&packages), Arc::clone(&is_over));
+            let (store, packages, swept) = (test.store.clone(), Arc::clone(&packages), Arc::clone(&swept));
             async move {
-                let mut removed = 0;
-                while !is_over.load(Ordering::Relaxed) {
-                    removed += sweep(&store, &packages).await.unwrap();
+                loop {
+                    swept.fetch_add(sweep(&store, &packages).await.unwrap(), Ordering::Relaxed);
                 }
-                removed
             }
         });
         // The same package comes and goes, so that each time it may just be on its way out.
-        for _ in 0..100 {
-            let upload = packages.upload(&test.store, Bytes::from_static(b"same")).await.unwrap();
-            let mut function = active_function(&scope(), "thing");
-            function.desired.code = upload.code.clone();
-            put_function(&test.store, &function).await;
-            drop(upload);
-            assert!(test.store.blobs.get(&function.desired.code.sha256).await.unwrap().is_some());
-            let key = Function::key(&scope(), "thing");
-            test.store.metadata.commit(Batch::default().delete(key, Precondition::None)).await.unwrap();
-        }
-        is_over.store(true, Ordering::Relaxed);
-        assert!(sweeping.await.unwrap() > 0, "it was swept in between");
+        let deploying = async {
+            while swept.load(Ordering::Relaxed) < 20 {
+                let upload = packages.upload(&test.store, Bytes::from_static(b"same")).await.unwrap();
+                let mut function = active_function(&scope(), "thing");
+                function.desired.code = upload.code.clone();
+                put_function(&test.store, &function).await;
+                drop(upload);
+                assert!(test.store.blobs.get(&function.desired.code.sha256).await.unwrap().is_some());
+                let key = Function::key(&scope(), "thing");
+                test.store.metadata.commit(Batch::default().delete(key, Precondition::None)).await.unwrap();
+            }
+        };
+        tokio::time::timeout(BOUND, deploying).await.expect("it is swept in between");
+        sweeping.abort();
     }
 }
