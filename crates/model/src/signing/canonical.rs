@@ -9,15 +9,15 @@ pub(super) struct Canonical<'a> {
     pub(super) request: &'a Signed<'a>,
     pub(super) signed_headers: &'a [String],
     pub(super) payload_hash: &'a str,
-    pub(super) presigned: bool,
+    pub(super) is_s3: bool,
 }
 
 impl Canonical<'_> {
     pub(super) fn text(&self) -> String {
         let headers: String =
             self.signed_headers.iter().map(|name| format!("{name}:{}\n", self.header(name))).collect();
-        let query = canonical_query(self.request.query, self.presigned);
-        let path = canonical_path(self.request.path);
+        let query = canonical_query(self.request.query);
+        let path = if self.is_s3 { s3_path(self.request.path) } else { canonical_path(self.request.path) };
         let names = self.signed_headers.join(";");
         format!("{}\n{path}\n{query}\n{headers}\n{names}\n{}", self.request.method, self.payload_hash)
     }
@@ -51,13 +51,19 @@ fn canonical_path(path: &str) -> String {
     canonical
 }
 
-fn canonical_query(query: &str, presigned: bool) -> String {
+/// The path as it is, every character that needs it encoded once: keys may hold empty segments and dots.
+fn s3_path(path: &str) -> String {
+    path.split('/').map(|segment| encode(&percent_decode(segment))).collect::<Vec<_>>().join("/")
+}
+
+/// Names and values encoded and sorted, without the signature itself.
+fn canonical_query(query: &str) -> String {
     let mut pairs: Vec<(String, String)> = query
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (encode(&percent_decode(name)), encode(&percent_decode(value))))
-        .filter(|(name, _)| !(presigned && name == "X-Amz-Signature"))
+        .filter(|(name, _)| name != "X-Amz-Signature")
         .collect();
     pairs.sort();
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
@@ -69,7 +75,8 @@ pub(super) fn query_value(query: &str, name: &str) -> Option<String> {
     Some(percent_decode(pair.1).into_owned())
 }
 
-fn encode(text: &str) -> String {
+/// Percent-encodes all but the unreserved characters.
+pub(super) fn encode(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
