@@ -1,4 +1,5 @@
 //! Signatures over real sockets: requests signed by botocore (see `signed/make.py`) at a fixed time.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

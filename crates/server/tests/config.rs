@@ -1,4 +1,5 @@
 //! The configuration as operators write it: which source wins, and what is said about a wrong one.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::PathBuf;
 use std::time::Duration;

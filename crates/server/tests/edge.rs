@@ -1,4 +1,5 @@
 //! The HTTP edge over real sockets: what goes where, what is refused, and how slow a client may be.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

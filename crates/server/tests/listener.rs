@@ -1,4 +1,5 @@
 //! The listening socket: how many at once, with TLS, and how it stops.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! An edge on a real socket in front of fake parts, and a client that sends exactly the bytes it is told to.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses its own share of this")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its own share of this")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
