@@ -74,9 +74,10 @@ impl Failure {
         }
     }
 
-    /// Whether the process is still good after an invoke that ended so.
+    /// Whether the process is still good after an invoke that ended so. A client whose answer was refused gives
+    /// up, and may do so only when it has taken the next event.
     pub(crate) fn leaves_process(&self) -> bool {
-        matches!(self, Self::Reported { .. } | Self::TooLarge(_) | Self::InvalidMode)
+        matches!(self, Self::Reported { .. })
     }
 }
 

@@ -82,6 +82,8 @@ impl Process {
         if let Err(error) = self.sandbox.kill() {
             tracing::warn!(error = &error as &dyn std::error::Error, "a sandbox could not be killed; dropping it");
         }
+        // Dying takes processor time, too; a thousand processes with a tenth of a processor would take long.
+        let _ = self.sandbox.set_cpu_millis(None);
         self.wake();
     }
 

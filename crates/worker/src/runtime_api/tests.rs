@@ -1,1 +1,185 @@
+//! A scripted runtime on a loopback socket.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use super::{Answer, Delivery, Exchange, InitAnswer, RuntimeServer};
+
+const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
+
+struct Bench {
+    exchange: Arc<Exchange>,
+    init: oneshot::Receiver<InitAnswer>,
+    runtime: TcpStream,
+    _server: RuntimeServer,
+}
+
+async fn bench() -> Bench {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let exchange = Arc::<Exchange>::default();
+    let init = exchange.begin();
+    let server = RuntimeServer::start(listener, Arc::clone(&exchange)).unwrap();
+    Bench { exchange, init, runtime: TcpStream::connect(address).await.unwrap(), _server: server }
+}
+
+fn delivery(id: &str) -> Delivery {
+    Delivery {
+        request_id: id.to_owned(),
+        deadline_unix_ms: 1_700_000_000_000,
+        invoked_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
+        trace_id: String::new(),
+        client_context: None,
+        payload: Bytes::from_static(b"{\"n\":1}"),
+    }
+}
+
+impl Bench {
+    async fn send(&mut self, text: &str) {
+        self.runtime.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn post(&mut self, path: &str, headers: &str, body: &str) {
+        let length = body.len();
+        self.send(&format!(
+            "POST /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        ))
+        .await;
+    }
+
+    /// Reads until the text has come, and returns everything read.
+    async fn read_until(&mut self, text: &str) -> String {
+        let mut read = Vec::new();
+        let reading = async {
+            let mut chunk = [0; 4096];
+            while !String::from_utf8_lossy(&read).contains(text) {
+                let length = self.runtime.read(&mut chunk).await.unwrap();
+                assert_ne!(length, 0, "closed after {}", String::from_utf8_lossy(&read));
+                read.extend_from_slice(&chunk[..length]);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), reading).await.expect(text);
+        String::from_utf8(read).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_event_goes_out_with_its_headers_and_the_answer_comes_back() {
+    let mut bench = bench().await;
+    bench.send(NEXT).await;
+    assert_eq!((&mut bench.init).await, Ok(InitAnswer::Ready));
+    let answer = bench.exchange.dispatch(delivery("id-1"));
+    let head = bench.read_until("{\"n\":1}").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("lambda-runtime-aws-request-id: id-1\r\n"), "{head}");
+    assert!(head.contains("lambda-runtime-deadline-ms: 1700000000000\r\n"), "{head}");
+    assert!(!head.contains("trace-id") && !head.contains("client-context"), "empty headers are left out: {head}");
+    bench.post("invocation/id-1/response", "", "\"done\"").await;
+    assert_eq!(answer.await, Ok(Answer::Response(Bytes::from_static(b"\"done\""))));
+    assert!(bench.read_until("OK\"}").await.starts_with("HTTP/1.1 202 Accepted\r\n"));
+}
+
+#[tokio::test]
+async fn a_client_may_ask_for_more_before_it_has_read_the_last_reply() {
+    let mut bench = bench().await;
+    bench.send(NEXT).await;
+    let first = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    bench
+        .send(&format!(
+            "POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n42\r\n0\r\n\r\n{NEXT}"
+        ))
+        .await;
+    assert_eq!(first.await, Ok(Answer::Response(Bytes::from_static(b"42"))));
+    bench.read_until("OK\"}").await;
+    let _second = bench.exchange.dispatch(delivery("id-2"));
+    assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-2"));
+}
+
+#[tokio::test]
+async fn wrong_ids_second_answers_and_calls_out_of_order_are_refused() {
+    let mut bench = bench().await;
+    bench.post("invocation/id-1/response", "", "1").await;
+    assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+    bench.send(NEXT).await;
+    let answer = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    bench.post("invocation/other/response", "", "1").await;
+    assert!(bench.read_until("InvalidRequestID").await.starts_with("HTTP/1.1 400"));
+    bench.post("invocation/id-1/error", "", "{\"errorType\":\"Odd\"}").await;
+    bench.read_until("OK\"}").await;
+    let body = Bytes::from_static(b"{\"errorType\":\"Odd\"}");
+    assert_eq!(answer.await, Ok(Answer::Error { error_type: "Odd".to_owned(), body }));
+    bench.post("invocation/id-1/response", "", "1").await;
+    assert!(bench.read_until("InvalidRequestID").await.starts_with("HTTP/1.1 400"));
+    bench.post("init/error", "", "{}").await;
+    assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+    bench.send("GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(bench.read_until("\r\n\r\n{").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn an_error_of_the_init_phase_is_told_with_a_long_cause_in_a_header() {
+    let mut bench = bench().await;
+    let cause = "x".repeat(1 << 20);
+    let headers = format!(
+        "Lambda-Runtime-Function-Error-Type: Runtime.ImportModuleError\r\nLambda-Runtime-Function-XRay-Error-Cause: {cause}\r\n"
+    );
+    bench.post("init/error", &headers, "{}").await;
+    bench.read_until("OK\"}").await;
+    let error_type = "Runtime.ImportModuleError".to_owned();
+    assert_eq!((&mut bench.init).await, Ok(InitAnswer::Failed { error_type, body: Bytes::from_static(b"{}") }));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_counted_to_its_end() {
+    let mut bench = bench().await;
+    bench.send(NEXT).await;
+    let answer = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    bench.post("invocation/id-1/response", "", &"x".repeat(7_000_000)).await;
+    assert_eq!(answer.await, Ok(Answer::TooLarge(7_000_000)));
+    let reply = bench.read_until("RequestEntityTooLarge").await;
+    assert!(reply.starts_with("HTTP/1.1 413"), "{reply}");
+    assert!(reply.contains("Exceeded maximum allowed payload size (6291556 bytes)."), "{reply}");
+}
+
+#[tokio::test]
+async fn a_streamed_answer_that_fails_tells_so_in_its_trailers() {
+    let mut bench = bench().await;
+    bench.send(NEXT).await;
+    let answer = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    bench
+        .send(
+            "POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\
+             Lambda-Runtime-Function-Response-Mode: streaming\r\n\
+             Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n\
+             4\r\npart\r\n0\r\nLambda-Runtime-Function-Error-Type: Odd\r\nLambda-Runtime-Function-Error-Body: e30=\r\n\r\n",
+        )
+        .await;
+    let expected = Answer::Error { error_type: "Odd".to_owned(), body: Bytes::from_static(b"{}") };
+    assert_eq!(answer.await, Ok(expected));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_known_and_an_event_nobody_took_comes_back() {
+    let mut bench = bench().await;
+    let answer = bench.exchange.dispatch(delivery("id-0"));
+    assert_eq!(bench.exchange.take_back().unwrap().request_id, "id-0");
+    drop(answer);
+    let _ = bench.exchange.begin();
+    bench.send(NEXT).await;
+    let answer = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    bench
+        .send("POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        .await;
+    bench.runtime.shutdown().await.unwrap();
+    assert!(answer.await.is_err());
+}
