@@ -59,7 +59,7 @@ pub(super) enum Taken {
 #[derive(Debug, Default)]
 pub(super) struct Chores {
     pub(super) freeze: Vec<Arc<Process>>,
-    pub(super) expired: Vec<Box<Environment>>,
+    pub(super) expired: Vec<Environment>,
     /// When to look again, on the machine's clock.
     pub(super) next: Option<Duration>,
 }
@@ -125,16 +125,16 @@ impl Generation {
     }
 
     /// Keeps what is idle, or not: `true` when this generation does not serve.
-    pub(super) fn retire(&self, is_retired: bool) -> Vec<Box<Environment>> {
+    pub(super) fn retire(&self, is_retired: bool) -> Vec<Environment> {
         let mut queue = self.queue();
         queue.is_retired = is_retired;
-        if is_retired { queue.idle.drain(..).map(|idle| idle.environment).collect() } else { Vec::new() }
+        if is_retired { queue.idle.drain(..).map(|idle| *idle.environment).collect() } else { Vec::new() }
     }
 
-    pub(super) fn take_all_idle(&self) -> Vec<Box<Environment>> {
+    pub(super) fn take_all_idle(&self) -> Vec<Environment> {
         let mut queue = self.queue();
         queue.waiters.clear();
-        queue.idle.drain(..).map(|idle| idle.environment).collect()
+        queue.idle.drain(..).map(|idle| *idle.environment).collect()
     }
 
     pub(super) fn idle_since(&self) -> Option<Duration> {
@@ -161,7 +161,7 @@ impl Generation {
         let mut chores = Chores::default();
         let mut queue = self.queue();
         let is_expired = |idle: &mut Idle| now >= idle.since + idle_timeout;
-        chores.expired.extend(queue.idle.extract_if(.., is_expired).map(|idle| idle.environment));
+        chores.expired.extend(queue.idle.extract_if(.., is_expired).map(|idle| *idle.environment));
         for idle in &mut queue.idle {
             let mut next = idle.since + idle_timeout;
             if !idle.is_frozen && now >= idle.since + FREEZE_AFTER {

@@ -173,7 +173,7 @@ async fn an_answer_that_breaks_off_is_known_and_an_event_nobody_took_comes_back(
     let answer = bench.exchange.dispatch(delivery("id-0"));
     assert_eq!(bench.exchange.take_back().unwrap().request_id, "id-0");
     drop(answer);
-    let _ = bench.exchange.begin();
+    let _init = bench.exchange.begin();
     bench.send(NEXT).await;
     let answer = bench.exchange.dispatch(delivery("id-1"));
     bench.read_until("{\"n\":1}").await;
