@@ -219,10 +219,5 @@ fn verify(parts: &Parts, body: &Bytes, secret: &str, service: &Service, now_ms: 
         let message = format!("Credential should be scoped to correct service: '{}'.", service.signing_name());
         return Err(ApiError::new("InvalidSignatureException", message));
     }
-    // Only S3 lets a client leave its body out of the signature.
-    if parts.headers.get("x-amz-content-sha256").is_some_and(|hash| hash == "UNSIGNED-PAYLOAD") {
-        let message = "The body must be signed; UNSIGNED-PAYLOAD is not accepted by this service.";
-        return Err(ApiError::new("InvalidSignatureException", message));
-    }
     presented.verify(&request, secret, now_ms).map_err(refuse)
 }

@@ -95,6 +95,16 @@ async fn everything_else_is_refused_in_the_words_of_aws() {
             "does not match the signature",
         ),
         (
+            "unsigned body",
+            replaced(
+                &replaced(&invoke, "\"a\"", "\"b\""),
+                "X-Amz-Date",
+                "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\nX-Amz-Date",
+            ),
+            "InvalidSignatureException",
+            "",
+        ),
+        (
             "tampered header",
             replaced(&invoke, "Log-Type: Tail", "Log-Type: None"),
             "InvalidSignatureException",
