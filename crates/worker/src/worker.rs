@@ -9,7 +9,6 @@ use tindra_core::function::Function;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
 use tindra_store::Store;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::code_cache::{CodeCache, CodeError};
@@ -147,23 +146,11 @@ impl Environments for Worker {
         self.pool.acquire(target).await
     }
 
-    /// The invoke goes on when the caller does not wait for it any longer, as on AWS.
+    /// To be run to its end: given up halfway, the environment is destroyed, because its state is not known.
     async fn deliver(&self, mut lease: Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
-        let (sender, receiver) = oneshot::channel();
-        let pool = Arc::clone(&self.pool);
-        tokio::spawn(async move {
-            let result = lease.environment().invoke(invocation).await;
-            if result.is_ok() {
-                // Before the answer, so that a caller's next invoke finds this environment.
-                pool.release(lease);
-            } else {
-                drop(lease);
-            }
-            let _ = sender.send(result);
-        });
-        match receiver.await {
-            Ok(result) => result,
-            Err(source) => Err(AcquireError::Start { source: Box::new(source) }),
-        }
+        let finished = lease.environment().invoke(invocation).await?;
+        // Before the answer, so that a caller's next invoke finds this environment.
+        self.pool.release(lease);
+        Ok(finished)
     }
 }
