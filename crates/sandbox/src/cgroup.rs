@@ -1,328 +1,202 @@
-//! Control groups: one directory per sandbox and hierarchy, on v1 (also hybrid) and on v2.
+//! Control groups: limits, figures, freezing and killing, on v1, v2 and the hybrid of both.
 //!
-//! A process is attached by writing `0` to the v1 file `tasks` from within, while it has one thread: that
-//! takes 0.17 ms where `cgroup.procs` takes 13 ms, because only the latter waits for a grace period of the
-//! whole machine (measured on Linux 6.18). On v2 process 1 is attached before it starts the command.
+//! A [`Group`] is one sandbox's directories, held open by descriptor, so that the server works on them without
+//! asking the launcher. On a hybrid machine limits live in v1 hierarchies, while freezing and killing use the
+//! core files of the v2 mount.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+pub(crate) mod files;
+mod sweep;
+mod tree;
+mod v1;
+mod v2;
 
-use crate::error::{Failure, SandboxError, Step};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::launcher::wire::{Reader, Writer};
 use crate::spec::Limits;
 
-/// The controllers that are used on v1, each perhaps on a mount of its own.
-const CONTROLLERS_V1: [&str; 5] = ["memory", "pids", "cpu", "cpuacct", "freezer"];
-/// Length of a period of CPU bandwidth.
-const CPU_PERIOD_US: u64 = 100_000;
-/// Memory for process 1 itself beside the function's: it is charged to the same group.
-const INIT_OVERHEAD_BYTES: u64 = 1024 * 1024;
+pub(crate) use sweep::{RemovalOutcome, kill_and_remove};
+pub(crate) use tree::Tree;
+pub(crate) use v1::watch_out_of_memory;
 
-/// Where the hierarchies are on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hierarchies {
-    /// Mount point of each controller.
-    V1(Vec<(&'static str, PathBuf)>),
-    /// The unified mount point, or the delegated directory below it.
-    V2(PathBuf),
-    /// None that can be written.
-    Missing(String),
+/// What a directory of a control group hierarchy can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Controller {
+    Memory = 1,
+    Processes = 2,
+    Cpu = 4,
+    /// The core files of v2: `cgroup.freeze`, `cgroup.kill`, `cpu.stat`.
+    Core = 8,
+    /// The freezer of v1, used only where there is no v2 mount.
+    Freezer = 16,
 }
 
-impl Hierarchies {
-    /// Reads them from the mount table, and tries whether a directory can be made in each.
-    pub(crate) fn probe(parent: &str) -> Self {
-        let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let found = Self::parse(&table);
-        match found.prepare(parent) {
-            Ok(()) => found,
-            Err(failure) => Self::Missing(format!("{}: {}", failure.step, failure.cause)),
-        }
+/// A set of controllers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Controllers(pub(crate) u8);
+
+impl Controllers {
+    pub(crate) fn has(self, controller: Controller) -> bool {
+        self.0 & controller as u8 != 0
     }
 
-    fn parse(mount_table: &str) -> Self {
-        let mut v1 = Vec::new();
-        let mut v2 = None;
-        for line in mount_table.lines() {
-            let Some((left, right)) = line.split_once(" - ") else { continue };
-            let Some(path) = left.split(' ').nth(4).map(PathBuf::from) else { continue };
-            let mut right = right.split(' ');
-            match right.next() {
-                Some("cgroup") => {
-                    let options = right.nth(1).unwrap_or_default();
-                    for controller in CONTROLLERS_V1 {
-                        if options.split(',').any(|option| option == controller) {
-                            v1.push((controller, path.clone()));
-                        }
-                    }
-                }
-                Some("cgroup2") => v2 = Some(path),
-                _ => {}
-            }
-        }
-        if v1.iter().any(|(controller, _)| *controller == "memory") {
-            return Self::V1(v1);
-        }
-        v2.map_or_else(|| Self::Missing("no control groups are mounted".to_owned()), Self::V2)
+    pub(crate) fn with(self, controller: Controller) -> Controllers {
+        Controllers(self.0 | controller as u8)
     }
 
-    /// Makes the parent directory of every sandbox's group, with the controllers passed down.
-    fn prepare(&self, parent: &str) -> Result<(), Failure> {
-        match self {
-            Self::V1(mounts) => mounts.iter().try_for_each(|(_, mount)| make(&mount.join(parent))),
-            Self::V2(mount) => {
-                make(&mount.join(parent))?;
-                for directory in [mount.clone(), mount.join(parent)] {
-                    write(&directory.join("cgroup.subtree_control"), "+memory +pids +cpu")?;
-                }
-                Ok(())
-            }
-            Self::Missing(reason) => Err(Failure { step: "find control groups".to_owned(), cause: reason.clone() }),
-        }
+    pub(crate) fn without(self, other: Controllers) -> Controllers {
+        Controllers(self.0 & !other.0)
     }
 
-    /// Ends and removes every group below the parent: what a killed server left.
-    pub(crate) fn sweep(&self, parent: &str) {
-        for directory in self.directories(parent) {
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                if entry.path().is_dir() {
-                    end_and_remove(&entry.path());
-                }
-            }
-        }
+    pub(crate) fn and(self, other: Controllers) -> Controllers {
+        Controllers(self.0 | other.0)
     }
 
-    /// Removes the parent itself; it is empty by then.
-    pub(crate) fn remove(&self, parent: &str) {
-        for directory in self.directories(parent) {
-            let _ = fs::remove_dir(directory);
-        }
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
-    fn directories(&self, relative: &str) -> Vec<PathBuf> {
-        match self {
-            Self::V1(mounts) => mounts.iter().map(|(_, mount)| mount.join(relative)).collect(),
-            Self::V2(mount) => vec![mount.join(relative)],
-            Self::Missing(_) => Vec::new(),
-        }
-    }
-
-    /// The group of one sandbox.
-    pub(crate) fn group(&self, relative: &str) -> Group {
-        Group { hierarchies: self.clone(), relative: relative.to_owned() }
+    pub(crate) fn count(self) -> u32 {
+        self.0.count_ones()
     }
 }
 
-/// The group of one sandbox, in every hierarchy.
-#[derive(Clone, Debug)]
+/// Which interface a hierarchy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+/// One directory of a group.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) version: Version,
+    pub(crate) controllers: Controllers,
+    pub(crate) directory: OwnedFd,
+}
+
+/// The directories of one sandbox.
+#[derive(Debug, Default)]
 pub(crate) struct Group {
-    hierarchies: Hierarchies,
-    relative: String,
+    pub(crate) members: Vec<Member>,
 }
 
 impl Group {
-    /// Makes the directories and sets the limits.
-    pub(crate) fn create(&self, limits: &Limits) -> Result<(), Failure> {
-        for directory in self.hierarchies.directories(&self.relative) {
-            make(&directory)?;
-        }
-        let memory = limits.memory_bytes + INIT_OVERHEAD_BYTES;
-        // The runtime's processes and process 1.
-        let processes = limits.processes + 1;
-        match &self.hierarchies {
-            Hierarchies::V1(_) => {
-                self.write_v1("memory", "memory.limit_in_bytes", &memory.to_string())?;
-                let _ = self.write_v1("memory", "memory.memsw.limit_in_bytes", &memory.to_string());
-                let _ = self.write_v1("memory", "memory.swappiness", "0");
-                self.write_v1("pids", "pids.max", &processes.to_string())?;
-            }
-            Hierarchies::V2(mount) => {
-                let directory = mount.join(&self.relative);
-                write(&directory.join("memory.max"), &memory.to_string())?;
-                let _ = write(&directory.join("memory.swap.max"), "0");
-                write(&directory.join("memory.oom.group"), "1")?;
-                write(&directory.join("pids.max"), &processes.to_string())?;
-            }
-            Hierarchies::Missing(_) => {}
-        }
-        self.set_cpu(limits.cpu_millis).step("limit the processor time of the sandbox")
+    fn member(&self, controller: Controller) -> Option<(Version, BorrowedFd<'_>)> {
+        let member = self.members.iter().find(|member| member.controllers.has(controller))?;
+        Some((member.version, member.directory.as_fd()))
     }
 
-    /// Attaches the calling process, which has one thread.
-    pub(crate) fn join(&self) -> Result<(), Failure> {
-        let file = if matches!(self.hierarchies, Hierarchies::V1(_)) { "tasks" } else { "cgroup.procs" };
-        self.hierarchies.directories(&self.relative).iter().try_for_each(|directory| write(&directory.join(file), "0"))
+    /// The v2 directory that a process can be cloned into.
+    pub(crate) fn clone_target(&self) -> Option<BorrowedFd<'_>> {
+        self.members.iter().find(|member| member.version == Version::V2).map(|member| member.directory.as_fd())
     }
 
-    /// CPU time per second of wall time, in thousandths of a processor.
-    pub(crate) fn set_cpu(&self, millis: Option<u64>) -> Result<(), SandboxError> {
-        let quota = millis.map(|millis| (millis * CPU_PERIOD_US / 1000).max(1000));
-        let (path, text) = match &self.hierarchies {
-            Hierarchies::V1(_) => {
-                let Some(path) = self.path_v1("cpu", "cpu.cfs_quota_us") else { return Ok(()) };
-                (path, quota.map_or_else(|| "-1".to_owned(), |quota| quota.to_string()))
-            }
-            Hierarchies::V2(mount) => (
-                mount.join(&self.relative).join("cpu.max"),
-                quota.map_or_else(|| format!("max {CPU_PERIOD_US}"), |quota| format!("{quota} {CPU_PERIOD_US}")),
-            ),
-            Hierarchies::Missing(_) => return Ok(()),
-        };
-        fs::write(&path, text).map_err(|source| SandboxError::ControlGroup { path, source })
+    /// Moves the calling, single-threaded process into the v1 groups.
+    pub(crate) fn join(&self) -> io::Result<()> {
+        let v1 = self.members.iter().filter(|member| member.version == Version::V1);
+        v1.map(|member| member.directory.as_fd()).try_for_each(v1::join)
     }
 
-    /// Stops every process of the group in its tracks, or lets them go on.
-    pub(crate) fn set_frozen(&self, frozen: bool) -> Result<(), SandboxError> {
-        let (path, text) = match &self.hierarchies {
-            Hierarchies::V1(_) => {
-                let Some(path) = self.path_v1("freezer", "freezer.state") else { return Ok(()) };
-                (path, if frozen { "FROZEN" } else { "THAWED" })
-            }
-            Hierarchies::V2(mount) => {
-                (mount.join(&self.relative).join("cgroup.freeze"), if frozen { "1" } else { "0" })
-            }
-            Hierarchies::Missing(_) => return Ok(()),
-        };
-        fs::write(&path, text).map_err(|source| SandboxError::ControlGroup { path, source })
-    }
-
-    /// The most memory that was in use at once, not more than the limit.
-    pub(crate) fn memory_peak_bytes(&self) -> u64 {
-        match &self.hierarchies {
-            Hierarchies::V1(_) => self.number_v1("memory", "memory.max_usage_in_bytes"),
-            Hierarchies::V2(mount) => number(&mount.join(&self.relative).join("memory.peak")),
-            Hierarchies::Missing(_) => 0,
+    /// The v1 memory directory, whose out-of-memory events have to be watched.
+    pub(crate) fn watched_memory(&self) -> Option<BorrowedFd<'_>> {
+        match self.member(Controller::Memory)? {
+            (Version::V1, directory) => Some(directory),
+            (Version::V2, _) => None,
         }
     }
 
-    /// Whether the kernel has killed a process of the group for want of memory.
+    /// Sets the limits of a group before its first process.
+    pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
+        match self.member(Controller::Memory) {
+            Some((Version::V1, directory)) => v1::limit_memory(directory, limits.memory_bytes)?,
+            Some((Version::V2, directory)) => v2::limit_memory(directory, limits.memory_bytes)?,
+            None => {}
+        }
+        if let Some((_, directory)) = self.member(Controller::Processes) {
+            // Process 1 is ours and does not count against the function.
+            files::write_number(directory, "pids.max", limits.processes.saturating_add(1))?;
+        }
+        self.limit_cpu(limits.cpu_millis)
+    }
+
+    /// Sets the CPU share; nothing to do without the controller.
+    pub(crate) fn limit_cpu(&self, cpu_millis: Option<u64>) -> io::Result<()> {
+        match self.member(Controller::Cpu) {
+            Some((Version::V1, directory)) => v1::limit_cpu(directory, cpu_millis),
+            Some((Version::V2, directory)) => v2::limit_cpu(directory, cpu_millis),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn memory_peak_bytes(&self) -> io::Result<u64> {
+        match self.member(Controller::Memory).ok_or(io::ErrorKind::Unsupported)? {
+            (Version::V1, directory) => files::read_number(directory, "memory.max_usage_in_bytes"),
+            (Version::V2, directory) => v2::memory_peak_bytes(directory),
+        }
+    }
+
     pub(crate) fn out_of_memory(&self) -> bool {
-        let (path, key) = match &self.hierarchies {
-            Hierarchies::V1(_) => (self.path_v1("memory", "memory.oom_control").unwrap_or_default(), "oom_kill "),
-            Hierarchies::V2(mount) => (mount.join(&self.relative).join("memory.events"), "oom_kill "),
-            Hierarchies::Missing(_) => return false,
+        let kills = match self.member(Controller::Memory) {
+            Some((Version::V1, directory)) => v1::out_of_memory_kills(directory),
+            Some((Version::V2, directory)) => v2::out_of_memory_kills(directory),
+            None => Ok(0),
         };
-        let text = fs::read_to_string(path).unwrap_or_default();
-        text.lines().filter_map(|line| line.strip_prefix(key)).any(|count| count.trim() != "0")
+        kills.unwrap_or(0) > 0
     }
 
-    /// CPU time used by all processes, in microseconds.
-    pub(crate) fn cpu_time_us(&self) -> u64 {
-        match &self.hierarchies {
-            Hierarchies::V1(_) => self.number_v1("cpuacct", "cpuacct.usage") / 1000,
-            Hierarchies::V2(mount) => {
-                let text = fs::read_to_string(mount.join(&self.relative).join("cpu.stat")).unwrap_or_default();
-                text.lines().find_map(|line| line.strip_prefix("usage_usec ")?.parse().ok()).unwrap_or(0)
-            }
-            Hierarchies::Missing(_) => 0,
-        }
-    }
-
-    /// The v1 files whose event descriptor tells of an out-of-memory kill: the counter and the registration.
-    pub(crate) fn oom_event_files(&self) -> Option<(PathBuf, PathBuf)> {
-        Some((self.path_v1("memory", "memory.oom_control")?, self.path_v1("memory", "cgroup.event_control")?))
-    }
-
-    /// Removes the directories, ending what may still be inside.
-    pub(crate) fn remove(&self) {
-        for directory in self.hierarchies.directories(&self.relative) {
-            end_and_remove(&directory);
-        }
-    }
-
-    fn path_v1(&self, controller: &str, file: &str) -> Option<PathBuf> {
-        let Hierarchies::V1(mounts) = &self.hierarchies else { return None };
-        let (_, mount) = mounts.iter().find(|(name, _)| *name == controller)?;
-        Some(mount.join(&self.relative).join(file))
-    }
-
-    fn write_v1(&self, controller: &str, file: &str, text: &str) -> Result<(), Failure> {
-        self.path_v1(controller, file).map_or(Ok(()), |path| write(&path, text))
-    }
-
-    fn number_v1(&self, controller: &str, file: &str) -> u64 {
-        self.path_v1(controller, file).map_or(0, |path| number(&path))
-    }
-}
-
-fn make(directory: &Path) -> Result<(), Failure> {
-    match fs::create_dir(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(error).step(&format!("make the control group {}", directory.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::OpenOptions::new()
-        .write(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .step(&format!("write {text:?} to {}", path.display()))
-}
-
-fn number(path: &Path) -> u64 {
-    fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-}
-
-/// Kills what is in a group until it can be removed; bounded, because a process may be stuck in the kernel.
-fn end_and_remove(directory: &Path) {
-    for _ in 0..500 {
-        match fs::remove_dir(directory) {
-            Ok(()) => return,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(_) => {}
-        }
-        let _ = fs::write(directory.join("cgroup.kill"), "1");
-        let _ = fs::write(directory.join("freezer.state"), "THAWED");
-        for line in fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default().lines() {
-            if let Some(pid) = line.parse().ok().and_then(rustix::process::Pid::from_raw) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    pub(crate) fn cpu_time_us(&self) -> io::Result<u64> {
+        let core = self.member(Controller::Core).map(|(_, directory)| directory);
+        match core {
+            Some(directory) => files::read_field(directory, "cpu.stat", "usage_usec"),
+            None => {
+                let (_, directory) = self.member(Controller::Cpu).ok_or(io::ErrorKind::Unsupported)?;
+                // Mounted together with cpu by every distribution that has v1 alone.
+                Ok(files::read_number(directory, "cpuacct.usage")? / 1_000)
             }
         }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hybrid_machines_use_the_old_hierarchies() {
-        let table = "\
-30 25 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu
-31 25 0:27 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct
-32 25 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
-33 25 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
-        let Hierarchies::V1(mounts) = Hierarchies::parse(table) else { panic!("not v1") };
-        assert_eq!(mounts.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["cpu", "cpuacct", "memory"]);
     }
 
-    #[test]
-    fn unified_machines_use_the_one_hierarchy() {
-        let table = "35 25 0:29 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate";
-        assert_eq!(Hierarchies::parse(table), Hierarchies::V2(PathBuf::from("/sys/fs/cgroup")));
-        assert!(matches!(Hierarchies::parse(""), Hierarchies::Missing(_)));
-    }
-
-    #[test]
-    fn limits_are_written_to_a_unified_group() {
-        let directory = std::env::temp_dir().join(format!("tindra-cgroup-{}", std::process::id()));
-        let inside = directory.join("one");
-        fs::create_dir_all(&inside).unwrap();
-        for file in ["memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max", "cgroup.freeze"] {
-            fs::write(inside.join(file), "").unwrap();
+    pub(crate) fn freeze(&self, frozen: bool) -> io::Result<()> {
+        if let Some((_, directory)) = self.member(Controller::Core) {
+            return files::write(directory, "cgroup.freeze", if frozen { "1" } else { "0" });
         }
-        let group = Hierarchies::V2(directory.clone()).group("one");
-        let limits = Limits { memory_bytes: 128 << 20, cpu_millis: Some(72), processes: 1024, open_files: 1024 };
-        group.create(&limits).unwrap();
-        group.set_frozen(true).unwrap();
-        let read = |file: &str| fs::read_to_string(inside.join(file)).unwrap();
-        assert_eq!(read("memory.max"), ((128_u64 << 20) + INIT_OVERHEAD_BYTES).to_string());
-        assert_eq!((read("pids.max"), read("cpu.max")), ("1025".to_owned(), "7200 100000".to_owned()));
-        assert_eq!((read("memory.oom.group"), read("cgroup.freeze")), ("1".to_owned(), "1".to_owned()));
-        fs::remove_dir_all(directory).unwrap();
+        let (_, directory) = self.member(Controller::Freezer).ok_or(io::ErrorKind::Unsupported)?;
+        v1::freeze(directory, frozen)
+    }
+
+    /// Kills by the control group, where the kernel can; says whether it did.
+    pub(crate) fn kill(&self) -> bool {
+        self.member(Controller::Core).is_some_and(|(_, directory)| files::write(directory, "cgroup.kill", "1").is_ok())
+    }
+
+    /// Lets a v1 freezer go, so that sent signals act.
+    pub(crate) fn thaw_before_death(&self) {
+        if let Some((_, directory)) = self.member(Controller::Freezer) {
+            let _ = v1::freeze(directory, false);
+        }
+    }
+
+    /// Describes the group in a reply; the directories travel as descriptors.
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u8(u8::try_from(self.members.len()).unwrap_or(0));
+        for member in &self.members {
+            writer.u8(u8::from(member.version == Version::V2));
+            writer.u8(member.controllers.0);
+        }
+    }
+
+    /// Reads what [`Group::write`] wrote.
+    pub(crate) fn read(reader: &mut Reader<'_>, directories: impl Iterator<Item = OwnedFd>) -> io::Result<Group> {
+        let count = reader.u8()?;
+        let mut members = Vec::new();
+        for (_, directory) in (0..count).zip(directories) {
+            let version = if reader.u8()? != 0 { Version::V2 } else { Version::V1 };
+            members.push(Member { version, controllers: Controllers(reader.u8()?), directory });
+        }
+        Ok(Group { members })
     }
 }

@@ -1,76 +1,76 @@
-//! The table that the server prints at its start: which layer of the sandbox holds on this machine.
+//! The table of protections, probed at start and shown to the operator.
 
-use serde::{Deserialize, Serialize};
+use crate::launcher::wire::{Reader, Truncated, Writer};
 
-use crate::cgroup::Hierarchies;
-use crate::{landlock_rules, network, storage};
+pub(crate) const IDENTITY: &str = "unique host uid";
+pub(crate) const NAMESPACES: &str = "namespaces";
+pub(crate) const READ_ONLY_ROOT: &str = "read-only root";
+pub(crate) const CAPABILITIES: &str = "no capabilities";
+pub(crate) const SECCOMP: &str = "seccomp";
+pub(crate) const LANDLOCK: &str = "landlock";
+pub(crate) const MEMORY: &str = "memory limit";
+pub(crate) const PROCESSES: &str = "process limit";
+pub(crate) const CPU: &str = "cpu limit";
+pub(crate) const FREEZE: &str = "freeze and kill";
+pub(crate) const NETWORK: &str = "network isolation";
+pub(crate) const EGRESS: &str = "outgoing connections";
+pub(crate) const STORAGE: &str = "private /tmp on disk";
 
-/// One layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One protection, and whether it holds on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Its name.
+    /// Short name, stable across versions.
     pub name: String,
     /// Whether it holds.
     pub holds: bool,
-    /// How it is done, or what is lost and what would bring it back.
+    /// How it is done, or what is lost and what to do about it.
     pub detail: String,
 }
 
-fn layer(name: &str, holds: bool, held: &str, lost: impl Into<String>) -> Layer {
-    let detail = if holds { held.to_owned() } else { lost.into() };
-    Layer { name: name.to_owned(), holds, detail }
+impl Layer {
+    pub(crate) fn holds(name: &'static str, detail: impl Into<String>) -> Layer {
+        Layer { name: name.to_owned(), holds: true, detail: detail.into() }
+    }
+
+    pub(crate) fn missing(name: &'static str, detail: impl Into<String>) -> Layer {
+        Layer { name: name.to_owned(), holds: false, detail: detail.into() }
+    }
+
+    /// Writes a table of layers into a message.
+    pub(crate) fn write_all(layers: &[Layer], writer: &mut Writer) {
+        writer.u32(u32::try_from(layers.len()).unwrap_or(0));
+        for layer in layers {
+            writer.bytes(layer.name.as_bytes());
+            writer.u8(u8::from(layer.holds));
+            writer.bytes(layer.detail.as_bytes());
+        }
+    }
+
+    /// Reads a table of layers out of a message.
+    pub(crate) fn read_all(reader: &mut Reader<'_>) -> Result<Vec<Layer>, Truncated> {
+        let count = reader.u32()?;
+        let mut layers = Vec::new();
+        for _ in 0..count {
+            let name = String::from_utf8_lossy(reader.bytes()?).into_owned();
+            let holds = reader.u8()? != 0;
+            let detail = String::from_utf8_lossy(reader.bytes()?).into_owned();
+            layers.push(Layer { name, holds, detail });
+        }
+        Ok(layers)
+    }
 }
 
-/// Tries everything once. Runs in the launcher, after it has its own mount namespace.
-pub(crate) fn probe(is_root: bool, hierarchies: &Hierarchies, kind: &storage::Kind) -> Vec<Layer> {
-    let groups = match hierarchies {
-        Hierarchies::V1(_) => layer("cgroup limits", true, "v1: memory, processes, CPU, freezer", ""),
-        Hierarchies::V2(_) => layer("cgroup limits", true, "v2: memory, processes, CPU, freezer", ""),
-        Hierarchies::Missing(reason) => layer(
-            "cgroup limits",
-            false,
-            "",
-            format!("memory, CPU and processes are not limited, idle functions are not frozen: {reason}"),
-        ),
-    };
-    let temporary = match kind {
-        storage::Kind::Image(_) => layer("/tmp on disk", true, "ext4 image with hard limits on bytes and files", ""),
-        storage::Kind::Memory(reason) => layer(
-            "/tmp on disk",
-            false,
-            "",
-            format!("tmpfs, limited, but its pages count as function memory: {reason}"),
-        ),
-    };
-    let egress = probe_egress();
-    vec![
-        layer("namespaces", true, "user namespace, mount, pid, network, ipc, uts, cgroup", ""),
-        layer(
-            "own host uid",
-            is_root,
-            "unique for each environment, never 0",
-            "every environment runs as the server's own user; start as root for one each",
-        ),
-        layer("no privileges", true, "no capabilities, no_new_privs, locked securebits", ""),
-        layer("seccomp", true, "allowlist of system calls, native architecture only", ""),
-        layer(
-            "landlock",
-            landlock_rules::is_supported(),
-            "writes below /tmp and /dev only",
-            "this kernel has no Landlock; the mounts still say the same",
-        ),
-        groups,
-        temporary,
-        layer(
-            "network",
-            egress.is_ok(),
-            "own namespace; egress relayed under policy",
-            format!("own namespace, but nothing outside can be reached: {}", egress.err().unwrap_or_default()),
-        ),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn probe_egress() -> Result<(), String> {
-    let made = network::Network::make().map_err(|failure| format!("failed to {}: {}", failure.step, failure.cause))?;
-    if made.egress.is_some() { Ok(()) } else { Err("nf_tables with TPROXY is missing in this kernel".to_owned()) }
+    #[test]
+    fn table_survives_the_wire() {
+        let layers = vec![Layer::holds(SECCOMP, "x86_64"), Layer::missing(EGRESS, "no nf_tables")];
+        let mut writer = Writer::default();
+        Layer::write_all(&layers, &mut writer);
+        let bytes = writer.finish();
+        assert_eq!(Layer::read_all(&mut Reader::new(&bytes)).unwrap(), layers);
+        assert!(Layer::read_all(&mut Reader::new(&bytes[..bytes.len() - 1])).is_err());
+    }
 }

@@ -1,33 +1,37 @@
 //! Turns a plain [`Spec`] into a confined Linux process tree and back.
 //!
 //! A small single-threaded launcher process, started before any thread, does all namespace work on request;
-//! the server only ever talks to it through [`Launcher`]. For each sandbox the launcher forks a monitor, which
-//! makes process 1 of the sandbox, watches it and cleans up after it. This is the only crate with unsafe code.
-//! It knows nothing of Lambda, HTTP, tokio or the store.
-#![expect(unsafe_code, reason = "namespaces, mounts, privileges and fork have no safe interface")]
+//! the server only ever talks to it through [`Launcher`]. This is the only crate with unsafe code. It knows
+//! nothing of Lambda, HTTP, tokio or the store.
+//!
+//! Reading order: [`Launcher`] (the client), `launcher/process.rs` (the loop on the other side), `child.rs` (the
+//! steps from clone to pivot), `command.rs` (the last confinement before exec), `pid_one.rs`. Slow things
+//! (network namespaces, private `/tmp` images, removal) live in `launcher/maker.rs` and `launcher/remover.rs`.
+//! `docs/design/sandbox.md` argues the choices.
+#![expect(unsafe_code, reason = "namespaces, clone and exec have no safe interface; every block argues its case")]
 
 mod cgroup;
 mod child;
+mod command;
 mod error;
+mod filesystem;
 mod identity;
-mod landlock_rules;
+mod landlock;
 mod launcher;
 mod layers;
-mod monitor;
 pub mod network;
 mod pid_one;
-mod privileges;
-mod protocol;
 mod sandbox;
 mod seccomp;
-mod seccomp_calls;
 mod spec;
 mod storage;
+mod system;
 
-pub use error::SandboxError;
+pub use error::{SandboxError, Step};
 pub use identity::USER_INSIDE;
-pub use launcher::{Launcher, LauncherOptions, Storage, run_if_launcher};
+pub use launcher::{Launcher, LauncherOptions, run_if_launcher};
 pub use layers::Layer;
 pub use network::Network;
 pub use sandbox::{Exit, Sandbox};
 pub use spec::{Limits, Mount, Spec};
+pub use storage::Storage;

@@ -1,21 +1,91 @@
-//! Process 1 of a sandbox: reaps, and tells when the command has ended. Its end is the end of the rest.
+//! Process 1 of a sandbox: reaps, reports how the command ended, and ends; the kernel then kills the rest.
+//!
+//! It runs under another uid than the function and is not dumpable, so the function cannot stop, trace or read
+//! it. Nobody outside waits for it either: a kill comes from outside.
 
-use std::io::Write as _;
-use std::os::unix::net::UnixStream;
+use std::convert::Infallible;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Waits for the command; tells its wait status; exits, and with it the kernel ends every other process.
-pub(crate) fn run(mut monitor: UnixStream, command: i32) -> ! {
+use crate::child::Plan;
+use crate::command;
+use crate::error::{Failure, Named, Step};
+use crate::sandbox::Exit;
+use crate::system;
+
+/// Length of the record in the status pipe: a kind and a number.
+pub(crate) const EXIT_RECORD_BYTES: usize = 8;
+
+const KIND_CODE: u32 = 1;
+const KIND_SIGNAL: u32 = 2;
+
+/// Confines itself and waits for the command.
+pub(crate) fn run(plan: &Plan<'_>, command_pid: i32) -> Result<Infallible, Failure> {
+    let status = keep_only_status(plan).step(Step::ConfinePidOne)?;
+    let confined = confine(plan);
+    // The command reports its own steps; the pipe is closed here by now, so a failure of ours shows as a lost tree.
+    if confined.is_err() {
+        system::exit_now(1);
+    }
     loop {
-        let mut status = 0;
-        // SAFETY: the pointer is to a local integer.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, 0) };
-        let interrupted = pid < 0 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted;
-        if pid == command {
-            let _ = monitor.write_all(&status.to_ne_bytes());
+        match system::wait_any(true) {
+            Ok(Some(waited)) if waited.pid == command_pid => {
+                let _ = rustix::io::write(status, &encode_exit(waited.status));
+                system::exit_now(0);
+            }
+            Ok(_) => {}
+            Err(_) => system::exit_now(1),
         }
-        if pid == command || (pid < 0 && !interrupted) {
-            // SAFETY: ends this process without running anything that belongs to the launcher.
-            unsafe { libc::_exit(0) }
-        }
+    }
+}
+
+fn confine(plan: &Plan<'_>) -> Result<(), Failure> {
+    command::drop_privileges(plan, plan.ids.pid_one_inside)?;
+    system::process_control(libc::PR_SET_DUMPABLE, 0).step(Step::ConfinePidOne)?;
+    // Set last: a change of credentials clears it.
+    system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).step(Step::ConfinePidOne)?;
+    plan.filter.install().step(Step::Seccomp)
+}
+
+/// Moves the status pipe to a fixed place and closes everything else, the report pipe included.
+fn keep_only_status(plan: &Plan<'_>) -> std::io::Result<BorrowedFd<'static>> {
+    const STATUS: i32 = 0;
+    system::duplicate_to(plan.streams.status.as_raw_fd(), STATUS)?;
+    system::close_range(1, u32::MAX, false)?;
+    // SAFETY: descriptor 0 is the status pipe from here on; this process closes nothing more until it exits.
+    Ok(unsafe { BorrowedFd::borrow_raw(STATUS) })
+}
+
+fn encode_exit(status: i32) -> [u8; EXIT_RECORD_BYTES] {
+    let (kind, number) = if libc::WIFSIGNALED(status) {
+        (KIND_SIGNAL, libc::WTERMSIG(status))
+    } else {
+        (KIND_CODE, libc::WEXITSTATUS(status))
+    };
+    let mut record = [0; EXIT_RECORD_BYTES];
+    record[..4].copy_from_slice(&kind.to_ne_bytes());
+    record[4..].copy_from_slice(&number.to_ne_bytes());
+    record
+}
+
+/// Reads the record that process 1 wrote.
+pub(crate) fn decode_exit(record: [u8; EXIT_RECORD_BYTES]) -> Exit {
+    let [a, b, c, d, e, f, g, h] = record;
+    let number = i32::from_ne_bytes([e, f, g, h]);
+    match u32::from_ne_bytes([a, b, c, d]) {
+        KIND_CODE => Exit::Code(number),
+        KIND_SIGNAL => Exit::Signal(number),
+        _ => Exit::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_survive_the_pipe() {
+        assert_eq!(decode_exit(encode_exit(7 << 8)), Exit::Code(7));
+        assert_eq!(decode_exit(encode_exit(libc::SIGKILL)), Exit::Signal(9));
+        assert_eq!(decode_exit([0; EXIT_RECORD_BYTES]), Exit::Lost);
     }
 }

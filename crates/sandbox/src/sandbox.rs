@@ -1,145 +1,193 @@
-//! The server's handle to one running sandbox.
+//! The handle of one sandbox: its streams, its end, its figures.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, Weak};
+
+use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup::Group;
+use crate::child::Report;
 use crate::error::SandboxError;
-use crate::protocol::{self, Ended, Status};
+use crate::launcher::requests::Request;
+use crate::launcher::wire::Reader;
+use crate::launcher::{Connection, Peer};
+use crate::pid_one::EXIT_RECORD_BYTES;
 
-/// How a sandbox's main command ended.
+/// How the main command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It exited with this code.
+    /// It exited with this status.
     Code(i32),
-    /// A signal with this number ended it.
+    /// A signal ended it.
     Signal(i32),
-    /// The whole tree was ended from outside before the command told anything.
+    /// The whole tree is gone, and nobody was left to say how: it was killed from outside or ran out of memory.
     Lost,
 }
 
-/// A running sandbox. Dropped, it is killed and removed, by its monitor, in the background.
+/// A confined process tree. Dropping it kills the tree and removes what belongs to it, in the background.
 #[derive(Debug)]
 pub struct Sandbox {
+    id: u64,
+    pid_one: OwnedFd,
     status: OwnedFd,
-    group: Group,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
     log: Option<OwnedFd>,
-    ended: Mutex<Option<Ended>>,
+    group: Group,
+    memory_limit_bytes: u64,
+    exit: Mutex<Option<Exit>>,
+    connection: Weak<Connection>,
 }
 
 impl Sandbox {
-    pub(crate) fn new(
-        status: OwnedFd,
-        group: Group,
-        [stdout, stderr, log]: [OwnedFd; 3],
-    ) -> Result<Self, SandboxError> {
-        rustix::fs::fcntl_setfl(&status, rustix::fs::OFlags::NONBLOCK)
-            .map_err(|error| SandboxError::Launcher { attempt: "make a status socket", source: error.into() })?;
-        Ok(Self { status, group, stdout: Some(stdout), stderr: Some(stderr), log: Some(log), ended: Mutex::new(None) })
+    /// Takes the launcher's answer and waits until the command has been executed.
+    pub(crate) fn from_reply(
+        reader: &mut Reader<'_>,
+        descriptors: Vec<OwnedFd>,
+        connection: Weak<Connection>,
+        memory_limit_bytes: u64,
+    ) -> Result<Sandbox, SandboxError> {
+        let gone = |source: io::Error| SandboxError::LauncherGone { source };
+        let missing = || gone(io::ErrorKind::InvalidData.into());
+        let id = reader.u64().map_err(|error| gone(error.into()))?;
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or_else(missing);
+        let (pid_one, status, report) = (next()?, next()?, next()?);
+        let (stdout, stderr, log) = (Some(next()?), Some(next()?), Some(next()?));
+        let group = Group::read(reader, descriptors).map_err(gone)?;
+        let sandbox = Sandbox {
+            id,
+            pid_one,
+            status,
+            stdout,
+            stderr,
+            log,
+            group,
+            memory_limit_bytes,
+            exit: Mutex::new(None),
+            connection,
+        };
+        match Report::receive(&report) {
+            Ok(None) => Ok(sandbox),
+            Ok(Some(failure)) => Err(failure),
+            Err(error) => Err(gone(error)),
+        }
     }
 
-    /// Read end of the command's standard output; does not block.
+    /// The read end of the command's standard output; non-blocking.
     pub fn take_stdout(&mut self) -> Option<OwnedFd> {
         self.stdout.take()
     }
 
-    /// Read end of the command's standard error; does not block.
+    /// The read end of the command's standard error; non-blocking.
     pub fn take_stderr(&mut self) -> Option<OwnedFd> {
         self.stderr.take()
     }
 
-    /// Read end of the framed log; does not block.
+    /// The read end of the framed log pipe; non-blocking.
     pub fn take_log(&mut self) -> Option<OwnedFd> {
         self.log.take()
     }
 
-    /// Becomes readable when the command has ended and the whole tree is gone.
+    /// Becomes readable when the main command, or the whole tree, has ended.
+    #[must_use]
     pub fn status(&self) -> BorrowedFd<'_> {
         self.status.as_fd()
     }
 
-    /// How the command ended; `None` while it runs.
+    /// How the main command ended, or `None` while it runs. Never blocks.
     ///
     /// # Errors
-    /// When the status socket cannot be read.
+    /// When the status pipe cannot be read.
     pub fn try_exit(&self) -> io::Result<Option<Exit>> {
-        let mut known = self.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
-            *known = self.read_end()?;
+            *known = self.read_exit()?;
         }
-        Ok(known.map(|ended| match ended.wait_status {
-            Some(status) if libc::WIFEXITED(status) => Exit::Code(libc::WEXITSTATUS(status)),
-            Some(status) if libc::WIFSIGNALED(status) => Exit::Signal(libc::WTERMSIG(status)),
-            _ => Exit::Lost,
-        }))
+        Ok(*known)
     }
 
-    fn read_end(&self) -> io::Result<Option<Ended>> {
-        const GONE: Ended = Ended { wait_status: None, out_of_memory: false, memory_peak_bytes: 0, cpu_time_us: 0 };
-        match protocol::receive::<Status>(&self.status) {
-            Ok(Some((Status::Ended(ended), _))) => Ok(Some(ended)),
-            Ok(_) => Ok(Some(GONE)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Some(GONE)),
-            Err(error) => Err(error),
+    fn read_exit(&self) -> io::Result<Option<Exit>> {
+        let mut record = [0; EXIT_RECORD_BYTES];
+        match rustix::io::read(&self.status, &mut record) {
+            Ok(EXIT_RECORD_BYTES) => Ok(Some(crate::pid_one::decode_exit(record))),
+            Ok(_) => Ok(Some(Exit::Lost)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Kills the whole tree from outside; returns when that has been ordered. [`Sandbox::status`] tells when it is done.
+    /// Kills the whole tree from outside; returns when the signals are sent. Works on a frozen tree.
     ///
     /// # Errors
-    /// Never today; the order is given by closing one direction of the status socket.
+    /// When neither process 1 nor the control group can be signalled.
     pub fn kill(&self) -> Result<(), SandboxError> {
-        match rustix::net::shutdown(&self.status, rustix::net::Shutdown::Write) {
-            Ok(()) | Err(rustix::io::Errno::NOTCONN) => Ok(()),
-            Err(error) => Err(SandboxError::Launcher { attempt: "end a sandbox", source: error.into() }),
+        let by_group = self.group.kill();
+        // Process 1 takes its process-identifier namespace, and thereby everything, with it.
+        match pidfd_send_signal(&self.pid_one, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) if !by_group => {
+                return Err(SandboxError::Control { action: "kill", source: error.into() });
+            }
+            Err(_) => {}
         }
+        // A v1 freezer holds killed processes back until it lets go.
+        self.group.thaw_before_death();
+        Ok(())
     }
 
-    /// Stops every process in its tracks: no CPU is used until [`Sandbox::thaw`].
+    /// Stops every process of the tree; it uses no CPU until [`Sandbox::thaw`].
     ///
     /// # Errors
-    /// When the control group refuses.
+    /// When the machine has no freezer for it, or the control file cannot be written.
     pub fn freeze(&self) -> Result<(), SandboxError> {
-        self.group.set_frozen(true)
+        self.group.freeze(true).map_err(|source| SandboxError::Control { action: "freeze", source })
     }
 
-    /// Lets every process go on.
+    /// Lets a frozen tree go on.
     ///
     /// # Errors
-    /// When the control group refuses.
+    /// As [`Sandbox::freeze`].
     pub fn thaw(&self) -> Result<(), SandboxError> {
-        self.group.set_frozen(false)
+        self.group.freeze(false).map_err(|source| SandboxError::Control { action: "thaw", source })
     }
 
-    /// The most memory that was in use at once, in bytes; also after the end.
+    /// The most memory that the tree held at once, at most its limit; 0 when the machine cannot tell.
+    #[must_use]
     pub fn memory_peak_bytes(&self) -> u64 {
-        self.after_the_end(|ended| ended.memory_peak_bytes, Group::memory_peak_bytes)
+        self.group.memory_peak_bytes().unwrap_or(0).min(self.memory_limit_bytes)
     }
 
-    /// Whether the kernel killed a process of the sandbox for want of memory; also after the end.
+    /// Whether the kernel killed a process of the tree because the limit was reached. Also right after its end.
+    #[must_use]
     pub fn out_of_memory(&self) -> bool {
-        self.after_the_end(|ended| ended.out_of_memory, Group::out_of_memory)
+        self.group.out_of_memory()
     }
 
-    /// CPU time used so far, in microseconds; also after the end.
+    /// CPU time of all processes so far, in microseconds; 0 when the machine cannot tell.
+    #[must_use]
     pub fn cpu_time_us(&self) -> u64 {
-        self.after_the_end(|ended| ended.cpu_time_us, Group::cpu_time_us)
+        self.group.cpu_time_us().unwrap_or(0)
     }
 
-    fn after_the_end<T>(&self, last: impl Fn(&Ended) -> T, live: impl Fn(&Group) -> T) -> T {
-        let known = self.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.as_ref().map_or_else(|| live(&self.group), last)
-    }
-
-    /// Changes the CPU time per second of wall time, in thousandths of a processor; `None` lifts the limit.
+    /// Changes the CPU share: thousandths of one processor, `None` for no limit.
     ///
     /// # Errors
-    /// When the control group refuses.
-    pub fn set_cpu_millis(&self, millis: Option<u64>) -> Result<(), SandboxError> {
-        self.group.set_cpu(millis)
+    /// When the control file cannot be written. A machine without the cpu controller (see
+    /// [`crate::Launcher::layers`]) has no limit to change, and that is no error.
+    pub fn set_cpu_millis(&self, cpu_millis: Option<u64>) -> Result<(), SandboxError> {
+        self.group
+            .limit_cpu(cpu_millis)
+            .map_err(|source| SandboxError::Control { action: "set the CPU limit of", source })
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.kill();
+        if let Some(connection) = self.connection.upgrade() {
+            connection.tell(Peer::Launcher, &Request::Remove(self.id));
+        }
     }
 }

@@ -1,198 +1,273 @@
-//! The launcher process itself: one thread, two loops.
-//!
-//! The launcher forks a monitor per sandbox and does nothing else; a second process, the maker, makes networks
-//! and storages, which takes longer, ahead of need.
+//! The launcher's loop: start sandboxes, notice their end, watch their memory, and end when the server is gone.
 
-use std::collections::VecDeque;
-use std::fs;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::event::{Timespec, epoll};
+use rustix::process::{Signal, pidfd_send_signal};
 
-use super::{ARGUMENT, answer, group_parent};
-use crate::cgroup::Hierarchies;
-use crate::error::{Failure, Step};
-use crate::identity::Identity;
-use crate::layers::{self, Layer};
-use crate::monitor::{self, Order};
-use crate::network::Network;
-use crate::protocol::{self, Request};
-use crate::seccomp::Filters;
-use crate::{privileges, storage};
+use crate::cgroup::{Group, Tree};
+use crate::child::{self, Plan, Streams};
+use crate::error::{Failure, Named, Step};
+use crate::filesystem::Template;
+use crate::launcher::remover::RemoverClient;
+use crate::launcher::requests::{HostIds, Request, write_outcome};
+use crate::launcher::state::State;
+use crate::launcher::transport::{self, MESSAGE_BYTES_MAX};
+use crate::launcher::watch::MemoryWatch;
+use crate::launcher::wire::Writer;
+use crate::seccomp::Filter;
+use crate::spec::Spec;
+use crate::storage;
+use crate::system;
 
-/// Networks kept ready.
-const NETWORKS_READY: usize = 8;
-/// Storages of the default size kept ready.
-const STORAGES_READY: usize = 4;
-/// The size that is kept ready.
-const STORAGE_READY_MB: u32 = 512;
-
-/// To be called first in `main`: when this process was started as the launcher it never returns.
-pub fn run_if_launcher() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|argument| argument == ARGUMENT) {
-        if let Some(directory) = arguments.next() {
-            serve(&PathBuf::from(directory));
-        }
-        // SAFETY: ends the process at once; nothing here needs to be unwound.
-        unsafe { libc::_exit(0) }
-    }
-}
-
-struct Ground {
-    hierarchies: Hierarchies,
-    parent: String,
-    filters: Filters,
-    stage: PathBuf,
-    storage: storage::Kind,
+/// Made once, used by every spawn.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    state: State,
+    tree: Tree,
+    template: Template,
+    filter: Filter,
     is_root: bool,
 }
 
-fn serve(directory: &Path) {
-    let (requests, making) = (take_descriptor(0), take_descriptor(1));
-    let ground = match prepare(directory) {
-        Ok(ground) => ground,
-        Err(failure) => {
-            answer(&requests, &Err::<Vec<Layer>, Failure>(failure), &[]);
-            return;
-        }
-    };
-    let layers = layers::probe(ground.is_root, &ground.hierarchies, &ground.storage);
-    answer(&requests, &Ok::<_, Failure>(layers), &[]);
-    // SAFETY: the process has one thread.
-    if unsafe { libc::fork() } == 0 {
-        drop(requests);
-        let _ = privileges::prctl(libc::PR_SET_NAME, c"tindra-maker".as_ptr() as libc::c_ulong);
-        make_ahead(&making, &ground.storage);
-        return;
+impl Ground {
+    pub(crate) fn new(state: State, tree: Tree, template: Template, filter: Filter, is_root: bool) -> Ground {
+        Ground { state, tree, template, filter, is_root }
     }
-    drop(making);
-    let _ = privileges::prctl(libc::PR_SET_NAME, c"tindra-launcher".as_ptr() as libc::c_ulong);
-    // Monitors are never waited for.
-    // SAFETY: sets the disposition of one signal.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-    launch(&requests, &ground);
-    clean_up(&ground);
-}
 
-/// Stdin and stdout carry the sockets; both numbers are then free for whatever opens next, which is fine.
-fn take_descriptor(number: i32) -> OwnedFd {
-    use std::os::fd::FromRawFd as _;
-    // SAFETY: the server passed its sockets as these numbers, and nothing else here uses them.
-    let original = unsafe { OwnedFd::from_raw_fd(number) };
-    let copy = rustix::io::fcntl_dupfd_cloexec(&original, 3);
-    copy.unwrap_or(original)
-}
-
-fn prepare(directory: &Path) -> Result<Ground, Failure> {
-    privileges::close_all_but_first(16)?;
-    // A signal that a terminal sends to the whole group is the server's to act on.
-    rustix::process::setsid().step("start a session of the launcher")?;
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        become_root_of_a_user_namespace()?;
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
-    // SAFETY: the process has one thread.
-    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }.step("make a mount namespace")?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
-    let parent = group_parent(directory);
-    let hierarchies = Hierarchies::probe(&parent);
-    hierarchies.sweep(&parent);
-    let stage = directory.join("stage");
-    fs::create_dir_all(&stage).step("make the directory to build sandboxes on")?;
-    let storage = storage::Kind::probe(&directory.join("storage"));
-    Ok(Ground { hierarchies, parent, filters: Filters::compile()?, stage, storage, is_root })
-}
 
-/// Without root: a user namespace in which this process may make the others.
-fn become_root_of_a_user_namespace() -> Result<(), Failure> {
-    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    // SAFETY: the process has one thread.
-    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWUSER) }
-        .step("make a user namespace (start the server as root, or let ordinary users make user namespaces)")?;
-    fs::write("/proc/self/setgroups", "deny").step("deny groups")?;
-    fs::write("/proc/self/gid_map", format!("0 {group} 1")).step("map the group")?;
-    fs::write("/proc/self/uid_map", format!("0 {user} 1")).step("map the user")
-}
-
-fn launch(requests: &OwnedFd, ground: &Ground) {
-    let mut number: u32 = 0;
-    while let Ok(Some((request, descriptors))) = protocol::receive::<Request>(requests) {
-        let Request::Spawn(request) = request else { continue };
-        number = number.wrapping_add(1);
-        // SAFETY: the process has one thread.
-        if unsafe { libc::fork() } != 0 {
-            continue;
-        }
-        monitor::become_monitor();
-        let name = format!("{}/{number}", ground.parent);
-        let has_groups = !matches!(ground.hierarchies, Hierarchies::Missing(_));
-        monitor::run(Order {
-            request: &request,
-            descriptors,
-            group: ground.hierarchies.group(&name),
-            group_name: has_groups.then_some(name),
-            identity: if ground.is_root { Identity::of(number) } else { Identity::shared() },
-            filters: &ground.filters,
-            stage: &ground.stage,
-        });
-        // SAFETY: ends the monitor without running anything that belongs to the launcher.
-        unsafe { libc::_exit(0) }
+    pub(crate) fn is_root(&self) -> bool {
+        self.is_root
     }
 }
 
-/// The server is gone: its status sockets are closed, so every monitor is ending its sandbox.
-fn clean_up(ground: &Ground) {
-    ground.hierarchies.sweep(&ground.parent);
-    ground.hierarchies.remove(&ground.parent);
+const TOKEN_REQUEST: u64 = 0;
+const TOKEN_CHILD: u64 = 1;
+/// Tokens from here on are sandboxes whose memory is watched.
+const TOKEN_SANDBOX: u64 = 2;
+
+/// The kill follows its event within microseconds; this long after, there was none.
+const SUSPECT_LOOKS_MAX: u32 = 200;
+const SUSPECT_LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+
+/// One running sandbox.
+#[derive(Debug)]
+struct Running {
+    pid: i32,
+    pidfd: OwnedFd,
+    group: Group,
+    watch: Option<MemoryWatch>,
 }
 
-/// Answers from what is ready, and refills while nobody asks.
-fn make_ahead(making: &OwnedFd, kind: &storage::Kind) {
-    let mut networks: VecDeque<Network> = VecDeque::new();
-    let mut storages: VecDeque<OwnedFd> = VecDeque::new();
-    let mut can_refill = true;
-    loop {
-        let wants_more = can_refill && (networks.len() < NETWORKS_READY || storages.len() < STORAGES_READY);
-        if wants_more && !is_asked(making) {
-            can_refill = refill(&mut networks, &mut storages, kind);
-            continue;
+/// The loop's state.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    socket: OwnedFd,
+    remover: RemoverClient,
+    ground: Ground,
+    events: OwnedFd,
+    children: OwnedFd,
+    running: HashMap<u64, Running>,
+    next_id: u64,
+    suspects: Vec<Suspect>,
+}
+
+/// A sandbox whose memory reached the limit, while the kernel has not yet counted a kill.
+#[derive(Debug)]
+struct Suspect {
+    id: u64,
+    looks: u32,
+}
+
+impl Loop {
+    pub(crate) fn new(socket: OwnedFd, remover: RemoverClient, ground: Ground) -> io::Result<Loop> {
+        let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let children = system::child_signals()?;
+        epoll::add(&events, &socket, epoll::EventData::new_u64(TOKEN_REQUEST), epoll::EventFlags::IN)?;
+        epoll::add(&events, &children, epoll::EventData::new_u64(TOKEN_CHILD), epoll::EventFlags::IN)?;
+        Ok(Loop {
+            socket,
+            remover,
+            ground,
+            events,
+            children,
+            running: HashMap::new(),
+            next_id: 1,
+            suspects: Vec::new(),
+        })
+    }
+
+    /// Serves until the server is gone, then ends every sandbox and waits for the helpers.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let served = self.serve();
+        for running in self.running.values() {
+            running.kill();
         }
-        let Ok(Some((request, descriptors))) = protocol::receive::<Request>(making) else { return };
-        can_refill = true;
-        let Some(reply) = descriptors.into_iter().next() else { continue };
-        match request {
-            Request::Network => match networks.pop_front().map_or_else(Network::make, Ok) {
-                Ok(network) => answer(&reply, &Ok::<(), Failure>(()), &network.descriptors()),
-                Err(failure) => answer(&reply, &Err::<(), _>(failure), &[]),
-            },
-            Request::Storage { size_mb } => {
-                let ready = if size_mb == STORAGE_READY_MB { storages.pop_front() } else { None };
-                match ready.map_or_else(|| kind.make(size_mb), Ok) {
-                    Ok(mount) => answer(&reply, &Ok::<(), Failure>(()), &[mount.as_fd()]),
-                    Err(failure) => answer(&reply, &Err::<(), _>(failure), &[]),
+        let Loop { remover, socket, .. } = self;
+        // The remover sweeps all control groups once nobody can send to it.
+        drop((remover, socket));
+        while system::wait_any(true).is_ok_and(|waited| waited.is_some()) {}
+        served
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+        let mut ready = Vec::with_capacity(64);
+        loop {
+            ready.clear();
+            self.look_at_suspects();
+            let patience = (!self.suspects.is_empty()).then_some(&SUSPECT_LOOK_AFTER);
+            match epoll::wait(&self.events, rustix::buffer::spare_capacity(&mut ready), patience) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            for event in &ready {
+                match event.data.u64() {
+                    TOKEN_REQUEST => {
+                        let Some((length, descriptors)) = transport::receive(&self.socket, &mut buffer)? else {
+                            return Ok(());
+                        };
+                        self.handle(&buffer[..length], descriptors);
+                    }
+                    TOKEN_CHILD => self.reap(),
+                    token => self.memory_ran_out(token - TOKEN_SANDBOX),
                 }
             }
-            Request::Spawn(_) => {}
         }
     }
-}
 
-/// Makes one more of what is short; false when the machine refuses, until the next request.
-fn refill(networks: &mut VecDeque<Network>, storages: &mut VecDeque<OwnedFd>, kind: &storage::Kind) -> bool {
-    if networks.len() * STORAGES_READY <= storages.len() * NETWORKS_READY && networks.len() < NETWORKS_READY {
-        Network::make().map(|network| networks.push_back(network)).is_ok()
-    } else if storages.len() < STORAGES_READY {
-        kind.make(STORAGE_READY_MB).map(|mount| storages.push_back(mount)).is_ok()
-    } else {
-        Network::make().map(|network| networks.push_back(network)).is_ok()
+    fn handle(&mut self, bytes: &[u8], descriptors: Vec<OwnedFd>) {
+        match Request::decode(bytes) {
+            Ok(Request::Spawn(spec, ids)) => self.spawn(&spec, ids, descriptors),
+            Ok(Request::Remove(id)) => self.remove(id),
+            // Anything else drops its reply socket, which the asker sees.
+            _ => {}
+        }
+    }
+
+    fn spawn(&mut self, spec: &Spec, ids: HostIds, descriptors: Vec<OwnedFd>) {
+        let Ok([reply, network, tmp, user_namespace]) = <[OwnedFd; 4]>::try_from(descriptors) else { return };
+        let id = self.next_id;
+        self.next_id += 1;
+        let started = self.start(id, spec, ids, [network.as_fd(), tmp.as_fd(), user_namespace.as_fd()]);
+        let sent = match &started {
+            Ok(streams) => self.announce(id, &reply, streams),
+            Err(failure) => {
+                let mut writer = Writer::default();
+                write_outcome(&mut writer, Err(failure));
+                transport::send(&reply, &writer.finish(), &[])
+            }
+        };
+        if started.is_err() || sent.is_err() {
+            self.remove(id);
+        }
+    }
+
+    /// Makes the control groups and the pipes, and clones the child; the child does the rest on its own.
+    fn start(
+        &mut self,
+        id: u64,
+        spec: &Spec,
+        ids: HostIds,
+        [network, tmp, user_namespace]: [BorrowedFd<'_>; 3],
+    ) -> Result<Streams, Failure> {
+        let tmp = storage::clone_mount(tmp).step(Step::MountTmp)?;
+        let (streams, childs) = child::streams(ids).step(Step::Pipes)?;
+        let made = self.ground.tree.make(&id.to_string(), &spec.limits);
+        let group = made.inspect_err(|_| self.remover.remove_groups(&self.ground.tree.leaf_paths(&id.to_string())))?;
+        let plan = Plan {
+            spec,
+            ids,
+            network,
+            user_namespace,
+            tmp: tmp.as_fd(),
+            group: &group,
+            template: &self.ground.template,
+            filter: &self.ground.filter,
+            is_root: self.ground.is_root,
+            streams: &childs,
+        };
+        let cloned = child::clone_and_run(&plan);
+        let (pid, pidfd) = match cloned {
+            Ok(cloned) => (cloned.pid, cloned.pidfd),
+            Err(failure) => {
+                self.remover.remove_groups(&self.ground.tree.leaf_paths(&id.to_string()));
+                return Err(failure);
+            }
+        };
+        let watch = group.watched_memory().and_then(|directory| MemoryWatch::new(directory).ok());
+        if let Some(watch) = &watch {
+            let data = epoll::EventData::new_u64(TOKEN_SANDBOX + id);
+            epoll::add(&self.events, watch, data, epoll::EventFlags::IN).step(Step::CgroupLimit)?;
+        }
+        self.running.insert(id, Running { pid, pidfd, group, watch });
+        Ok(streams)
+    }
+
+    fn announce(&self, id: u64, reply: &OwnedFd, streams: &Streams) -> io::Result<()> {
+        let Some(running) = self.running.get(&id) else { return Err(io::ErrorKind::NotFound.into()) };
+        let mut writer = Writer::default();
+        write_outcome(&mut writer, Ok(()));
+        writer.u64(id);
+        running.group.write(&mut writer);
+        let mut descriptors = vec![running.pidfd.as_fd()];
+        descriptors.extend(streams.all().map(AsFd::as_fd));
+        descriptors.extend(running.group.members.iter().map(|member| member.directory.as_fd()));
+        transport::send(reply, &writer.finish(), &descriptors)
+    }
+
+    fn remove(&mut self, id: u64) {
+        if let Some(running) = self.running.remove(&id) {
+            running.kill();
+            self.remover.remove_groups(&self.ground.tree.leaf_paths(&id.to_string()));
+        }
+    }
+
+    /// Collects the ends of children; what they mean is told by the status pipe, not here.
+    fn reap(&mut self) {
+        let mut drained = [0; 128];
+        while rustix::io::read(&self.children, &mut drained).is_ok_and(|length| length > 0) {}
+        while let Ok(Some(waited)) = system::wait_any(false) {
+            let ended = self.running.values_mut().find(|running| running.pid == waited.pid);
+            if let Some(running) = ended {
+                running.watch = None;
+            }
+        }
+    }
+
+    /// The kernel looks for a process to kill in this sandbox; it counts the kill a moment after the event.
+    fn memory_ran_out(&mut self, id: u64) {
+        if let Some(watch) = self.running.get(&id).and_then(|running| running.watch.as_ref()) {
+            watch.take();
+            self.suspects.push(Suspect { id, looks: 0 });
+        }
+    }
+
+    /// v1 kills one process; a sandbox goes as a whole.
+    fn look_at_suspects(&mut self) {
+        let running = &self.running;
+        self.suspects.retain_mut(|suspect| {
+            let Some(running) = running.get(&suspect.id) else { return false };
+            if running.group.out_of_memory() {
+                running.kill();
+                return false;
+            }
+            suspect.looks += 1;
+            suspect.looks < SUSPECT_LOOKS_MAX
+        });
     }
 }
 
-fn is_asked(socket: &OwnedFd) -> bool {
-    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut watched = [PollFd::new(socket, PollFlags::IN)];
-    rustix::event::poll(&mut watched, Some(&now)).is_ok_and(|count| count > 0)
+impl Running {
+    fn kill(&self) {
+        self.group.kill();
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.group.thaw_before_death();
+    }
 }

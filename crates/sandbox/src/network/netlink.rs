@@ -1,143 +1,170 @@
-//! Netlink messages by hand: the few that bring `lo` up and make every destination local.
+//! Netlink by hand: building messages, sending them, reading the acknowledgements.
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
-/// A message under construction, with its attributes.
-#[derive(Debug, Default)]
-pub(super) struct Message {
-    bytes: Vec<u8>,
-}
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
-impl Message {
-    /// A header whose length is filled in at the end.
-    pub(super) fn new(kind: u16, flags: i32, sequence: u32) -> Self {
-        let mut message = Self::default();
-        message.put(&0_u32.to_ne_bytes());
-        message.put(&kind.to_ne_bytes());
-        message.put(&u16::try_from(flags).unwrap_or(0).to_ne_bytes());
-        message.put(&sequence.to_ne_bytes());
-        message.put(&0_u32.to_ne_bytes());
-        message
-    }
-
-    /// Appends raw bytes: the fixed part after the header.
-    pub(super) fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Appends an attribute.
-    pub(super) fn attribute(&mut self, kind: u16, value: &[u8]) {
-        let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
-        self.put(&length.to_ne_bytes());
-        self.put(&kind.to_ne_bytes());
-        self.put(value);
-        self.pad();
-    }
-
-    /// Appends an attribute that holds others.
-    pub(super) fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
-        let start = self.bytes.len();
-        self.put(&[0, 0]);
-        self.put(&(kind | NESTED).to_ne_bytes());
-        fill(self);
-        let length = u16::try_from(self.bytes.len() - start).unwrap_or(u16::MAX);
-        self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
-    }
-
-    /// The bytes, with the length in the header.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.bytes[..4].copy_from_slice(&length.to_ne_bytes());
-        self.pad();
-        self.bytes
-    }
-
-    fn pad(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-    }
-}
-
+const HEADER_BYTES: usize = 16;
+const FLAG_REQUEST: u16 = 0x1;
+const FLAG_ACK: u16 = 0x4;
+const FLAG_EXCL: u16 = 0x200;
+const FLAG_CREATE: u16 = 0x400;
+const FLAG_APPEND: u16 = 0x800;
+const TYPE_ERROR: u16 = 2;
 const NESTED: u16 = 0x8000;
-/// `NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE`.
-pub(super) const CREATE: i32 = libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE;
-/// Index of `lo` in every new namespace.
-const LOOPBACK: u32 = 1;
 
-/// Sends messages and waits for as many acknowledgements.
-pub(super) fn transact(family: i32, bytes: &[u8], acknowledgements: usize) -> io::Result<()> {
-    let socket = open(family)?;
-    // SAFETY: the pointer and length describe `bytes`, which is only read.
-    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) };
-    if sent < 0 {
-        return Err(io::Error::last_os_error());
+const RTM_NEWLINK: u16 = 16;
+const RTM_NEWADDR: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
+/// The loopback interface is always the first of a namespace.
+const LOOPBACK_INDEX: u32 = 1;
+const FAMILY_IPV4: u8 = 2;
+
+/// Several messages sent at once.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    start: usize,
+    acknowledged: usize,
+}
+
+impl Batch {
+    /// Begins a message that makes something new; `fixed` is the fixed part after netlink's header.
+    pub(crate) fn request(&mut self, kind: u16, fixed: &[u8]) {
+        self.acknowledged += 1;
+        self.begin(kind, FLAG_REQUEST | FLAG_ACK | FLAG_CREATE | FLAG_EXCL, fixed);
     }
-    let mut remaining = acknowledgements;
-    let mut buffer = vec![0_u8; 16_384];
-    while remaining > 0 {
-        // SAFETY: the pointer and length describe `buffer`, which is written within its length.
-        let received = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-        if received <= 0 {
-            return Err(io::Error::last_os_error());
+
+    /// As [`Batch::request`], for a list whose order matters: at the end instead of at the head.
+    pub(crate) fn append(&mut self, kind: u16, fixed: &[u8]) {
+        self.acknowledged += 1;
+        self.begin(kind, FLAG_REQUEST | FLAG_ACK | FLAG_CREATE | FLAG_APPEND, fixed);
+    }
+
+    /// Begins a message that changes what exists.
+    pub(crate) fn change(&mut self, kind: u16, fixed: &[u8]) {
+        self.acknowledged += 1;
+        self.begin(kind, FLAG_REQUEST | FLAG_ACK, fixed);
+    }
+
+    /// Begins a message that has no answer.
+    pub(crate) fn marker(&mut self, kind: u16, fixed: &[u8]) {
+        self.begin(kind, FLAG_REQUEST, fixed);
+    }
+
+    fn begin(&mut self, kind: u16, flags: u16, fixed: &[u8]) {
+        self.start = self.bytes.len();
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(&flags.to_ne_bytes());
+        let sequence = u32::try_from(self.start).unwrap_or(0);
+        self.bytes.extend_from_slice(&sequence.to_ne_bytes());
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+        self.bytes.extend_from_slice(fixed);
+        self.finish_message();
+    }
+
+    /// Adds an attribute to the message begun last.
+    pub(crate) fn attribute(&mut self, kind: u16, value: &[u8]) {
+        let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
+        self.bytes.extend_from_slice(&length.to_ne_bytes());
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(value);
+        self.finish_message();
+    }
+
+    /// Adds an attribute that holds attributes.
+    pub(crate) fn nested(&mut self, kind: u16, fill: impl FnOnce(&mut Batch)) {
+        let at = self.bytes.len();
+        self.attribute(kind | NESTED, &[]);
+        fill(self);
+        let length = u16::try_from(self.bytes.len() - at).unwrap_or(u16::MAX);
+        self.bytes[at..at + 2].copy_from_slice(&length.to_ne_bytes());
+    }
+
+    /// Pads to four bytes and writes the message's length.
+    fn finish_message(&mut self) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+        let length = u32::try_from(self.bytes.len() - self.start).unwrap_or(u32::MAX);
+        self.bytes[self.start..self.start + 4].copy_from_slice(&length.to_ne_bytes());
+    }
+
+    /// Sends the batch (`None`: to rtnetlink) and waits for every acknowledgement.
+    pub(crate) fn send(&self, protocol: Option<Protocol>) -> io::Result<()> {
+        let socket = open(protocol)?;
+        send(&socket, &self.bytes, SendFlags::empty())?;
+        let mut buffer = vec![0; 16 * 1024];
+        let mut waiting = self.acknowledged;
+        while waiting > 0 {
+            let (length, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+            waiting = waiting.saturating_sub(read_acknowledgements(&buffer[..length])?);
         }
-        let mut rest = &buffer[..usize::try_from(received).unwrap_or(0)];
-        while let Some((kind, code, length)) = read_header(rest) {
-            if i32::from(kind) == libc::NLMSG_ERROR {
-                if code != 0 {
-                    return Err(io::Error::from_raw_os_error(-code));
-                }
-                remaining = remaining.saturating_sub(1);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    let patience = Some(std::time::Duration::from_secs(5));
+    rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Recv, patience)?;
+    Ok(socket)
+}
+
+/// Counts acknowledgements, or returns the first refusal.
+fn read_acknowledgements(mut bytes: &[u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while bytes.len() >= HEADER_BYTES + 4 {
+        let length = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+        let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
+        if kind == TYPE_ERROR {
+            match i32::from_ne_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]) {
+                0 => count += 1,
+                negative => return Err(io::Error::from_raw_os_error(-negative)),
             }
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
+        let Some(rest) = bytes.get(length.next_multiple_of(4).max(HEADER_BYTES)..) else { break };
+        bytes = rest;
     }
-    Ok(())
+    Ok(count)
 }
 
-/// Kind, error code (when it is an error message) and length of the message at the front.
-fn read_header(bytes: &[u8]) -> Option<(u16, i32, usize)> {
-    let length = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
-    let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
-    let code = bytes.get(16..20).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes);
-    (length >= 16).then_some((kind, code, length))
+/// Loopback up, with `addresses`, and every IPv4 destination delivered locally, from the last address.
+pub(crate) fn loopback(addresses: &[Ipv4Addr]) -> Batch {
+    let mut batch = Batch::default();
+    batch.change(RTM_NEWLINK, &link_up());
+    for address in addresses {
+        // Family, prefix length, flags, scope (global), interface.
+        let mut fixed = vec![FAMILY_IPV4, 32, 0, 0];
+        fixed.extend_from_slice(&LOOPBACK_INDEX.to_ne_bytes());
+        batch.request(RTM_NEWADDR, &fixed);
+        let (address_attribute, local_attribute) = (1, 2);
+        batch.attribute(local_attribute, &address.octets());
+        batch.attribute(address_attribute, &address.octets());
+    }
+    // Family, destination length 0, source length 0, TOS, table local, static, scope host, type local, flags.
+    batch.request(RTM_NEWROUTE, &[FAMILY_IPV4, 0, 0, 0, 255, 4, 254, 2, 0, 0, 0, 0]);
+    let (interface_attribute, source_attribute) = (4, 7);
+    batch.attribute(interface_attribute, &LOOPBACK_INDEX.to_ne_bytes());
+    if let Some(source) = addresses.last() {
+        batch.attribute(source_attribute, &source.octets());
+    }
+    batch
 }
 
-fn open(family: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers; the descriptor is owned at once.
-    let descriptor = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, family) };
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor is fresh and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// Brings `lo` up with both addresses and the route that makes every destination local.
-pub(super) fn configure_loopback(address: Ipv4Addr, source: Ipv4Addr) -> io::Result<()> {
-    let up = libc::IFF_UP as u32;
-    let mut link = Message::new(libc::RTM_NEWLINK, libc::NLM_F_REQUEST | libc::NLM_F_ACK, 1);
-    link.put(&[0; 4]);
-    link.put(&LOOPBACK.to_ne_bytes());
-    link.put(&up.to_ne_bytes());
-    link.put(&up.to_ne_bytes());
-    let mut bytes = link.finish();
-    for (sequence, address) in [(2, address), (3, source)] {
-        let mut message = Message::new(libc::RTM_NEWADDR, CREATE, sequence);
-        message.put(&[libc::AF_INET as u8, 32, 0, libc::RT_SCOPE_HOST]);
-        message.put(&LOOPBACK.to_ne_bytes());
-        message.attribute(libc::IFA_LOCAL, &address.octets());
-        message.attribute(libc::IFA_ADDRESS, &address.octets());
-        bytes.extend(message.finish());
-    }
-    let mut route = Message::new(libc::RTM_NEWROUTE, CREATE, 4);
-    let (table, protocol) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC);
-    route.put(&[libc::AF_INET as u8, 0, 0, 0, table, protocol, libc::RT_SCOPE_HOST, libc::RTN_LOCAL]);
-    route.put(&0_u32.to_ne_bytes());
-    route.attribute(libc::RTA_OIF, &LOOPBACK.to_ne_bytes());
-    route.attribute(libc::RTA_PREFSRC, &source.octets());
-    bytes.extend(route.finish());
-    transact(libc::NETLINK_ROUTE, &bytes, 4)
+fn link_up() -> [u8; 16] {
+    let mut fixed = [0; 16];
+    fixed[4..8].copy_from_slice(&LOOPBACK_INDEX.to_ne_bytes());
+    let up = 1u32.to_ne_bytes();
+    fixed[8..12].copy_from_slice(&up);
+    fixed[12..16].copy_from_slice(&up);
+    fixed
 }
 
 #[cfg(test)]
@@ -145,13 +172,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_filled_in_and_attributes_padded() {
-        let mut message = Message::new(7, 5, 1);
-        message.attribute(3, b"abc");
-        message.nest(4, |inner| inner.attribute(1, &[9]));
-        let bytes = message.finish();
-        assert_eq!(u32::from_ne_bytes(bytes[..4].try_into().unwrap()) as usize, bytes.len());
-        assert_eq!(&bytes[16..24], &[7, 0, 3, 0, b'a', b'b', b'c', 0]);
-        assert_eq!(&bytes[24..], &[12, 0, 4, 0x80, 5, 0, 1, 0, 9, 0, 0, 0]);
+    fn messages_are_laid_out_as_the_kernel_reads_them() {
+        let batch = loopback(&[Ipv4Addr::new(169, 254, 100, 1)]);
+        let bytes = batch.bytes();
+        let mut link = 32u32.to_ne_bytes().to_vec();
+        link.extend_from_slice(&16u16.to_ne_bytes());
+        link.extend_from_slice(&0x5u16.to_ne_bytes());
+        assert_eq!(bytes[..8], link);
+        let address = &bytes[32..];
+        assert_eq!(address[..4], 40u32.to_ne_bytes());
+        assert_eq!(address[16..24], [2, 32, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(address[24..32], [8, 0, 2, 0, 169, 254, 100, 1]);
+        let route = &address[40..];
+        assert_eq!(route.len(), 16 + 12 + 8 + 8);
+        assert_eq!(route[16..28], [2, 0, 0, 0, 255, 4, 254, 2, 0, 0, 0, 0]);
+        assert_eq!(batch.acknowledged, 3);
+    }
+
+    #[test]
+    fn nested_attributes_count_their_content_and_are_padded() {
+        let mut batch = Batch::default();
+        batch.request(1, &[]);
+        batch.nested(4, |batch| batch.attribute(1, b"abc"));
+        let attribute = &batch.bytes()[16..];
+        assert_eq!(attribute, [12, 0, 4, 0x80, 7, 0, 1, 0, b'a', b'b', b'c', 0]);
+        assert_eq!(batch.bytes()[..4], 28u32.to_ne_bytes());
+    }
+
+    #[test]
+    fn a_refusal_is_an_error() {
+        let mut answer = vec![36, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        answer.extend_from_slice(&(-1i32).to_ne_bytes());
+        answer.resize(36, 0);
+        assert_eq!(read_acknowledgements(&answer).unwrap_err().raw_os_error(), Some(1));
+        answer[16..20].copy_from_slice(&0i32.to_ne_bytes());
+        assert_eq!(read_acknowledgements(&answer).unwrap(), 1);
     }
 }

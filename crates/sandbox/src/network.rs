@@ -1,0 +1,67 @@
+//! The network of a sandbox: a namespace with nothing but a loopback interface, and sockets bound inside.
+//!
+//! Every IPv4 destination is delivered locally (a `local 0.0.0.0/0` route), and an nf_tables rule hands TCP to
+//! the egress listener, whose accepted sockets show the destination that was asked for as their local address.
+//! No interface, route or rule ever exists on the host.
+
+mod make;
+mod netlink;
+mod nft;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::launcher::wire::Reader;
+
+pub(crate) use make::{Made, enter, make};
+
+/// The address of Tindra inside a sandbox.
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 100, 1);
+/// The sandbox's own address, the source of its connections.
+pub const SOURCE: Ipv4Addr = Ipv4Addr::new(169, 254, 100, 2);
+/// The Runtime API of the environment.
+pub const RUNTIME_API: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 9001);
+/// The function's way back to Tindra.
+pub const ENDPOINT: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 4566);
+/// The name server, UDP and TCP.
+pub const DNS: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 53);
+/// Where the egress rule hands connections to; nobody connects there by address.
+pub(crate) const EGRESS: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 9);
+
+/// A network namespace with non-blocking sockets already bound inside. Closing everything ends the namespace.
+#[derive(Debug)]
+pub struct Network {
+    /// Listens on [`RUNTIME_API`].
+    pub runtime_api: TcpListener,
+    /// Listens on [`ENDPOINT`].
+    pub endpoint: TcpListener,
+    /// Bound to [`DNS`].
+    pub dns_udp: UdpSocket,
+    /// Listens on [`DNS`].
+    pub dns_tcp: TcpListener,
+    /// Accepts every TCP connection that leaves the sandbox; an accepted socket's local address is the
+    /// destination. `None` when the kernel cannot do it: then nothing leaves.
+    pub egress: Option<TcpListener>,
+    namespace: OwnedFd,
+}
+
+impl Network {
+    pub(crate) fn from_reply(reader: &mut Reader<'_>, descriptors: Vec<OwnedFd>) -> io::Result<Network> {
+        let has_egress = reader.u8()? != 0;
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or(io::ErrorKind::InvalidData);
+        Ok(Network {
+            namespace: next()?,
+            runtime_api: next()?.into(),
+            endpoint: next()?.into(),
+            dns_udp: next()?.into(),
+            dns_tcp: next()?.into(),
+            egress: if has_egress { Some(next()?.into()) } else { None },
+        })
+    }
+
+    pub(crate) fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+}
