@@ -31,7 +31,10 @@ def refusal(server, zip_bytes):
 def test_broken_zip(server, zip_bytes):
     code, message, status = refusal(server, zip_bytes)
     assert (code, status) == ("InvalidParameterValueException", 400)
-    assert "Could not unzip uploaded file. Please check your file, then try to upload again." in message
+    assert message.startswith((
+        "Could not unzip uploaded file. Please check your file, then try to upload again.",
+        "Uploaded file must be a non-empty zip",
+    ))
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "a\\..\\evil", "..", "evil\0.py"])
@@ -44,7 +47,7 @@ def test_names_that_leave_the_package(server, deploy, name):
         assert error.response["Error"]["Code"] == "InvalidParameterValueException"
         return
     listing = function.invoke().ok()
-    assert all(".." not in entry for entry in listing), "neutralised: it may only appear inside /var/task"
+    assert ".." not in listing and all("/" not in entry for entry in listing), "neutralised: it may only lie in /var/task"
 
 
 def symlink_package(target):

@@ -245,7 +245,9 @@ def test_parallel_updates_are_serialised(deploy):
          "provided contains reserved keys that are currently not supported for modification. "
          "Reserved keys used in this request: AWS_REGION"),
         ({"Environment": {"Variables": {"BIG": "x" * 5000}}}, "InvalidParameterValueException", None),
-        ({"Timeout": 901}, "InvalidParameterValueException", None),
+        ({"Timeout": 901}, "ValidationException",
+         "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
+         "Member must have value less than or equal to 900"),
         ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "InvalidParameterValueException", None),
         ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", None),
         ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}},

@@ -175,7 +175,8 @@ NODE_GOOD = "export const handler = async () => 'good';\n"
 
 
 @pytest.mark.parametrize("source, error_type", [
-    ("import './missing.mjs';\n", "Runtime.ImportModuleError"),
+    ("require('./missing.js');\n", "ReferenceError"),
+    ("import './missing.mjs';\n", "Error"),
     ("export const other = 1;\n", "Runtime.HandlerNotFound"),
     ("export const handler = async () => {\n", "Runtime.UserCodeSyntaxError"),
     ("process.exit(4);\n", "Runtime.ExitError"),

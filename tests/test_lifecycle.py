@@ -137,7 +137,7 @@ def test_an_address_in_use_is_named(directory):
 
 def test_the_start_prints_which_layers_hold(server):
     output = server.output()
-    for layer in ("seccomp", "landlock", "user namespace", "cgroup", "network"):
+    for layer in ("namespaces", "seccomp", "landlock", "memory limit", "network isolation", "private /tmp"):
         assert layer in output.lower(), layer
 
 

@@ -96,7 +96,7 @@ def test_an_idle_environment_uses_no_cpu(python_function):
 def test_a_bomb_does_not_harm_its_neighbour(python_function):
     bomb = python_function(
         "import os\ndef handler(event, context):\n    while True:\n        try:\n            os.fork()\n        except OSError:\n            pass\n",
-        Timeout=3)
+        Timeout=3, MemorySize=3008)
     neighbour = python_function("def handler(event, context):\n    return event\n")
     neighbour.invoke(0).ok()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

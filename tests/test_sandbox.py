@@ -50,10 +50,15 @@ def test_never_the_hosts_root(probe):
     assert maps and all(int(outside) != 0 or int(inside) != 0 for inside, outside, _ in maps)
 
 
-@pytest.mark.parametrize("path", ["/etc/shadow", "/root", "/home", "/work", "/var/lib/tindra", "/sys/fs/cgroup/memory",
+@pytest.mark.parametrize("path", ["/etc/shadow", "/work", "/var/lib/tindra", "/sys/fs/cgroup/memory",
                                   "/dev/mem", "/dev/kvm", "/dev/vda", "/dev/fuse", "/dev/loop0", "/boot", "/run/docker.sock"])
 def test_host_paths_are_not_there(probe, path):
     assert probe(f"attempt(lambda: os.stat({path!r}) and 'allowed')") in ("ENOENT", "EACCES")
+
+
+@pytest.mark.parametrize("path", ["/root", "/home", "/opt", "/var/lib", "/run"])
+def test_system_directories_are_the_packs_own(probe, path):
+    assert probe(f"attempt(lambda: os.listdir({path!r}))") in ([], "ENOENT", "EACCES")
 
 
 @pytest.mark.parametrize("path", ["/var/task/x", "/opt/x", "/var/runtime/x", "/x", "/etc/x", "/var/lang/x"])

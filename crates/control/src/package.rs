@@ -49,7 +49,9 @@ impl Packages {
         let _inspecting = self.inspections.acquire().await.ok();
         let inspected = zip.clone();
         let summary = tokio::task::spawn_blocking(move || code_package::inspect(&inspected)).await;
-        summary.map_err(ControlError::Lost)?.map_err(ControlError::Package)?;
+        if summary.map_err(ControlError::Lost)?.map_err(ControlError::Package)?.files == 0 {
+            return Err(ControlError::invalid("Uploaded file must be a non-empty zip"));
+        }
         Ok(zip)
     }
 

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::error::SandboxError;
 use crate::layers::Layer;
-use crate::network::Network;
+use crate::network::{Network, Reach};
 use crate::sandbox::Sandbox;
 use crate::spec::Spec;
 use crate::storage::Storage;
@@ -41,6 +41,8 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 pub struct LauncherOptions {
     /// Scratch for `/tmp` images; the name of the control groups is derived from it, so it must be this server's own.
     pub state_directory: PathBuf,
+    /// Where functions cannot connect to.
+    pub reach: Reach,
 }
 
 /// The launcher process. Cheap to clone; dropping the last clone ends the process and every sandbox.

@@ -31,7 +31,7 @@ pub use error::{SandboxError, Step};
 pub use identity::USER_INSIDE;
 pub use launcher::{Launcher, LauncherOptions, run_if_launcher};
 pub use layers::Layer;
-pub use network::Network;
+pub use network::{Network, Reach};
 pub use sandbox::{Exit, Sandbox};
 pub use spec::{Limits, Mount, Spec};
 pub use storage::Storage;

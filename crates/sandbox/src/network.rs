@@ -4,6 +4,7 @@
 //! the egress listener, whose accepted sockets show the destination that was asked for as their local address.
 //! No interface, route or rule ever exists on the host.
 
+mod addresses;
 mod make;
 mod netlink;
 mod nft;
@@ -12,7 +13,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::launcher::wire::Reader;
+use crate::launcher::wire::{Reader, Truncated, Writer};
 
 pub(crate) use make::{Made, enter, make};
 
@@ -28,6 +29,35 @@ pub const ENDPOINT: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 4566);
 pub const DNS: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 53);
 /// Where the egress rule hands connections to; nobody connects there by address.
 pub(crate) const EGRESS: SocketAddrV4 = SocketAddrV4::new(ADDRESS, 9);
+
+/// Where functions cannot connect to: networks as an address and the bits of its prefix.
+///
+/// What is relayed is decided by whoever accepts on the egress listener. This only spares a function a connection
+/// that would be cut: it fails at once, as where there is no route. The host's own addresses are added to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Networks without a way to them.
+    pub unreachable: Vec<(Ipv4Addr, u8)>,
+    /// Exceptions inside them.
+    pub reachable: Vec<(Ipv4Addr, u8)>,
+}
+
+impl Reach {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        for networks in [&self.unreachable, &self.reachable] {
+            let octets = |(address, bits): &(Ipv4Addr, u8)| address.octets().into_iter().chain([*bits]);
+            writer.bytes(&networks.iter().flat_map(octets).collect::<Vec<u8>>());
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Reach, Truncated> {
+        let mut networks = || {
+            let network = |bytes: &[u8]| (Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]), bytes[4]);
+            Ok(reader.bytes()?.chunks_exact(5).map(network).collect())
+        };
+        Ok(Reach { unreachable: networks()?, reachable: networks()? })
+    }
+}
 
 /// A network namespace with non-blocking sockets already bound inside. Closing everything ends the namespace.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use tindra_sandbox::{Launcher, LauncherOptions, Layer};
 use crate::config::Config;
 use crate::data_directory::{self, DataDirectory};
 use crate::error::ServerError;
+use crate::start::egress_policy;
 
 /// The launcher process, with the data directory claimed for this server.
 #[derive(Debug)]
@@ -30,7 +31,8 @@ impl Ground {
 /// missing and the address can be reached from other machines.
 pub fn launcher(config: &Config) -> Result<Ground, ServerError> {
     let data = data_directory::claim(config)?;
-    let options = LauncherOptions { state_directory: config.sandbox_directory() };
+    let options =
+        LauncherOptions { state_directory: config.sandbox_directory(), reach: egress_policy(config)?.reach() };
     let launcher = Launcher::start(options).map_err(|source| ServerError::Launcher { source: source.into() })?;
     refuse_missing_layers(config, launcher.layers())?;
     Ok(Ground { launcher, data })

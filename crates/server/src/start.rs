@@ -232,12 +232,16 @@ async fn metrics_upkeep(figures: &'static PrometheusHandle, mut stop: watch::Rec
     }
 }
 
-fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
+/// Where functions may connect to.
+pub(crate) fn egress_policy(config: &Config) -> Result<EgressPolicy, ServerError> {
     let mode = match config.egress {
         Egress::Public => EgressMode::Public,
         Egress::Deny => EgressMode::DenyAll,
     };
-    let egress = EgressPolicy::new(mode, networks(&config.egress_allow)?, networks(&config.egress_deny)?);
+    Ok(EgressPolicy::new(mode, networks(&config.egress_allow)?, networks(&config.egress_deny)?))
+}
+
+fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
     let resolver = ResolverOptions {
         upstreams: config.dns_upstreams.clone(),
         hosts: config.hosts.clone(),
@@ -248,7 +252,7 @@ fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
         code_cache: config.code_cache_directory(),
         idle_timeout: config.idle_timeout,
         environments_max: config.environments_max,
-        egress,
+        egress: egress_policy(config)?,
         resolver,
     })
 }

@@ -17,7 +17,7 @@ use crate::launcher::state::State;
 use crate::launcher::transport::{self, MESSAGE_BYTES_MAX};
 use crate::launcher::wire::Writer;
 use crate::layers::{self, Layer};
-use crate::network;
+use crate::network::{self, Reach};
 use crate::storage::{Images, MadeMount, StorageKind};
 
 /// Network namespaces kept ready: a burst of this many cold starts does not wait.
@@ -31,6 +31,7 @@ const STORAGE_MB_DEFAULT: u32 = 512;
 #[derive(Debug)]
 pub(crate) struct Maker {
     socket: OwnedFd,
+    reach: Reach,
     remover: RemoverClient,
     identities: Identities,
     images: Images,
@@ -48,9 +49,16 @@ struct MadeStorage {
 }
 
 impl Maker {
-    pub(crate) fn new(socket: OwnedFd, remover: RemoverClient, state: &State, kind: StorageKind) -> Maker {
+    pub(crate) fn new(
+        socket: OwnedFd,
+        remover: RemoverClient,
+        state: &State,
+        kind: StorageKind,
+        reach: Reach,
+    ) -> Maker {
         Maker {
             socket,
+            reach,
             remover,
             identities: Identities::find(state.number()),
             images: Images::new(&state.directory, kind),
@@ -77,7 +85,7 @@ impl Maker {
     /// Makes the first network and the first storage, and thereby learns what this machine can do.
     fn probe(&mut self) -> Result<Vec<Layer>, Failure> {
         let mut table = vec![self.identities.layer()];
-        let made = network::make()?;
+        let made = network::make(&self.reach)?;
         table.push(Layer::holds(layers::NETWORK, "a namespace of its own with loopback only"));
         table.push(match &made.without_egress {
             None => Layer::holds(layers::EGRESS, "handed to the relay by nf_tables TPROXY"),
@@ -135,7 +143,7 @@ impl Maker {
 
     fn refill(&mut self) {
         if self.networks.wants_more() {
-            match network::make() {
+            match network::make(&self.reach) {
                 Ok(made) => self.networks.put(made),
                 Err(_) => self.networks.pause(),
             }
@@ -163,7 +171,7 @@ impl Maker {
     }
 
     fn give_network(&mut self, reply: &OwnedFd) {
-        match self.networks.take().map_or_else(network::make, Ok) {
+        match self.networks.take().map_or_else(|| network::make(&self.reach), Ok) {
             Ok(made) => answer(reply, Ok((&[u8::from(made.has_egress)], &made.descriptors))),
             Err(failure) => answer(reply, Err(&failure)),
         }

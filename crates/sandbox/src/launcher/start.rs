@@ -23,6 +23,7 @@ use crate::launcher::state::State;
 use crate::launcher::wire::{Reader, Writer};
 use crate::launcher::{LauncherOptions, transport};
 use crate::layers::{self, Layer};
+use crate::network::Reach;
 use crate::seccomp;
 use crate::storage::StorageKind;
 use crate::system::{self, Fork};
@@ -53,7 +54,7 @@ pub(super) fn start(options: &LauncherOptions) -> Result<Started, SandboxError> 
         .stdout(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    match greet(&launcher, &maker, makers_end, &directory) {
+    match greet(&launcher, &maker, makers_end, &directory, &options.reach) {
         Ok(layers) => Ok(Started { launcher, maker, layers, process }),
         Err(error) => {
             drop((launcher, maker));
@@ -75,10 +76,12 @@ fn greet(
     maker: &OwnedFd,
     makers_end: OwnedFd,
     directory: &std::path::Path,
+    reach: &Reach,
 ) -> Result<Vec<Layer>, SandboxError> {
     let gone = |source| SandboxError::LauncherGone { source };
     let mut writer = Writer::default();
     writer.bytes(directory.as_os_str().as_bytes());
+    reach.write(&mut writer);
     transport::send(launcher, &writer.finish(), &[makers_end.as_fd()]).map_err(gone)?;
     drop(makers_end);
     let mut layers = read_hello(launcher)?;
@@ -110,7 +113,7 @@ pub fn run_if_launcher() {
 /// The launcher's life, as a list.
 fn run() -> io::Result<()> {
     let socket = detach_from_the_server()?;
-    let (directory, maker_socket) = read_start(&socket)?;
+    let (directory, reach, maker_socket) = read_start(&socket)?;
     let (ground, layers, parents) = match prepare(directory) {
         Ok(prepared) => prepared,
         Err(failure) => return say_hello(&socket, Err(&failure)),
@@ -127,7 +130,7 @@ fn run() -> io::Result<()> {
         drop((client, socket));
         // The maker has nothing to finish: what it holds vanishes with it.
         let _ = system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
-        Maker::new(maker_socket, remover_for_maker, ground.state(), ground.storage_kind()).run();
+        Maker::new(maker_socket, remover_for_maker, ground.state(), ground.storage_kind(), reach).run();
         system::exit_now(0);
     }
     drop((maker_socket, remover_for_maker));
@@ -151,13 +154,14 @@ fn detach_from_the_server() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn read_start(socket: &OwnedFd) -> io::Result<(PathBuf, OwnedFd)> {
+fn read_start(socket: &OwnedFd) -> io::Result<(PathBuf, Reach, OwnedFd)> {
     let mut buffer = vec![0; 8 * 1024];
     let (length, descriptors) = transport::receive(socket, &mut buffer)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut reader = Reader::new(&buffer[..length]);
     let directory = PathBuf::from(std::ffi::OsString::from_vec(reader.bytes()?.to_vec()));
+    let reach = Reach::read(&mut reader)?;
     let maker_socket = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
-    Ok((directory, maker_socket))
+    Ok((directory, reach, maker_socket))
 }
 
 fn say_hello(socket: &OwnedFd, outcome: Result<&[Layer], &Failure>) -> io::Result<()> {

@@ -9,7 +9,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 
 use crate::error::{Failure, Named, Step};
 use crate::network::netlink as messages;
-use crate::network::{ADDRESS, DNS, EGRESS, ENDPOINT, RUNTIME_API, SOURCE, nft};
+use crate::network::{ADDRESS, DNS, EGRESS, ENDPOINT, RUNTIME_API, Reach, SOURCE, addresses, nft};
 use crate::system;
 
 /// The namespace's own addresses; the last is the source of the sandbox's connections.
@@ -27,10 +27,11 @@ pub(crate) struct Made {
 }
 
 /// Makes a namespace with its sockets; the process is in it only meanwhile.
-pub(crate) fn make() -> Result<Made, Failure> {
+pub(crate) fn make(reach: &Reach) -> Result<Made, Failure> {
+    let hosts_own = addresses::of_this_namespace();
     let home = system::own_namespace("net").step(Step::NetworkNamespace)?;
     system::unshare(UnshareFlags::NEWNET).step(Step::NetworkNamespace)?;
-    let made = furnish();
+    let made = furnish(reach, &hosts_own);
     enter(home.as_fd()).step(Step::NetworkNamespace)?;
     made
 }
@@ -40,9 +41,12 @@ pub(crate) fn enter(namespace: BorrowedFd<'_>) -> io::Result<()> {
     Ok(move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?)
 }
 
-fn furnish() -> Result<Made, Failure> {
+fn furnish(reach: &Reach, hosts_own: &[Ipv4Addr]) -> Result<Made, Failure> {
     let namespace = system::own_namespace("net").step(Step::NetworkNamespace)?;
     messages::loopback(&ADDRESSES).send(None).step(Step::NetworkLoopback)?;
+    let hosts_own = hosts_own.iter().map(|address| (*address, 32)).filter(|own| !reach.reachable.contains(own));
+    let unreachable: Vec<_> = reach.unreachable.iter().copied().chain(hosts_own).collect();
+    messages::exceptions(&unreachable, &reach.reachable, SOURCE).send(None).step(Step::NetworkLoopback)?;
     let mut descriptors: Vec<OwnedFd> = vec![namespace];
     for address in [RUNTIME_API, ENDPOINT] {
         descriptors.push(listen(address).step(Step::NetworkSockets)?);

@@ -9,6 +9,7 @@ use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, So
 const HEADER_BYTES: usize = 16;
 const FLAG_REQUEST: u16 = 0x1;
 const FLAG_ACK: u16 = 0x4;
+const FLAG_REPLACE: u16 = 0x100;
 const FLAG_EXCL: u16 = 0x200;
 const FLAG_CREATE: u16 = 0x400;
 const FLAG_APPEND: u16 = 0x800;
@@ -41,6 +42,12 @@ impl Batch {
     pub(crate) fn append(&mut self, kind: u16, fixed: &[u8]) {
         self.acknowledged += 1;
         self.begin(kind, FLAG_REQUEST | FLAG_ACK | FLAG_CREATE | FLAG_APPEND, fixed);
+    }
+
+    /// As [`Batch::request`], for what may exist already.
+    pub(crate) fn replace(&mut self, kind: u16, fixed: &[u8]) {
+        self.acknowledged += 1;
+        self.begin(kind, FLAG_REQUEST | FLAG_ACK | FLAG_CREATE | FLAG_REPLACE, fixed);
     }
 
     /// Begins a message that changes what exists.
@@ -93,6 +100,9 @@ impl Batch {
 
     /// Sends the batch (`None`: to rtnetlink) and waits for every acknowledgement.
     pub(crate) fn send(&self, protocol: Option<Protocol>) -> io::Result<()> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
         let socket = open(protocol)?;
         send(&socket, &self.bytes, SendFlags::empty())?;
         let mut buffer = vec![0; 16 * 1024];
@@ -158,6 +168,26 @@ pub(crate) fn loopback(addresses: &[Ipv4Addr]) -> Batch {
     batch
 }
 
+/// Exceptions to the route that makes every destination local; the longer prefix wins, as ever.
+pub(crate) fn exceptions(unreachable: &[(Ipv4Addr, u8)], reachable: &[(Ipv4Addr, u8)], source: Ipv4Addr) -> Batch {
+    let (scope_host, scope_universe, type_local, type_unreachable) = (254, 0, 2, 7);
+    let (destination_attribute, interface_attribute, source_attribute) = (1, 4, 7);
+    let mut batch = Batch::default();
+    for (scope, kind, networks) in
+        [(scope_universe, type_unreachable, unreachable), (scope_host, type_local, reachable)]
+    {
+        for (address, bits) in networks {
+            batch.replace(RTM_NEWROUTE, &[FAMILY_IPV4, *bits, 0, 0, 255, 4, scope, kind, 0, 0, 0, 0]);
+            batch.attribute(destination_attribute, &address.octets());
+            if kind == type_local {
+                batch.attribute(interface_attribute, &LOOPBACK_INDEX.to_ne_bytes());
+                batch.attribute(source_attribute, &source.octets());
+            }
+        }
+    }
+    batch
+}
+
 fn link_up() -> [u8; 16] {
     let mut fixed = [0; 16];
     fixed[4..8].copy_from_slice(&LOOPBACK_INDEX.to_ne_bytes());
@@ -187,6 +217,17 @@ mod tests {
         assert_eq!(route.len(), 16 + 12 + 8 + 8);
         assert_eq!(route[16..28], [2, 0, 0, 0, 255, 4, 254, 2, 0, 0, 0, 0]);
         assert_eq!(batch.acknowledged, 3);
+    }
+
+    #[test]
+    fn exceptions_name_their_network() {
+        let network = (Ipv4Addr::new(10, 0, 0, 0), 8);
+        let batch = exceptions(&[network], &[network], Ipv4Addr::LOCALHOST);
+        let (unreachable, reachable) = batch.bytes().split_at(16 + 12 + 8);
+        assert_eq!(unreachable[16..], [2, 8, 0, 0, 255, 4, 0, 7, 0, 0, 0, 0, 8, 0, 1, 0, 10, 0, 0, 0]);
+        assert_eq!(reachable[16..24], [2, 8, 0, 0, 255, 4, 254, 2]);
+        assert_eq!(reachable.len(), 16 + 12 + 3 * 8);
+        assert_eq!(batch.acknowledged, 2);
     }
 
     #[test]

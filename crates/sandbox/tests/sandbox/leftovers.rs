@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tindra_sandbox::{Launcher, LauncherOptions};
+use tindra_sandbox::{Launcher, LauncherOptions, Reach};
 
 use crate::Test;
 use crate::support::{Ground, PRINT_HOST_UID, Root, eventually, finish, open_to_all, processes_with_uid, read_line};
@@ -36,7 +36,8 @@ pub(crate) fn run_if_helper() -> bool {
 }
 
 fn hold(state: &Path) {
-    let launcher = Launcher::start(LauncherOptions { state_directory: state.to_path_buf() }).unwrap();
+    let launcher =
+        Launcher::start(LauncherOptions { state_directory: state.to_path_buf(), reach: Reach::default() }).unwrap();
     let root = Root::new();
     let spec = root.python(&format!("{PRINT_HOST_UID}\n__import__('time').sleep(3600)"));
     let (network, storage) = (launcher.network().unwrap(), launcher.storage(512).unwrap());
@@ -47,7 +48,8 @@ fn hold(state: &Path) {
 }
 
 fn degraded(state: &Path) {
-    let launcher = Launcher::start(LauncherOptions { state_directory: state.to_path_buf() }).unwrap();
+    let launcher =
+        Launcher::start(LauncherOptions { state_directory: state.to_path_buf(), reach: Reach::default() }).unwrap();
     for layer in launcher.layers() {
         println!("layer {} {} {}", layer.name, layer.holds, layer.detail);
     }
@@ -94,7 +96,9 @@ fn leftovers(state: &Path) -> Vec<String> {
 
 fn nothing_is_left_after_the_launcher(ground: &Ground) {
     let state = tempfile::tempdir().unwrap();
-    let launcher = Launcher::start(LauncherOptions { state_directory: state.path().to_path_buf() }).unwrap();
+    let launcher =
+        Launcher::start(LauncherOptions { state_directory: state.path().to_path_buf(), reach: Reach::default() })
+            .unwrap();
     let spec = ground.root.python(&format!("{PRINT_HOST_UID}\n__import__('time').sleep(3600)"));
     let (network, storage) = (launcher.network().unwrap(), launcher.storage(512).unwrap());
     let mut sandbox = launcher.spawn(&spec, &network, &storage).unwrap();
@@ -192,7 +196,9 @@ fn the_next_start_sweeps_what_a_massacre_left(_: &Ground) {
     }
     eventually("the processes are gone", || processes_with_uid(held.uid) == 0);
     assert!(!leftovers(held.state.path()).is_empty(), "control groups outlive their processes");
-    let next = Launcher::start(LauncherOptions { state_directory: held.state.path().to_path_buf() }).unwrap();
+    let next =
+        Launcher::start(LauncherOptions { state_directory: held.state.path().to_path_buf(), reach: Reach::default() })
+            .unwrap();
     drop(next);
     held.assert_gone();
 }

@@ -1,9 +1,11 @@
 //! Starting and ending process trees, whatever they do.
 
+use std::time::{Duration, Instant};
+
 use tindra_sandbox::{Exit, Mount};
 
 use crate::Test;
-use crate::support::{Ground, PRINT_HOST_UID, eventually, finish, processes_with_uid, read_line, wait};
+use crate::support::{Ground, PRINT_HOST_UID, eventually, finish, is_readable, processes_with_uid, read_line, wait};
 
 pub(crate) const TESTS: &[Test] = &[
     ("ends_are_told", ends_are_told),
@@ -12,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("process_one_cannot_be_stopped", process_one_cannot_be_stopped),
     ("the_log_pipe_is_apart", the_log_pipe_is_apart),
     ("failures_name_their_step", failures_name_their_step),
+    ("many_at_once", many_at_once),
     ("spawn_time", spawn_time),
 ];
 
@@ -104,19 +107,48 @@ fn failures_name_their_step(ground: &Ground) {
     assert!(refused(spec).contains("describe the sandbox"));
 }
 
-/// Not a gate: the figure for the documentation, with gaps, because back-to-back spawns hide waits of the kernel.
+/// Eight threads ask at the same time, without a lock among them and far beyond what the pools hold.
+fn many_at_once(ground: &Ground) {
+    const THREADS: usize = 8;
+    const EACH: usize = 12;
+    let ends: Vec<Exit> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let all: Vec<_> = (0..EACH).map(|_| ground.python("raise SystemExit(3)")).collect();
+                    all.iter().map(wait).collect::<Vec<Exit>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(ends, [Exit::Code(3); THREADS * EACH]);
+}
+
+/// Not a gate: figures for the documentation, with gaps, because back-to-back spawns hide waits of the kernel.
 fn spawn_time(ground: &Ground) {
-    let mut times = Vec::new();
+    let (mut networks, mut storages, mut spawns, mut drops) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let quiet = rustix::pipe::pipe().unwrap();
     for _ in 0..15 {
-        let (network, storage) = (ground.network(), ground.storage());
+        is_readable(&quiet.0, Duration::from_millis(70));
+        let network = timed(&mut networks, || ground.network());
+        let storage = timed(&mut storages, || ground.storage());
         let spec = ground.root.command(&["/bin/true"]);
-        let probe = rustix::pipe::pipe().unwrap();
-        crate::support::is_readable(&probe.0, std::time::Duration::from_millis(70));
-        let start = std::time::Instant::now();
-        let sandbox = ground.launcher.spawn(&spec, &network, &storage).unwrap();
-        times.push(start.elapsed());
+        let sandbox = timed(&mut spawns, || ground.launcher.spawn(&spec, &network, &storage).unwrap());
         wait(&sandbox);
+        timed(&mut drops, || drop((sandbox, network, storage)));
     }
-    times.sort();
-    println!("spawn to exec of /bin/true: p50 {:?}, min {:?}, max {:?}", times[7], times[0], times[14]);
+    let figures =
+        [("network", networks), ("storage", storages), ("spawn to exec of /bin/true", spawns), ("drop", drops)];
+    for (what, mut times) in figures {
+        times.sort();
+        println!("{what}: p50 {:?}, min {:?}, max {:?}", times[7], times[0], times[14]);
+    }
+}
+
+fn timed<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let made = work();
+    times.push(start.elapsed());
+    made
 }

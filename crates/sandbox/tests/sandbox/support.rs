@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
-use tindra_sandbox::{Exit, Launcher, LauncherOptions, Limits, Mount, Network, Sandbox, Spec, Storage};
+use tindra_sandbox::{Exit, Launcher, LauncherOptions, Limits, Mount, Network, Reach, Sandbox, Spec, Storage};
 
 /// Longer than any of the tests' commands takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
 impl Ground {
     pub(crate) fn new() -> Ground {
         let state = tempfile::tempdir().unwrap();
-        let options = LauncherOptions { state_directory: state.path().to_path_buf() };
+        let options = LauncherOptions { state_directory: state.path().to_path_buf(), reach: Reach::default() };
         let launcher = Launcher::start(options).unwrap();
         for layer in launcher.layers() {
             println!("{:22} {:5} {}", layer.name, layer.holds, layer.detail);

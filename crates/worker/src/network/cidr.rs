@@ -42,6 +42,21 @@ impl Cidr {
         address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix_bits) == self.address
     }
 
+    /// True when every address of the other block lies in this one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix_bits <= other.prefix_bits && self.contains(other.address)
+    }
+
+    /// Address and prefix of an IPv4 block.
+    #[must_use]
+    pub fn as_v4(&self) -> Option<(Ipv4Addr, u8)> {
+        match self.address {
+            IpAddr::V4(address) => Some((address, self.prefix_bits)),
+            IpAddr::V6(_) => None,
+        }
+    }
+
     /// True when the block is this one address.
     #[must_use]
     pub fn is_exactly(&self, address: IpAddr) -> bool {

@@ -50,6 +50,24 @@ impl EgressPolicy {
         Self { mode, allowed, denied, denied_by_default: denied_by_default() }
     }
 
+    /// The same rules as routes: where a function's connections fail at once, and the exceptions. Coarser than
+    /// [`EgressPolicy::decide`], never stricter.
+    #[must_use]
+    pub fn reach(&self) -> tindra_sandbox::Reach {
+        let is_allowed = |network: &Cidr| self.allowed.iter().any(|allowed| allowed.covers(network));
+        let by_default: Vec<Cidr> = match self.mode {
+            EgressMode::Public => self.denied_by_default.iter().map(|(network, _)| *network).collect(),
+            EgressMode::DenyAll => vec![Cidr::v4([0, 0, 0, 0], 1), Cidr::v4([128, 0, 0, 0], 1)],
+        };
+        let unreachable = by_default.iter().filter(|network| !is_allowed(network)).chain(&self.denied);
+        let is_denied = |network: &Cidr| self.denied.iter().any(|denied| denied.covers(network));
+        let reachable = self.allowed.iter().filter(|network| !is_denied(network));
+        tindra_sandbox::Reach {
+            unreachable: unreachable.filter_map(Cidr::as_v4).collect(),
+            reachable: reachable.filter_map(Cidr::as_v4).collect(),
+        }
+    }
+
     /// Decides about one destination. `is_of_this_machine` tells whether an address belongs to the host.
     #[must_use]
     pub fn decide(&self, destination: IpAddr, is_of_this_machine: impl Fn(IpAddr) -> bool) -> Decision {
@@ -115,6 +133,19 @@ mod tests {
     fn is_allowed(policy: &EgressPolicy, address: &str) -> bool {
         let this_machine: IpAddr = "203.0.113.9".parse().unwrap();
         policy.decide(address.parse().unwrap(), |address| address == this_machine) == Decision::Allowed
+    }
+
+    #[test]
+    fn routes_say_what_the_rules_say() {
+        let allowed = cidrs(&["10.1.0.0/16", "192.168.0.0/16"]);
+        let policy = EgressPolicy::new(EgressMode::Public, allowed, cidrs(&["10.1.2.0/24"]));
+        let reach = policy.reach();
+        let has = |list: &[(std::net::Ipv4Addr, u8)], text: &str| {
+            list.contains(&text.parse::<Cidr>().unwrap().as_v4().unwrap())
+        };
+        assert!(has(&reach.unreachable, "10.0.0.0/8") && has(&reach.unreachable, "10.1.2.0/24"));
+        assert!(!has(&reach.unreachable, "192.168.0.0/16"), "allowed as a whole");
+        assert!(has(&reach.reachable, "10.1.0.0/16"));
     }
 
     #[test]
