@@ -1,3 +1,5 @@
+//! Golden lines: each form as recorded on AWS.
+
 use super::*;
 
 const ID: &str = "8286a188-ba32-4475-8077-530cd35c09a9";
