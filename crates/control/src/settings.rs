@@ -13,32 +13,6 @@ use tindra_model::lambda::functions::{
 use crate::error::ControlError;
 use crate::variables;
 
-/// Runtimes that AWS no longer lets anybody deploy and that nothing here could run.
-const RETIRED: [&str; 22] = [
-    "nodejs",
-    "nodejs4.3",
-    "nodejs4.3-edge",
-    "nodejs6.10",
-    "nodejs8.10",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "nodejs16.x",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "java8",
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "dotnet6",
-    "go1.x",
-    "ruby2.5",
-    "ruby2.7",
-    "provided",
-];
-
 /// Level of application and system logs in JSON where none was asked for (AWS).
 const LEVEL_DEFAULT: &str = "INFO";
 
@@ -185,7 +159,7 @@ fn up_to(member: &'static str, value: Option<i32>, max: u32) -> Result<Option<u3
 }
 
 fn check_runtime(runtime: &str) -> Result<(), ControlError> {
-    if RETIRED.contains(&runtime) {
+    if tindra_model::is_retired_runtime(runtime) {
         return Err(ControlError::Invalid(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));

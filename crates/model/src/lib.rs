@@ -12,7 +12,6 @@ mod decode;
 mod encode;
 mod error;
 pub mod lambda;
-pub mod logs;
 mod route;
 mod service;
 pub mod signing;
@@ -21,4 +20,5 @@ mod value;
 
 pub use error::ApiError;
 pub use service::{Call, Operation, Reply, Service, WireRequest, lambda, logs};
+pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

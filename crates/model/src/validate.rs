@@ -9,6 +9,8 @@ mod constraint;
 mod echo;
 mod runtime;
 
+pub use runtime::is_retired_runtime;
+
 use serde_json::Value;
 
 use self::constraint::Constraint;

@@ -58,10 +58,6 @@ pub(super) const SERVICES: [Service; 2] = [
             "TagResource",
             "UntagResource",
         ],
-        groups: &[
-            Group { name: "groups", operations: &["CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups"] },
-            Group { name: "streams", operations: &["CreateLogStream", "DescribeLogStreams"] },
-            Group { name: "events", operations: &["PutLogEvents", "GetLogEvents", "FilterLogEvents"] },
-        ],
+        groups: &[],
     },
 ];

@@ -33,6 +33,9 @@ pub(super) fn files(source: &Source, service: &Service) -> Result<Vec<Derived>> 
         let text = group_text(source, group, &directions, &mut homes)?;
         files.push(Derived { path: format!("crates/model/src/{}/{}.rs", service.name, group.name), text });
     }
+    if files.is_empty() {
+        return Ok(files);
+    }
     let mut names: Vec<&str> = service.groups.iter().map(|group| group.name).collect();
     names.sort_unstable();
     let modules: String = names.iter().map(|name| format!("pub mod {name};\n")).collect();

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::service::Service;
 
 /// Runtimes that the model still lists and that AWS no longer lets anybody choose. They are not offered.
-const RETIRED: [&str; 23] = [
+const RETIRED: [&str; 22] = [
     "nodejs",
     "nodejs4.3",
     "nodejs4.3-edge",
@@ -31,9 +31,15 @@ const RETIRED: [&str; 23] = [
     "ruby2.5",
     "ruby2.7",
     "provided",
-    // Customer-managed runtimes, which need an ARN beside the name.
-    "custom",
 ];
+/// Customer-managed runtimes, which need an ARN beside the name; not offered either.
+const CUSTOM: &str = "custom";
+
+/// Whether AWS no longer lets anybody deploy a runtime that the model still lists.
+#[must_use]
+pub fn is_retired_runtime(name: &str) -> bool {
+    RETIRED.contains(&name)
+}
 
 /// Whether a member is a function's runtime. Lists of runtimes and filters by runtime are ordinary enums.
 pub(super) fn is_runtime(member: &Member) -> bool {
@@ -49,7 +55,8 @@ pub(super) fn check(service: &Service, shape: &Shape, input: &Value) -> Result<(
     if values.iter().any(|value| value == given) {
         return Ok(());
     }
-    let offered: Vec<&str> = values.iter().map(String::as_str).filter(|value| !RETIRED.contains(value)).collect();
+    let offered: Vec<&str> =
+        values.iter().map(String::as_str).filter(|value| !is_retired_runtime(value) && *value != CUSTOM).collect();
     let offered = offered.join(", ");
     let given = cut(given.to_owned());
     let message = format!(
