@@ -130,6 +130,17 @@ def test_node_streamed_answers_reach_a_buffered_caller(node_function):
     assert function.invoke().body == b"part 0;part 1;part 2;part 3;part 4;"
 
 
+def test_install_from_a_host_interpreter(tmp_path):
+    python = subprocess.run(["python3", "-c", "import sys; print(sys.executable, '%d.%d' % sys.version_info[:2])"],
+                            capture_output=True, text=True, check=True).stdout.split()
+    runtime = f"python{python[1]}"
+    done = subprocess.run([str(BINARY), "runtime", "install", runtime, "--from-host", python[0], "--runtimes", str(tmp_path)],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    listing = subprocess.run([str(BINARY), "runtime", "list", "--json", "--runtimes", str(tmp_path)], capture_output=True, text=True)
+    assert [entry["ready"] for entry in json.loads(listing.stdout) if entry["runtime"] == runtime] == [True]
+
+
 def test_install_from_a_host_interpreter_of_another_version_is_refused(tmp_path):
     python311 = next(iter(pathlib.Path("/root/.pyenv/versions").glob("3.11*/bin/python3.11")), None) if pathlib.Path("/root/.pyenv").exists() else None
     if python311 is None:
