@@ -1,7 +1,7 @@
 //! Cold start and warm invoke of the hello functions, each as a ratio to a floor measured in the same run:
 //! a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo.
 //!
-//! `cargo build --release && target/release/tindra-bench` runs it; progress goes to stderr, the table to stdout.
+//! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
