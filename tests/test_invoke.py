@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import json
 import re
+import time
 
 import botocore.exceptions
 import pytest
@@ -231,6 +232,25 @@ def test_throughput_of_parallel_callers_is_all_answered(python_function):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda number: function.invoke(number).ok(), range(400)))
     assert answers == list(range(400)), "every caller gets its own answer"
+
+
+SLOW_TO_ASK = """#!/bin/bash
+while true; do
+  head=$(mktemp)
+  curl -sS -D "$head" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" > /dev/null
+  id=$(grep -i '^lambda-runtime-aws-request-id:' "$head" | tr -d '[:space:]' | cut -d: -f2)
+  curl -sS -X POST "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response" -d "\"$HOSTNAME\"" > /dev/null
+  sleep 60
+done
+"""
+
+
+def test_a_runtime_that_is_slow_to_ask_again_harms_no_other_invoke(deploy):
+    function = deploy("provided.al2023", packages.bootstrap(SLOW_TO_ASK), "any", MemorySize=512, Timeout=3)
+    for _ in range(4):
+        started = time.monotonic()
+        assert function.invoke().error is None
+        assert time.monotonic() - started < 2.5, "the invoke waited for an environment that was still busy"
 
 
 @pytest.mark.parametrize("function_format", ["Text", "JSON"])

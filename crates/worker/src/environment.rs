@@ -64,6 +64,8 @@ pub(crate) struct Environment {
     // Order of the end: the process, then what it talks to, then where it lives.
     process: Option<Arc<Process>>,
     first_init: FirstInit,
+    /// Deadline of the last invoke.
+    busy_until: tokio::time::Instant,
     /// False once its state is unknown.
     is_good: bool,
     _runtime_server: RuntimeServer,
@@ -129,6 +131,7 @@ impl Environment {
             exchange,
             process: None,
             first_init: FirstInit::Told,
+            busy_until: tokio::time::Instant::now(),
             is_good: true,
             _runtime_server: runtime_server,
             _network_guard: network_guard,

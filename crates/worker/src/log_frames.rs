@@ -2,13 +2,15 @@
 //!
 //! A frame is `type (4) | length (4) | time in µs since 1970 (8) | message`, all big-endian; the upper half of
 //! the type is always `a55a`. Whoever runs in the sandbox can write anything there, so nothing is trusted:
-//! a length beyond the bound ends the reading of this frame early, and what is no frame is taken as text.
+//! a length beyond the bound ends the reading of this frame early, and what is no frame is taken as text, up to
+//! where the next frame seems to begin.
 
 use tindra_core::clock::UnixMs;
 use tindra_core::limits::LOG_LINE_BYTES_MAX;
 
 const HEADER_BYTES: usize = 16;
-const MAGIC: [u8; 2] = [0xa5, 0x5a];
+/// The type's upper half, and the byte after it, which no level or format reaches.
+const MAGIC: [u8; 3] = [0xa5, 0x5a, 0];
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +62,18 @@ impl FrameReader {
     }
 
     fn is_framed(&self) -> bool {
-        self.pending.len() >= HEADER_BYTES && self.pending[..2] == MAGIC
+        self.pending.len() >= HEADER_BYTES && self.pending.starts_with(&MAGIC)
     }
 
     /// Bytes that `pending` is to have before something can be decided.
     fn wanted(&self) -> usize {
         if self.is_framed() { HEADER_BYTES + self.length().min(LOG_LINE_BYTES_MAX) } else { HEADER_BYTES }
+    }
+
+    /// Where, after the first byte, a frame may begin; the end when nowhere.
+    fn next_frame(&self) -> usize {
+        let may_begin = |at: &usize| self.pending[*at..].iter().zip(MAGIC).all(|(byte, magic)| *byte == magic);
+        (1..self.pending.len()).find(may_begin).unwrap_or(self.pending.len())
     }
 
     fn length(&self) -> usize {
@@ -80,7 +88,8 @@ impl FrameReader {
 
     fn complete(&mut self, record: &mut impl FnMut(FramedRecord)) {
         if !self.is_framed() {
-            record(FramedRecord { time_ms: None, message: std::mem::take(&mut self.pending) });
+            let rest = self.pending.split_off(self.next_frame());
+            record(FramedRecord { time_ms: None, message: std::mem::replace(&mut self.pending, rest) });
             return;
         }
         let length = self.length();
@@ -138,6 +147,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn garbage_costs_no_frame_after_it(garbage in proptest::collection::vec(0_u8..0xa5, 0..100), cut in 0_usize..100) {
+            let bytes = [garbage.clone(), frame(7_000, b"after")].concat();
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            let records = read(&[first, second]);
+            let last = records.last().unwrap();
+            prop_assert_eq!((last.time_ms, last.message.as_slice()), (Some(7), b"after".as_slice()));
+            let text: Vec<u8> = records[..records.len() - 1].iter().flat_map(|record| record.message.clone()).collect();
+            prop_assert_eq!(text, garbage);
+        }
+
         #[test]
         fn garbage_neither_panics_nor_grows(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..20)) {
             let mut reader = FrameReader::default();

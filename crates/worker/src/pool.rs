@@ -27,6 +27,9 @@ pub(crate) use drain::follow;
 pub use generation::Lease;
 pub(crate) use janitor::tend;
 
+/// How long an invoke waits for an environment that has just answered another one, before one more is started.
+/// Runtimes ask for the next event well within a millisecond.
+const RETURN_PATIENCE: Duration = Duration::from_millis(5);
 /// Idle for so long, an environment is frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(20);
 
@@ -62,6 +65,18 @@ impl Pool {
         let waiter = match generation.take_or_wait() {
             Taken::Idle(lease) => return Ok(lease),
             Taken::Wait(waiter) => waiter,
+            Taken::WaitABit(mut waiter) => match tokio::time::timeout(RETURN_PATIENCE, &mut waiter).await {
+                Ok(result) => return result.unwrap_or_else(|_| Err(no_capacity("the server is stopping"))),
+                Err(_) => {
+                    if generation.needs_start()
+                        && let Err(error) = self.start(&generation, target)
+                        && !generation.has_returning()
+                    {
+                        return Err(error);
+                    }
+                    waiter
+                }
+            },
             Taken::WaitAndStart(waiter) => {
                 self.start(&generation, target)?;
                 waiter
@@ -73,7 +88,21 @@ impl Pool {
         }
     }
 
-    /// Gives an environment back after an invoke.
+    /// Takes an environment back after an invoke, once its runtime asks for the next event: before that it can
+    /// neither be given one nor be frozen. A runtime that does not ask until the invoke's deadline is ended.
+    pub(crate) fn take_back(self: &Arc<Self>, mut lease: Lease) {
+        if lease.environment().is_at_rest() {
+            return self.release(lease);
+        }
+        let (pool, returning) = (Arc::clone(self), lease.returning());
+        tokio::spawn(async move {
+            lease.environment().come_to_rest().await;
+            drop(returning);
+            pool.release(lease);
+        });
+    }
+
+    /// Gives an environment to whoever waits for one, or keeps it.
     pub(crate) fn release(&self, lease: Lease) {
         let surplus = lease.offer(self.machine.clock.monotonic(), self.is_stopping.load(Ordering::Acquire));
         if surplus.is_none() && !self.janitor_is_up.load(Ordering::Acquire) {
@@ -100,9 +129,11 @@ impl Pool {
         };
         let (pool, generation, target) = (Arc::clone(self), Arc::clone(generation), Arc::clone(target));
         tokio::spawn(async move {
-            let made = make(&pool.machine, &target, place).await;
-            match made {
-                Ok(environment) => pool.release(generation.started(environment)),
+            let (machine, wanted) = (Arc::clone(&pool.machine), Arc::clone(&target));
+            // A task of its own, so that a panic is this start's failure and leaves nobody waiting.
+            let made = tokio::spawn(async move { make(&machine, &wanted, place).await }).await;
+            match made.unwrap_or_else(|panic| Err(AcquireError::Start { source: panic.into() })) {
+                Ok(environment) => pool.take_back(generation.started(environment)),
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     tracing::error!(function = target.name, cause, "an environment could not be started");

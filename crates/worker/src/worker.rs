@@ -149,8 +149,8 @@ impl Environments for Worker {
     /// To be run to its end: given up halfway, the environment is destroyed, because its state is not known.
     async fn deliver(&self, mut lease: Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
         let finished = lease.environment().invoke(invocation).await?;
-        // Before the answer, so that a caller's next invoke finds this environment.
-        self.pool.release(lease);
+        // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
+        self.pool.take_back(lease);
         Ok(finished)
     }
 }

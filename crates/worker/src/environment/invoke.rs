@@ -36,11 +36,33 @@ impl Environment {
         let course = self.begin(&invocation);
         let mut memory_bytes = 0;
         let result = self.run(&course, invocation, &mut memory_bytes).await?;
-        let finished = self.finish(&course, result, memory_bytes, wants_log_tail);
+        self.busy_until = course.deadline;
+        Ok(self.finish(&course, result, memory_bytes, wants_log_tail))
+    }
+
+    /// Whether it may be given an event, or be frozen, now: the runtime asks for one, or there is no process.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_at_rest = self.process.is_none() || self.exchange.is_asked();
+        if is_at_rest {
+            self.rest();
+        }
+        is_at_rest
+    }
+
+    /// Waits until it is at rest. A runtime that works on after its answer has the time of the invoke for that.
+    pub(crate) async fn come_to_rest(&mut self) {
+        let Some(process) = self.process.clone() else { return };
+        tokio::select! {
+            () = self.exchange.asked() => self.rest(),
+            _ = process.exited() => self.end_process().await,
+            () = tokio::time::sleep_until(self.busy_until) => self.end_process().await,
+        }
+    }
+
+    fn rest(&self) {
         if let Some(process) = &self.process {
             process.rest();
         }
-        Ok(finished)
     }
 
     fn begin(&mut self, invocation: &Invocation) -> Course {

@@ -29,6 +29,8 @@ struct Queue {
     waiters: VecDeque<Waiter>,
     /// Environments that are being started.
     starting: usize,
+    /// Environments whose invoke was answered and whose runtime has not asked for the next event yet.
+    returning: usize,
     /// No longer serving: nothing is kept.
     is_retired: bool,
 }
@@ -52,6 +54,8 @@ pub(super) enum Taken {
     Idle(Lease),
     /// Somebody else's environment is on its way and will be left over.
     Wait(oneshot::Receiver<Result<Lease, AcquireError>>),
+    /// An environment has answered its invoke and will ask for the next event in a moment, if all is well.
+    WaitABit(oneshot::Receiver<Result<Lease, AcquireError>>),
     WaitAndStart(oneshot::Receiver<Result<Lease, AcquireError>>),
 }
 
@@ -93,13 +97,29 @@ impl Generation {
         }
         queue.waiters.retain(|waiter| !waiter.is_closed());
         let (sender, receiver) = oneshot::channel();
-        let is_enough = queue.starting > queue.waiters.len();
+        let ahead = queue.waiters.len();
         queue.waiters.push_back(sender);
-        if is_enough {
+        if queue.starting > ahead {
             return Taken::Wait(receiver);
+        }
+        if queue.starting + queue.returning > ahead {
+            return Taken::WaitABit(receiver);
         }
         queue.starting += 1;
         Taken::WaitAndStart(receiver)
+    }
+
+    /// Counts a start in, unless those under way are enough for who waits.
+    pub(super) fn needs_start(&self) -> bool {
+        let mut queue = self.queue();
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        let needs = queue.starting < queue.waiters.len();
+        queue.starting += usize::from(needs);
+        needs
+    }
+
+    pub(super) fn has_returning(&self) -> bool {
+        self.queue().returning > 0
     }
 
     pub(super) fn not_started(&self) {
@@ -111,10 +131,14 @@ impl Generation {
         self.lease(environment)
     }
 
-    /// Tells the longest waiter that nothing comes.
+    /// Tells the longest waiter that nothing comes, unless enough others are under way.
     pub(super) fn failed(&self, error: AcquireError) {
         let mut queue = self.queue();
         queue.starting -= 1;
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        if queue.starting >= queue.waiters.len() {
+            return;
+        }
         let mut error = Err(error);
         while let Some(waiter) = queue.waiters.pop_front() {
             match waiter.send(error) {
@@ -150,7 +174,7 @@ impl Generation {
     /// True when nothing of it is left; leases keep it alive by themselves.
     pub(super) fn is_empty(&self) -> bool {
         let queue = self.queue();
-        queue.idle.is_empty() && queue.waiters.is_empty() && queue.starting == 0
+        queue.idle.is_empty() && queue.waiters.is_empty() && queue.starting + queue.returning == 0
     }
 
     pub(super) fn has_unfrozen(&self) -> bool {
@@ -176,7 +200,24 @@ impl Generation {
     }
 }
 
+/// Counts an environment that is about to come back, until it has or is dropped.
+#[derive(Debug)]
+pub(super) struct Returning {
+    generation: Arc<Generation>,
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        self.generation.queue().returning -= 1;
+    }
+}
+
 impl Lease {
+    pub(super) fn returning(&self) -> Returning {
+        self.generation.queue().returning += 1;
+        Returning { generation: Arc::clone(&self.generation) }
+    }
+
     pub(crate) fn environment(&mut self) -> &mut Environment {
         &mut self.environment
     }

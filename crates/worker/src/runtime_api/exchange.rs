@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// An event on its way to the runtime: the answer to `GET …/next`.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ enum State {
     /// The process has not asked for an event yet.
     #[default]
     Initialising,
+    /// The error of the init phase is being read.
+    InitFailing,
     /// The init phase has failed; nothing but the end is expected.
     InitFailed,
     /// A request for the next event waits, or will come.
@@ -78,6 +80,8 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     inner: Mutex<Inner>,
+    /// Told at each `/next` that finds no event.
+    asked: Notify,
 }
 
 impl Exchange {
@@ -106,6 +110,18 @@ impl Exchange {
         receiver
     }
 
+    /// Whether the runtime waits for an event.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.inner().parked.as_ref().is_some_and(|parked| !parked.is_closed())
+    }
+
+    /// Waits until the runtime waits for an event. For one waiter.
+    pub(crate) async fn asked(&self) {
+        while !self.is_asked() {
+            self.asked.notified().await;
+        }
+    }
+
     /// Takes an event back that the runtime has not asked for.
     pub(crate) fn take_back(&self) -> Option<Delivery> {
         self.inner().queued.take()
@@ -122,7 +138,9 @@ impl Exchange {
                 }
             }
             State::Ready => {}
-            State::InitFailed => return Err(Refusal::Transition { from: "RuntimeInitError", to: "Ready" }),
+            State::InitFailing | State::InitFailed => {
+                return Err(Refusal::Transition { from: "RuntimeInitError", to: "Ready" });
+            }
             State::Running | State::Answering => return Err(Refusal::Transition { from: "Running", to: "Ready" }),
         }
         let (sender, receiver) = oneshot::channel();
@@ -131,7 +149,10 @@ impl Exchange {
                 inner.state = State::Running;
                 let _ = sender.send(delivery);
             }
-            None => inner.parked = Some(sender),
+            None => {
+                inner.parked = Some(sender);
+                self.asked.notify_one();
+            }
         }
         Ok(receiver)
     }
@@ -156,10 +177,20 @@ impl Exchange {
         }
     }
 
-    /// The runtime reports that its init phase has failed.
-    pub(super) fn init_failed(&self, error_type: String, body: Bytes) -> Result<(), Refusal> {
+    /// The runtime begins to report that its init phase has failed.
+    pub(super) fn claim_init_error(&self) -> Result<(), Refusal> {
         let mut inner = self.inner();
         if !matches!(inner.state, State::Initialising) {
+            return Err(Refusal::Transition { from: "Ready", to: "InitError" });
+        }
+        inner.state = State::InitFailing;
+        Ok(())
+    }
+
+    /// The report has been read whole.
+    pub(super) fn init_failed(&self, error_type: String, body: Bytes) -> Result<(), Refusal> {
+        let mut inner = self.inner();
+        if !matches!(inner.state, State::InitFailing) {
             return Err(Refusal::Transition { from: "Ready", to: "InitError" });
         }
         inner.state = State::InitFailed;

@@ -18,10 +18,10 @@ use super::exchange::{Answer, Exchange};
 use super::replies::{self, Reply};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
-/// Connections of one sandbox at once; clients use one or two.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections of one sandbox at once; clients use one or two. Each may hold a head, and one of them a body.
+const CONNECTIONS_MAX: usize = 8;
 /// Request line and headers: Python's client sends up to 1 MB of error cause in a header.
-const HEAD_BYTES_MAX: usize = 2 << 20;
+const HEAD_BYTES_MAX: usize = (1 << 20) + (1 << 17);
 /// Wait after `accept` failed, for example because the server is out of descriptors.
 const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -175,6 +175,10 @@ async fn error(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Rep
 }
 
 async fn init_error(request: Request<Incoming>, exchange: &Exchange) -> Reply {
+    // Before anything of the body is kept.
+    if let Err(refusal) = exchange.claim_init_error() {
+        return replies::refused(refusal);
+    }
     let (head, body) = request.into_parts();
     let body = match answer_body::read(body).await {
         Posted::Whole(body) | Posted::Failed { body, .. } => body,
