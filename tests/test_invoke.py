@@ -271,3 +271,14 @@ def test_log_format(python_function, function_format):
         assert application and application[0]["level"] == "INFO" and application[0]["requestId"]
     else:
         assert "a line\nand another" in tail.replace("\r", "\n")
+
+
+def test_system_log_level_decides_what_the_platform_writes(python_function):
+    source = "def handler(event, context):\n    if event:\n        import os\n        os._exit(1)\n    return 1\n"
+    for level, expected in (("DEBUG", {"platform.start", "platform.runtimeDone", "platform.report"}),
+                            ("INFO", {"platform.start", "platform.report"}), ("WARN", set())):
+        function = python_function(source, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": level})
+        types = {json.loads(line)["type"] for line in (function.invoke(0, LogType="Tail").tail or "").splitlines()}
+        assert types - {"platform.initStart"} == expected, level
+        types = {json.loads(line)["type"] for line in function.invoke(1, LogType="Tail").tail.splitlines()}
+        assert "platform.report" in types, "what went wrong is written at every level"

@@ -161,4 +161,5 @@ def test_metrics_and_health(server, python_function):
     python_function("def handler(event, context):\n    return 1\n").invoke().ok()
     assert json.load(server.http("/_tindra/health"))["version"]
     metrics = server.http("/metrics").read().decode()
-    assert "tindra_" in metrics and "# TYPE" in metrics
+    for name in ("tindra_invocations_total", "tindra_environments", "tindra_cold_starts_total", "tindra_init_duration_seconds"):
+        assert f"# TYPE {name}" in metrics, name

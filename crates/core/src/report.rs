@@ -111,7 +111,42 @@ pub enum Line<'a> {
     Report(Report<'a>),
 }
 
+/// `SystemLogLevel`: which of the platform's JSON lines are written. Text lines always are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything.
+    Debug,
+    /// Starts and reports; the default.
+    Info,
+    /// Only what went wrong.
+    Warn,
+}
+
+impl Level {
+    /// The level of a function's configuration; `INFO` where none is set.
+    #[must_use]
+    pub fn configured(name: Option<&str>) -> Self {
+        match name {
+            Some("DEBUG") => Self::Debug,
+            Some("WARN") => Self::Warn,
+            _ => Self::Info,
+        }
+    }
+}
+
 impl Line<'_> {
+    /// The line's own level, as AWS maps events to levels (developer guide, "System log level event mapping").
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::InitStart(_) | Self::Start { .. } => Level::Info,
+            Self::InitReport { .. } => Level::Warn,
+            Self::End { status: Status::Success, .. } => Level::Debug,
+            Self::Report(report) if *report.status == Status::Success => Level::Info,
+            Self::End { .. } | Self::Report(_) => Level::Warn,
+        }
+    }
+
     /// The line without its line feed; `time` is ISO 8601 and appears in JSON only.
     #[must_use]
     pub fn format(&self, format: LogFormat, time: &str) -> String {

@@ -118,8 +118,7 @@ impl Environment {
         let runtime_server = RuntimeServer::start(runtime_server, Arc::clone(&exchange)).map_err(start_error)?;
         let sockets = sockets(&network).map_err(start_error)?;
         let network_guard = network::serve(sockets, &machine.network, &identity).map_err(start_error)?;
-        let book =
-            LogBook::new(name, configuration.logging.format, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
+        let book = LogBook::new(name, &configuration.logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
         Ok(Self {
             target: Arc::clone(target),
             machine: Arc::clone(machine),

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tindra_core::clock::{Clock, UnixMs};
-use tindra_core::function::{LogFormat, Scope};
+use tindra_core::function::{LogFormat, Logging, Scope};
 use tindra_core::limits::LOG_TAIL_BYTES_MAX;
-use tindra_core::report::Line;
+use tindra_core::report::{Level, Line};
 
 /// Bytes that wait before they go to the sink without anybody asking.
 const PENDING_BYTES_MAX: usize = 512 * 1024;
@@ -40,6 +40,8 @@ pub trait LogSink: Send + Sync + std::fmt::Debug {
 pub(crate) struct LogBook {
     name: Arc<LogStreamName>,
     format: LogFormat,
+    /// Lines of the platform below it are left out.
+    level: Level,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn LogSink>,
     pages: Mutex<Pages>,
@@ -53,12 +55,19 @@ struct Pages {
 }
 
 impl LogBook {
-    pub(crate) fn new(name: LogStreamName, format: LogFormat, clock: Arc<dyn Clock>, sink: Arc<dyn LogSink>) -> Self {
-        Self { name: Arc::new(name), format, clock, sink, pages: Mutex::default() }
+    pub(crate) fn new(name: LogStreamName, logging: &Logging, clock: Arc<dyn Clock>, sink: Arc<dyn LogSink>) -> Self {
+        let level = match logging.format {
+            LogFormat::Text => Level::Debug,
+            LogFormat::Json => Level::configured(logging.system_level.as_deref()),
+        };
+        Self { name: Arc::new(name), format: logging.format, level, clock, sink, pages: Mutex::default() }
     }
 
     /// Adds a line of the platform, now.
     pub(crate) fn platform(&self, line: &Line<'_>) {
+        if line.level() < self.level {
+            return;
+        }
         let now = self.clock.unix_ms();
         let time = match self.format {
             LogFormat::Text => String::new(),

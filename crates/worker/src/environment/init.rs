@@ -22,6 +22,8 @@ impl Environment {
         let started = self.machine.clock.monotonic();
         let outcome = self.launch(Duration::from_millis(INIT_TIMEOUT_MS)).await?;
         let duration = self.machine.clock.monotonic().saturating_sub(started);
+        metrics::counter!("tindra_cold_starts_total").increment(1);
+        metrics::histogram!("tindra_init_duration_seconds").record(duration.as_secs_f64());
         self.first_init = match outcome {
             Ok(()) => FirstInit::Done(duration),
             Err(failure) => {
@@ -29,9 +31,6 @@ impl Environment {
                 FirstInit::Failed
             }
         };
-        if let Some(process) = &self.process {
-            process.rest();
-        }
         Ok(())
     }
 
