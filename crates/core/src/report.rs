@@ -135,7 +135,7 @@ impl Level {
 }
 
 impl Line<'_> {
-    /// The line's own level, as AWS maps events to levels (developer guide, "System log level event mapping").
+    /// The line's own level, as AWS is understood to map events to levels; not checked against a recording.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
