@@ -3,6 +3,20 @@
 //! Typed shapes of the operations of `lambda` that are served.
 
 pub mod account;
+pub mod aliases;
+pub mod capacity;
 pub mod code;
+pub mod code_signing;
+pub mod concurrency;
+pub mod durable;
+pub mod event_invoke_config;
+pub mod event_source_mappings;
+pub mod function_urls;
 pub mod functions;
 pub mod invoke;
+pub mod layers;
+pub mod policies;
+pub mod recursion;
+pub mod runtime_management;
+pub mod tags;
+pub mod versions;
