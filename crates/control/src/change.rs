@@ -1,12 +1,13 @@
 //! Reading a function, and changing it by compare-and-set.
 
-use tindra_core::function::{Function, Reason, Scope, State, UpdateStatus};
+use tindra_core::function::{Function, Reason, Scope, State, UpdateStatus, Version};
 use tindra_core::name::FunctionName;
 use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, StoreError, Versioned};
 use uuid::Uuid;
 
 use crate::Control;
 use crate::error::ControlError;
+use crate::versions::Numbered;
 
 /// What a function that waits for its preparation says of itself; AWS says so of updates too.
 pub(crate) fn creating() -> Reason {
@@ -14,24 +15,31 @@ pub(crate) fn creating() -> Reason {
 }
 
 impl Control {
-    /// The record of a function; for a qualifier other than `$LATEST` there is none.
+    /// The record of the version that a name leads to; an alias leads to its main version.
     pub(crate) async fn find(&self, scope: &Scope, name: &FunctionName) -> Result<Versioned<Function>, ControlError> {
-        if !name.is_latest() {
-            return Err(name.not_found(scope).into());
-        }
-        let found = self.store.metadata.get_json(&Function::key(scope, &name.name)).await?;
-        found.ok_or_else(|| name.not_found(scope).into())
+        let not_found = || ControlError::from(name.not_found(scope));
+        let version = match name.qualifier.as_deref() {
+            None => Version::Latest,
+            Some(qualifier) => match Version::parse(qualifier) {
+                Some(version) => version,
+                None => self.alias(scope, &name.name, qualifier).await?.ok_or_else(not_found)?.version,
+            },
+        };
+        let key = Function::version_key(scope, &name.name, version);
+        self.store.metadata.get_json(&key).await?.ok_or_else(not_found)
     }
 
     /// Changes a function, and leaves it to be prepared.
     ///
     /// When another change comes in between, everything is looked at anew: the function may be gone, be busy
-    /// with that change, or no longer be at the revision that the caller has seen.
+    /// with that change, or no longer be at the revision that the caller has seen. With `publish` the change is
+    /// published in the same commit, and the answer is the new version.
     pub(crate) async fn change(
         &self,
         scope: &Scope,
         name: &FunctionName,
         revision_id: Option<&str>,
+        publish: bool,
         edit: impl Fn(&mut Function) -> Result<(), ControlError>,
     ) -> Result<Function, ControlError> {
         loop {
@@ -42,8 +50,15 @@ impl Control {
             self.mark_changed(&mut function);
             let precondition = Precondition::Revision(record.revision);
             let batch = Batch::default().put_json(record.key, precondition, &function)?;
+            let (answer, batch) = match publish {
+                true => {
+                    let Numbered { version, batch, .. } = self.number(&function, None, batch).await?;
+                    (version, batch)
+                }
+                false => (function, batch),
+            };
             match self.store.metadata.commit(batch).await {
-                Ok(_) => return Ok(function),
+                Ok(_) => return Ok(answer),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -49,6 +49,20 @@ pub enum ControlError {
         /// The limit.
         max: u32,
     },
+    /// What the request is about does not exist.
+    #[error("{0}")]
+    Missing(String),
+    /// It collides with what exists.
+    #[error("{0}")]
+    Conflict(String),
+    /// Any other refusal, with its name in the service model.
+    #[error("{message}")]
+    Refused {
+        /// For example `PolicyLengthExceededException`.
+        code: &'static str,
+        /// In AWS's words where AWS has the case.
+        message: String,
+    },
     /// The zip of a request is too large.
     #[error("Zipped size must be smaller than {} bytes", limits::ZIP_BYTES_MAX)]
     ZipTooLarge,
@@ -95,7 +109,11 @@ impl ControlError {
     fn code(&self) -> &'static str {
         match self {
             Self::Name(error) => error.code(),
-            Self::Busy { .. } | Self::Failed | Self::AlreadyExists { .. } => "ResourceConflictException",
+            Self::Missing(_) => "ResourceNotFoundException",
+            Self::Refused { code, .. } => code,
+            Self::Busy { .. } | Self::Failed | Self::AlreadyExists { .. } | Self::Conflict(_) => {
+                "ResourceConflictException"
+            }
             Self::RevisionMismatch => "PreconditionFailedException",
             Self::Invalid(_) | Self::Package(_) => "InvalidParameterValueException",
             Self::AboveMaximum { .. } => "ValidationException",

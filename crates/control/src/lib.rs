@@ -4,24 +4,23 @@
 //! prepares anything: a create or an update writes what is wanted (`Function::desired`), machines watch the
 //! store, prepare it and settle it. Every change is one compare-and-set of one record.
 
-mod account_settings;
+mod aliases;
+mod attachments;
 mod caller;
 mod change;
-mod create_function;
-mod delete_function;
+mod concurrency;
 mod error;
-mod get_function;
+mod functions;
 mod link;
-mod list_functions;
 mod package;
+mod paging;
 mod reset;
 mod settings;
 mod shape;
 mod sweep;
 mod unsupported;
-mod update_function_code;
-mod update_function_configuration;
 mod variables;
+mod versions;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -105,6 +104,20 @@ impl Control {
             "UpdateFunctionConfiguration" => self.update_function_configuration(caller, input).await,
             "DeleteFunction" => self.delete_function(caller, input).await,
             "GetAccountSettings" => self.get_account_settings(caller).await,
+
+            "PublishVersion" => self.publish_version(caller, input).await,
+            "ListVersionsByFunction" => self.list_versions(caller, input).await,
+
+            "CreateAlias" => self.create_alias(caller, input).await,
+            "GetAlias" => self.get_alias(caller, input).await,
+            "ListAliases" => self.list_aliases(caller, input).await,
+            "UpdateAlias" => self.update_alias(caller, input).await,
+            "DeleteAlias" => self.delete_alias(caller, input).await,
+
+            "PutFunctionConcurrency" => self.put_function_concurrency(caller, input).await,
+            "GetFunctionConcurrency" => self.get_function_concurrency(caller, input).await,
+            "DeleteFunctionConcurrency" => self.delete_function_concurrency(caller, input).await,
+
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tindra_core::function::Function;
+use tindra_core::function::LATEST_PREFIX;
 use tindra_store::Batch;
 
 use crate::error::ControlError;
@@ -47,6 +47,6 @@ impl Control {
 
 /// `ACCOUNT/REGION` in the key of a function.
 fn log_scope(key: &str) -> Option<String> {
-    let mut parts = key.strip_prefix(&Function::key_prefix(None))?.split('/');
+    let mut parts = key.strip_prefix(LATEST_PREFIX)?.split('/');
     Some(format!("{}/{}", parts.next()?, parts.next()?))
 }

@@ -81,6 +81,9 @@ impl Settings {
                 system_level: None,
                 group: format!("/aws/lambda/{name}"),
             },
+            layers: Vec::new(),
+            network: None,
+            dead_letter_target_arn: None,
         };
         self.merge(&mut configuration)?;
         Ok(configuration)

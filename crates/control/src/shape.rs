@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use tindra_core::clock::UnixMs;
-use tindra_core::function::{Function, LogFormat, Logging, Reason, State, UpdateStatus};
-use tindra_core::name::{LATEST, arn};
+use tindra_core::function::{Configuration, Function, LayerReference, LogFormat, Logging, Reason, State, UpdateStatus};
+use tindra_core::name::arn;
 use tindra_model::Sensitive;
 use tindra_model::lambda::functions::{
-    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig, RuntimeVersionConfig,
-    SnapStartResponse, TracingConfigResponse,
+    DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig,
+    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse,
 };
 
 /// What else a configuration shows, apart from the function's own record.
@@ -44,7 +44,7 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
         memory_size: Some(small(configuration.memory_mb)),
         last_modified: Some(last_modified(function.last_modified_ms)),
         code_sha256: Some(code_sha256(&code.sha256)),
-        version: Some(LATEST.to_owned()),
+        version: Some(function.version.to_string()),
         environment: environment(&configuration.environment),
         tracing_config: Some(TracingConfigResponse { mode: Some("PassThrough".to_owned()) }),
         revision_id: Some(function.revision_id.to_string()),
@@ -64,6 +64,11 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
         runtime_version_config: view
             .runtime_version_arn
             .map(|arn| RuntimeVersionConfig { runtime_version_arn: Some(arn.to_owned()), error: None }),
+        layers: layers(configuration),
+        dead_letter_config: configuration
+            .dead_letter_target_arn
+            .clone()
+            .map(|target_arn| DeadLetterConfig { target_arn: Some(target_arn) }),
         logging_config: Some(logging(&configuration.logging)),
         ..FunctionConfiguration::default()
     }
@@ -71,6 +76,16 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
 
 fn environment(variables: &BTreeMap<String, String>) -> Option<EnvironmentResponse> {
     (!variables.is_empty()).then(|| EnvironmentResponse { variables: Some(Sensitive(variables.clone())), error: None })
+}
+
+fn layers(configuration: &Configuration) -> Option<Vec<Layer>> {
+    let layer = |layer: &LayerReference| Layer {
+        arn: Some(layer.arn.clone()),
+        code_size: Some(whole(layer.code.size_bytes)),
+        ..Layer::default()
+    };
+    let layers = configuration.layers.iter().map(layer).collect::<Vec<_>>();
+    (!layers.is_empty()).then_some(layers)
 }
 
 fn logging(logging: &Logging) -> LoggingConfig {
@@ -129,7 +144,7 @@ fn last_modified(unix_ms: UnixMs) -> String {
 }
 
 /// From the name of the blob to the API's base64.
-fn code_sha256(hex: &str) -> String {
+pub(crate) fn code_sha256(hex: &str) -> String {
     let byte = |at: usize| hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
     let bytes: Vec<u8> = (0..hex.len()).step_by(2).filter_map(byte).collect();
     STANDARD.encode(bytes)

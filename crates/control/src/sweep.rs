@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tindra_core::function::Function;
+use tindra_core::function::{Function, RECORD_PREFIXES, WATCH_PREFIX};
 use tindra_store::{JsonRecords as _, Store, StoreError};
 use tokio::task::JoinHandle;
 
@@ -35,7 +35,7 @@ impl Sweeper {
 }
 
 async fn run(store: Store, packages: Arc<Packages>) {
-    let mut watch = store.metadata.watch(&Function::key_prefix(None));
+    let mut watch = store.metadata.watch(WATCH_PREFIX);
     loop {
         match sweep(&store, &packages).await {
             Ok(0) => {}
@@ -75,19 +75,18 @@ pub(crate) async fn sweep(store: &Store, packages: &Packages) -> Result<usize, S
 
 async fn used(store: &Store) -> Result<HashSet<String>, StoreError> {
     let mut used = HashSet::new();
-    let mut after: Option<String> = None;
-    loop {
-        let prefix = Function::key_prefix(None);
-        let page = store.metadata.list_json::<Function>(&prefix, after.as_deref(), PAGE).await?;
-        for record in &page {
-            used.insert(record.value.desired.code.sha256.clone());
-            used.extend(record.value.serving.as_ref().map(|serving| serving.code.sha256.clone()));
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
-            _ => return Ok(used),
+    for prefix in RECORD_PREFIXES {
+        let mut after: Option<String> = None;
+        loop {
+            let page = store.metadata.list_json::<Function>(prefix, after.as_deref(), PAGE).await?;
+            used.extend(page.iter().flat_map(|record| record.value.blobs().map(str::to_owned)));
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+                _ => break,
+            }
         }
     }
+    Ok(used)
 }
 
 #[cfg(test)]

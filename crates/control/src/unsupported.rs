@@ -32,13 +32,13 @@ const fn rule(member: &'static str, harmless: Harmless, sentence: &'static str) 
 
 const FROM_S3: &str = "code from S3 is not supported in this version; send the zip itself as ZipFile";
 const IMAGES: &str = "container images are not supported in this version; use a zip";
-const VERSIONS: &str = "published versions are not supported in this version; $LATEST serves every invoke";
+const MANAGED_INSTANCES: &str = "$LATEST.PUBLISHED is for managed instances, which are not supported; use Publish";
 const KEYS: &str = "keys of a key management service are not supported; data lies in the server's data directory";
 const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 23] = [
     rule("Code.S3Bucket", Harmless::Nothing, FROM_S3),
     rule("Code.S3Key", Harmless::Nothing, FROM_S3),
     rule("Code.S3ObjectVersion", Harmless::Nothing, FROM_S3),
@@ -47,8 +47,7 @@ const RULES: [Rule; 24] = [
     rule("Code.SourceKMSKeyArn", Harmless::Empty, KEYS),
     rule("PackageType", Harmless::Text("Zip"), IMAGES),
     rule("ImageConfig", Harmless::Empty, IMAGES),
-    rule("Publish", Harmless::Empty, VERSIONS),
-    rule("PublishTo", Harmless::Nothing, VERSIONS),
+    rule("PublishTo", Harmless::Nothing, MANAGED_INSTANCES),
     rule("VpcConfig", Harmless::Empty, "functions have no VPC here; the server's egress policy says what they reach"),
     rule(
         "DeadLetterConfig",
@@ -121,7 +120,7 @@ mod tests {
     use super::{RULES, refuse};
 
     /// What the operations act on.
-    const ACTED_ON: [(&str, &[&str]); 3] = [
+    const ACTED_ON: [(&str, &[&str]); 4] = [
         (
             "CreateFunction",
             &[
@@ -131,6 +130,7 @@ mod tests {
                 "Handler",
                 "Code",
                 "Code.ZipFile",
+                "Publish",
                 "Description",
                 "Timeout",
                 "MemorySize",
@@ -150,7 +150,8 @@ mod tests {
                 "SnapStart",
             ],
         ),
-        ("UpdateFunctionCode", &["FunctionName", "ZipFile", "Architectures", "DryRun", "RevisionId"]),
+        ("UpdateFunctionCode", &["FunctionName", "ZipFile", "Architectures", "Publish", "DryRun", "RevisionId"]),
+        ("PublishVersion", &["FunctionName", "CodeSha256", "Description", "RevisionId"]),
         (
             "UpdateFunctionConfiguration",
             &[
@@ -225,7 +226,6 @@ mod tests {
     #[test]
     fn what_would_be_forgotten_is_refused_by_name() {
         for (input, member) in [
-            (json!({ "Publish": true }), "Publish"),
             (json!({ "PackageType": "Image" }), "PackageType"),
             (json!({ "Code": { "S3Bucket": "code", "S3Key": "a.zip" } }), "Code.S3Bucket"),
             (json!({ "S3Key": "a.zip" }), "Code.S3Key"),

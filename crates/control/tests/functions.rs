@@ -266,13 +266,3 @@ async fn usage_is_counted_and_reset_empties_everything() {
     assert!(fixture.test.store.blobs.list().await.unwrap().is_empty());
     fixture.create("one").await;
 }
-
-#[tokio::test]
-async fn what_is_not_served_is_said() {
-    let fixture = start();
-    let (code, message) = fixture.refused("GET", "/thing/versions", Value::Null).await;
-    assert_eq!(
-        (code, message.as_str()),
-        ("UnknownOperationException", "Tindra does not serve ListVersionsByFunction in this version.")
-    );
-}

@@ -5,11 +5,22 @@
 //! update still runs the old code (AWS: "Lambda function states").
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::UnixMs;
+use crate::name::{self, LATEST};
+
+/// What the keys of everything that an invoke needs to know begin with: functions, versions, aliases.
+pub const WATCH_PREFIX: &str = "function/";
+/// What the keys of unpublished versions begin with.
+pub const LATEST_PREFIX: &str = "function/latest/";
+/// What the keys of published versions begin with.
+pub const VERSION_PREFIX: &str = "function/version/";
+/// The prefixes under which every record is a [`Function`].
+pub const RECORD_PREFIXES: [&str; 2] = [LATEST_PREFIX, VERSION_PREFIX];
 
 /// The account and region that a resource belongs to; nothing is shared between two of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +105,35 @@ pub struct Configuration {
     pub architecture: Architecture,
     /// `LoggingConfig`.
     pub logging: Logging,
+    /// `Layers`, in the order in which they are laid over each other.
+    #[serde(default)]
+    pub layers: Vec<LayerReference>,
+    /// `VpcConfig`; none outside of any network.
+    #[serde(default)]
+    pub network: Option<NetworkMembership>,
+    /// `DeadLetterConfig.TargetArn`.
+    #[serde(default)]
+    pub dead_letter_target_arn: Option<String>,
+}
+
+/// One version of a layer, as a function uses it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerReference {
+    /// `arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION`.
+    pub arn: String,
+    /// Its content. It stays usable by this function when the layer's version is deleted (AWS).
+    pub code: Code,
+}
+
+/// `VpcConfig`: the networks of the operator's configuration that the function may reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkMembership {
+    /// `SubnetIds`.
+    pub subnet_ids: Vec<String>,
+    /// `SecurityGroupIds`.
+    pub security_group_ids: Vec<String>,
+    /// `VpcId`, to which the subnets belong.
+    pub vpc_id: String,
 }
 
 /// A code package in the blob store.
@@ -148,7 +188,79 @@ pub struct Reason {
     pub message: String,
 }
 
-/// A function as the store keeps it (the unpublished version, `$LATEST`).
+/// `Version`: which of a function's versions a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Version {
+    /// `$LATEST`, the one that can be changed.
+    Latest,
+    /// A published one: immutable, numbered from 1, never numbered twice.
+    Published(u64),
+}
+
+impl Version {
+    /// Reads `$LATEST` or a number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            LATEST => Some(Self::Latest),
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok().map(Self::Published),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => out.write_str(LATEST),
+            Self::Published(number) => write!(out, "{number}"),
+        }
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("'{text}' is not a version"))
+    }
+}
+
+/// `RecursiveLoop`: what becomes of an invoke that a function has caused itself too often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecursiveLoop {
+    /// It is stopped.
+    #[default]
+    Terminate,
+    /// It goes on.
+    Allow,
+}
+
+/// `UpdateRuntimeOn`: when a function moves to a newer version of its runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RuntimeUpdate {
+    /// At once.
+    #[default]
+    Auto,
+    /// When the function itself is updated.
+    FunctionUpdate,
+    /// Never: it keeps the version with this ARN.
+    Manual {
+        /// `RuntimeVersionArn`.
+        runtime_version_arn: String,
+    },
+}
+
+/// A version of a function as the store keeps it: the unpublished one or a published one.
+///
+/// What belongs to the function as a whole (reserved concurrency, tags and so on) is kept with `$LATEST`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
     /// Identity. A function deleted and created again is another one, whatever its name.
@@ -157,6 +269,8 @@ pub struct Function {
     pub scope: Scope,
     /// Unqualified name.
     pub name: String,
+    /// Which version this is.
+    pub version: Version,
     /// `RevisionId`: fresh at every change.
     pub revision_id: Uuid,
     /// `LastModified`.
@@ -173,27 +287,80 @@ pub struct Function {
     pub desired: Deployment,
     /// What invokes run; none until the first deployment is ready.
     pub serving: Option<Deployment>,
-    /// `Tags`.
+    /// `Tags`; of the whole function.
     pub tags: BTreeMap<String, String>,
+    /// `ReservedConcurrentExecutions`; of the whole function.
+    #[serde(default)]
+    pub reserved_concurrency: Option<u32>,
+    /// `RecursiveLoop`; of the whole function.
+    #[serde(default)]
+    pub recursive_loop: RecursiveLoop,
+    /// `CodeSigningConfigArn`; of the whole function.
+    #[serde(default)]
+    pub code_signing_config_arn: Option<String>,
+    /// Of a published version: the generation of `$LATEST` that it is a copy of.
+    #[serde(default)]
+    pub published_from: Option<Uuid>,
+    /// `UpdateRuntimeOn` of this version.
+    #[serde(default)]
+    pub runtime_update: RuntimeUpdate,
+}
+
+impl Deployment {
+    /// The names of all blobs that it is made from.
+    pub fn blobs(&self) -> impl Iterator<Item = &str> {
+        let layers = self.configuration.layers.iter().map(|layer| layer.code.sha256.as_str());
+        std::iter::once(self.code.sha256.as_str()).chain(layers)
+    }
 }
 
 impl Function {
-    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
+    /// The names of all blobs that it needs, now or once it has settled.
+    pub fn blobs(&self) -> impl Iterator<Item = &str> {
+        self.desired.blobs().chain(self.serving.iter().flat_map(Deployment::blobs))
+    }
+
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, with the number of a published version.
     #[must_use]
     pub fn arn(&self) -> String {
-        format!("arn:aws:lambda:{}:{}:function:{}", self.scope.region, self.scope.account, self.name)
+        let number = match self.version {
+            Version::Latest => None,
+            Version::Published(number) => Some(number.to_string()),
+        };
+        name::arn(&self.scope, &self.name, number.as_deref())
     }
 
-    /// The key of its record in the store's metadata.
+    /// The key of this record in the store's metadata.
+    #[must_use]
+    pub fn record_key(&self) -> String {
+        Self::version_key(&self.scope, &self.name, self.version)
+    }
+
+    /// The key of the record of a function's unpublished version.
     #[must_use]
     pub fn key(scope: &Scope, name: &str) -> String {
-        format!("function/{}/{}/{name}", scope.account, scope.region)
+        format!("{LATEST_PREFIX}{}/{}/{name}", scope.account, scope.region)
     }
 
-    /// The prefix of the keys of every function, or of those of one scope.
+    /// The key of the record of any version. Published versions lie in the order of their numbers.
     #[must_use]
-    pub fn key_prefix(scope: Option<&Scope>) -> String {
-        scope.map_or_else(|| "function/".to_owned(), |scope| format!("function/{}/{}/", scope.account, scope.region))
+    pub fn version_key(scope: &Scope, name: &str, version: Version) -> String {
+        match version {
+            Version::Latest => Self::key(scope, name),
+            Version::Published(number) => format!("{}{number:020}", Self::versions_prefix(scope, name)),
+        }
+    }
+
+    /// The prefix of the keys of a function's published versions.
+    #[must_use]
+    pub fn versions_prefix(scope: &Scope, name: &str) -> String {
+        format!("{VERSION_PREFIX}{}/{}/{name}/", scope.account, scope.region)
+    }
+
+    /// The prefix of the keys of the unpublished versions of one scope.
+    #[must_use]
+    pub fn key_prefix(scope: &Scope) -> String {
+        format!("{LATEST_PREFIX}{}/{}/", scope.account, scope.region)
     }
 
     /// True while `desired` waits to be prepared by a machine.

@@ -4,6 +4,7 @@
 //! come in as arguments, so that every rule can be tested with a made-up clock. The other crates meet in
 //! these types; start with [`function`] (what is deployed) and [`limits`] (every figure that holds).
 
+pub mod alias;
 pub mod clock;
 pub mod code_package;
 pub mod cpu;

@@ -55,6 +55,8 @@ pub const LOG_LINE_BYTES_MAX: usize = 262_144;
 
 /// Account-wide concurrent executions (AWS default).
 pub const CONCURRENT_EXECUTIONS_DEFAULT: u32 = 1_000;
+/// Invokes at once that must stay for functions without reserved concurrency (AWS).
+pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 /// Code storage reported by `GetAccountSettings` (AWS default).
 pub const TOTAL_CODE_SIZE_BYTES: u64 = 80_530_636_800;
 

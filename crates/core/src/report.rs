@@ -8,7 +8,7 @@ mod text;
 
 use std::time::Duration;
 
-use crate::function::LogFormat;
+use crate::function::{LogFormat, Version};
 
 /// How a phase ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Subject<'a> {
     /// Unqualified name of the function.
     pub function_name: &'a str,
     /// `$LATEST` or a number.
-    pub function_version: &'a str,
+    pub function_version: Version,
     /// `python:3.12.1`.
     pub runtime_version: &'a str,
     /// ARN of that version.
@@ -96,7 +96,7 @@ pub enum Line<'a> {
         /// Id of the request.
         request_id: &'a str,
         /// `$LATEST` or a number.
-        version: &'a str,
+        version: Version,
     },
     /// The runtime is done.
     End {

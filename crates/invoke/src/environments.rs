@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tindra_core::function::{Deployment, Scope};
+use tindra_core::function::{Deployment, Scope, Version};
 use uuid::Uuid;
 
 /// Which code an invoke runs.
@@ -18,7 +18,7 @@ pub struct Target {
     /// Unqualified name.
     pub name: String,
     /// `$LATEST` or a version number.
-    pub version: String,
+    pub version: Version,
     /// Code and configuration; its generation is what environments are keyed by.
     pub deployment: Deployment,
 }

@@ -56,9 +56,12 @@ pub enum InvokeError {
         /// The state's reason.
         message: String,
     },
-    /// The account runs as many invokes as it may.
+    /// The account, or the function by its own reserve, runs as many invokes as it may.
     #[error("Rate Exceeded.")]
-    Throttled,
+    Throttled {
+        /// Whether it is the function's reserved concurrency that is used up.
+        by_reserve: bool,
+    },
     /// The machine has no room.
     #[error("There is no room for another execution environment: {reason}")]
     NoCapacity {
@@ -93,7 +96,7 @@ impl InvokeError {
             }
             Self::Pending => "ResourceConflictException",
             Self::Failed { reason_code, .. } => failed_code(reason_code),
-            Self::Throttled | Self::NoCapacity { .. } => "TooManyRequestsException",
+            Self::Throttled { .. } | Self::NoCapacity { .. } => "TooManyRequestsException",
             Self::Internal { .. } => "ServiceException",
         }
     }
@@ -109,7 +112,7 @@ impl InvokeError {
             | Self::ClientContextNotJson
             | Self::ClientContextTooLarge
             | Self::Pending
-            | Self::Throttled => Culprit::Caller,
+            | Self::Throttled { .. } => Culprit::Caller,
             Self::Failed { .. } => Culprit::Function,
             Self::NoCapacity { .. } | Self::Internal { .. } => Culprit::Platform,
         }
@@ -119,7 +122,7 @@ impl InvokeError {
     #[must_use]
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::Pending | Self::Throttled | Self::NoCapacity { .. } | Self::Internal { .. } => Some(1),
+            Self::Pending | Self::Throttled { .. } | Self::NoCapacity { .. } | Self::Internal { .. } => Some(1),
             _ => None,
         }
     }
@@ -127,7 +130,13 @@ impl InvokeError {
     /// `Reason` of a `TooManyRequestsException`.
     #[must_use]
     pub fn throttle_reason(&self) -> Option<&'static str> {
-        matches!(self, Self::Throttled | Self::NoCapacity { .. }).then_some("ConcurrentInvocationLimitExceeded")
+        match self {
+            Self::Throttled { by_reserve: true } => Some("ReservedFunctionConcurrentInvocationLimitExceeded"),
+            Self::Throttled { by_reserve: false } | Self::NoCapacity { .. } => {
+                Some("ConcurrentInvocationLimitExceeded")
+            }
+            _ => None,
+        }
     }
 }
 

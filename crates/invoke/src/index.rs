@@ -1,22 +1,21 @@
-//! Every function in memory, kept by watching the store, so that an invoke need not ask it.
+//! Every function in memory with its versions and aliases, kept by watching the store, so that an invoke need not ask it.
 //!
 //! One task follows the store and is the only writer; invokes read. The map is cut into shards, each behind a
 //! lock that is held for a lookup or an insertion and never across an await.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tindra_core::function::{Function, Reason, Scope, State};
+use tindra_core::alias::{ALIAS_PREFIX, Alias};
+use tindra_core::function::{Function, LATEST_PREFIX, Scope, VERSION_PREFIX, Version, WATCH_PREFIX};
 use tindra_core::name::LATEST;
-use tindra_store::{JsonRecords, Record, Store, StoreError, Versioned};
+use tindra_store::{JsonRecords as _, Record, Store, StoreError, Versioned};
 use tokio::task::JoinHandle;
 
-use crate::InvokeError;
-use crate::admission::{Admission, Counter};
-use crate::environments::Target;
-use crate::figures::Figures;
+use crate::admission::Admission;
+use crate::known::{Entry, Known};
 
 /// Enough that readers on different threads rarely meet a writer.
 const SHARDS: usize = 64;
@@ -25,65 +24,8 @@ const PAGE: usize = 512;
 /// Wait after the store failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A function as invokes see it.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    scope: Scope,
-    serving: Result<Arc<Target>, NotServing>,
-    is_unsettled: bool,
-    pub(crate) figures: Figures,
-    /// Of its account and region.
-    pub(crate) concurrency: Arc<Counter>,
-}
-
-#[derive(Debug)]
-enum NotServing {
-    Pending,
-    Failed(Reason),
-}
-
-impl Entry {
-    fn new(function: Function, admission: &Admission) -> Self {
-        let concurrency = admission.counter(&function.scope);
-        let figures = Figures::new(&function.scope, &function.name);
-        let is_unsettled = function.is_unsettled();
-        let scope = function.scope.clone();
-        let serving = match (function.state, function.serving) {
-            (State::Active, Some(deployment)) => Ok(Arc::new(Target {
-                function_id: function.id,
-                scope: function.scope,
-                name: function.name,
-                version: LATEST.to_owned(),
-                deployment,
-            })),
-            (State::Failed, _) => Err(NotServing::Failed(function.state_reason.unwrap_or_else(unknown_reason))),
-            (State::Pending | State::Active, _) => Err(NotServing::Pending),
-        };
-        Self { scope, serving, is_unsettled, figures, concurrency }
-    }
-
-    /// What an invoke runs.
-    pub(crate) fn target(&self) -> Result<&Arc<Target>, InvokeError> {
-        self.serving.as_ref().map_err(|why| match why {
-            NotServing::Pending => InvokeError::Pending,
-            NotServing::Failed(reason) => {
-                InvokeError::Failed { reason_code: reason.code.clone(), message: reason.message.clone() }
-            }
-        })
-    }
-
-    /// True while the store may know better at any moment.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.is_unsettled
-    }
-}
-
-fn unknown_reason() -> Reason {
-    Reason { code: "InternalError".to_owned(), message: "The function could not be created.".to_owned() }
-}
-
 /// Functions by name; the few that share a name in several accounts or regions lie side by side.
-type Shard = HashMap<String, Vec<Arc<Entry>>>;
+type Shard = HashMap<String, Vec<Arc<Known>>>;
 
 #[derive(Debug)]
 struct Map {
@@ -112,64 +54,130 @@ impl Index {
         let map =
             Arc::new(Map { admission, hasher: RandomState::new(), shards: std::array::from_fn(|_| RwLock::default()) });
         // Watching before listing: a change in between is seen twice rather than never.
-        let watch = store.metadata.watch(&Function::key_prefix(None));
+        let watch = store.metadata.watch(WATCH_PREFIX);
         map.replace(read_all(&store).await?);
         let follower = tokio::spawn(follow(Arc::clone(&map), store.clone(), watch));
         Ok(Self { map, store, follower })
     }
 
     /// A function as far as memory knows it.
-    pub(crate) fn get(&self, account: &str, region: &str, name: &str) -> Option<Arc<Entry>> {
-        let shard = self.map.read(name);
-        let same_name = shard.get(name)?;
-        same_name.iter().find(|entry| entry.scope.account == account && entry.scope.region == region).cloned()
+    pub(crate) fn get(&self, account: &str, region: &str, name: &str) -> Option<Arc<Known>> {
+        self.map.get(account, region, name)
     }
 
-    /// A function as the store knows it. Memory is left as it is: only the follower writes there, so that an
-    /// answer that was overtaken cannot stay.
-    pub(crate) async fn read_through(&self, scope: &Scope, name: &str) -> Result<Option<Arc<Entry>>, StoreError> {
-        let record: Option<Versioned<Function>> = self.store.metadata.get_json(&Function::key(scope, name)).await?;
-        Ok(record.map(|record| self.map.entry(record.value)))
+    /// A function as the store knows it, with what one qualifier needs. Memory is left as it is: only the
+    /// follower writes there, so that an answer that was overtaken cannot stay.
+    pub(crate) async fn read_through(
+        &self,
+        scope: &Scope,
+        name: &str,
+        qualifier: Option<&str>,
+        random: u64,
+    ) -> Result<Option<(Arc<Known>, Arc<Entry>)>, StoreError> {
+        let Some(latest) = self.read_version(scope, name, Version::Latest).await? else { return Ok(None) };
+        let concurrency = self.map.admission.find(scope, name, latest.reserved_concurrency);
+        let mut known = Known::new(scope, name, concurrency);
+        known.set_version(Version::Latest, Some(Entry::new(latest)));
+        let version = match Version::parse(qualifier.unwrap_or(LATEST)) {
+            Some(version) => version,
+            None => {
+                let key = Alias::key(scope, name, qualifier.unwrap_or_default());
+                let alias: Option<Versioned<Alias>> = self.store.metadata.get_json(&key).await?;
+                let Some(alias) = alias else { return Ok(None) };
+                alias.value.route(random)
+            }
+        };
+        if version != Version::Latest {
+            let Some(function) = self.read_version(scope, name, version).await? else { return Ok(None) };
+            known.set_version(version, Some(Entry::new(function)));
+        }
+        let entry = known.find(Some(&version.to_string()), || random).cloned();
+        Ok(entry.map(|entry| (Arc::new(known), entry)))
+    }
+
+    async fn read_version(&self, scope: &Scope, name: &str, version: Version) -> Result<Option<Function>, StoreError> {
+        let record = self.store.metadata.get_json(&Function::version_key(scope, name, version)).await?;
+        Ok(record.map(|record: Versioned<Function>| record.value))
     }
 }
 
+/// What one record says.
+enum Told {
+    Version(Box<Function>),
+    Alias(Alias),
+}
+
 impl Map {
-    fn entry(&self, function: Function) -> Arc<Entry> {
-        Arc::new(Entry::new(function, &self.admission))
+    fn get(&self, account: &str, region: &str, name: &str) -> Option<Arc<Known>> {
+        let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+        let same_name = shard.get(name)?;
+        same_name.iter().find(|known| known.scope.account == account && known.scope.region == region).cloned()
     }
 
     fn shard(&self, name: &str) -> &RwLock<Shard> {
+        &self.shards[self.shard_index(name)]
+    }
+
+    fn shard_index(&self, name: &str) -> usize {
         // The remainder is below the number of shards, so nothing is lost.
-        let index = usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0);
-        &self.shards[index]
+        usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0)
     }
 
-    fn read(&self, name: &str) -> RwLockReadGuard<'_, Shard> {
-        self.shard(name).read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, name: &str) -> RwLockWriteGuard<'_, Shard> {
-        self.shard(name).write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, scope: &Scope, name: &str, entry: Option<Arc<Entry>>) {
-        let mut shard = self.write(name);
-        let same_name = shard.entry(name.to_owned()).or_default();
+    /// Makes what one record says known, or that it is gone.
+    fn set(&self, place: &Place<'_>, told: Option<Told>) {
+        let Place { scope, name, what } = place;
+        let mut known = match self.get(&scope.account, &scope.region, name) {
+            Some(known) => Known::clone(&known),
+            None => Known::new(scope, name, self.admission.find(scope, name, None)),
+        };
+        self.apply(&mut known, name, what, told);
+        let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
+        let same_name = shard.entry((*name).to_owned()).or_default();
         same_name.retain(|other| other.scope != *scope);
-        same_name.extend(entry);
+        if !known.is_empty() {
+            same_name.push(Arc::new(known));
+        }
         if same_name.is_empty() {
-            shard.remove(name);
+            shard.remove(*name);
         }
     }
 
-    /// Makes these all the functions that there are.
-    fn replace(&self, functions: Vec<Function>) {
+    fn apply(&self, known: &mut Known, name: &str, what: &What<'_>, told: Option<Told>) {
+        match (what, told) {
+            (What::Version(version), Some(Told::Version(function))) => {
+                if *version == Version::Latest {
+                    known.concurrency = self.admission.reserve(&known.scope, name, function.reserved_concurrency);
+                }
+                known.set_version(*version, Some(Entry::new(*function)));
+            }
+            (What::Version(version), _) => {
+                if *version == Version::Latest {
+                    known.concurrency = self.admission.reserve(&known.scope, name, None);
+                }
+                known.set_version(*version, None);
+            }
+            (What::Alias(alias), Some(Told::Alias(record))) => known.set_alias(alias, Some(record)),
+            (What::Alias(alias), _) => known.set_alias(alias, None),
+        }
+    }
+
+    /// Makes these all the records that there are.
+    fn replace(&self, records: Vec<Record>) {
+        let mut all: HashMap<(Scope, String), Known> = HashMap::new();
+        self.admission.forget_reserves();
+        for record in records {
+            let Some(place) = Place::parse(&record.key) else { continue };
+            let Some(told) = decode(&place.what, record.clone()) else { continue };
+            let key = (place.scope.clone(), place.name.to_owned());
+            let known = all.entry(key).or_insert_with(|| {
+                Known::new(&place.scope, place.name, self.admission.find(&place.scope, place.name, None))
+            });
+            self.apply(known, place.name, &place.what, Some(told));
+        }
         let mut shards: Vec<Shard> = Vec::new();
         shards.resize_with(SHARDS, HashMap::new);
-        for function in functions {
-            let index = usize::try_from(self.hasher.hash_one(&*function.name) % SHARDS as u64).unwrap_or(0);
-            let name = function.name.clone();
-            shards[index].entry(name).or_default().push(self.entry(function));
+        for ((_, name), known) in all {
+            shards[self.shard_index(&name)].entry(name).or_default().push(Arc::new(known));
         }
         for (shard, new) in self.shards.iter().zip(shards) {
             *shard.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -193,13 +201,10 @@ async fn follow(map: Arc<Map>, store: Store, mut watch: tindra_store::Watch) {
 }
 
 async fn refresh(map: &Map, store: &Store, key: &str) {
-    let Some((scope, name)) = parse_key(key) else { return };
-    let entry = match insist(|| store.metadata.get(key)).await {
-        None => None,
-        // A record that cannot be read is left out; the invoke's own look at the store says why.
-        Some(record) => decode(record).map(|function| map.entry(function)),
-    };
-    map.set(&scope, name, entry);
+    let Some(place) = Place::parse(key) else { return };
+    // A record that cannot be read is left out; the invoke's own look at the store says why.
+    let told = insist(|| store.metadata.get(key)).await.and_then(|record| decode(&place.what, record));
+    map.set(&place, told);
 }
 
 /// Tries until the store answers; meanwhile invokes go on with what memory has.
@@ -215,30 +220,54 @@ async fn insist<T, F: Future<Output = Result<T, StoreError>>>(mut attempt: impl 
     }
 }
 
-async fn read_all(store: &Store) -> Result<Vec<Function>, StoreError> {
-    let mut functions = Vec::new();
+async fn read_all(store: &Store) -> Result<Vec<Record>, StoreError> {
+    let mut records = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = store.metadata.list(&Function::key_prefix(None), after.as_deref(), PAGE).await?;
+        let page = store.metadata.list(WATCH_PREFIX, after.as_deref(), PAGE).await?;
         let is_last = page.len() < PAGE;
         after = page.last().map(|record| record.key.clone());
-        functions.extend(page.into_iter().filter_map(decode));
+        records.extend(page);
         if is_last {
-            return Ok(functions);
+            return Ok(records);
         }
     }
 }
 
-fn decode(record: Record) -> Option<Function> {
-    Versioned::decode(record)
-        .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a function is left out"))
-        .map(|record| record.value)
-        .ok()
+fn decode(what: &What<'_>, record: Record) -> Option<Told> {
+    let told = match what {
+        What::Version(_) => Versioned::decode(record).map(|record| Told::Version(Box::new(record.value))),
+        What::Alias(_) => Versioned::decode(record).map(|record| Told::Alias(record.value)),
+    };
+    told.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a record is left out")).ok()
 }
 
-/// The scope and the name in [`Function::key`].
-fn parse_key(key: &str) -> Option<(Scope, &str)> {
-    let mut parts = key.strip_prefix(&Function::key_prefix(None))?.splitn(3, '/');
-    let (account, region, name) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((Scope { account: account.to_owned(), region: region.to_owned() }, name))
+/// What a key stands for.
+struct Place<'a> {
+    scope: Scope,
+    name: &'a str,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Version(Version),
+    Alias(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// Reads the keys that [`Function::version_key`] and [`Alias::key`] write.
+    fn parse(key: &'a str) -> Option<Self> {
+        let (rest, is_alias) = match key.strip_prefix(ALIAS_PREFIX) {
+            Some(rest) => (rest, true),
+            None => (key.strip_prefix(LATEST_PREFIX).or_else(|| key.strip_prefix(VERSION_PREFIX))?, false),
+        };
+        let mut parts = rest.splitn(4, '/');
+        let (account, region, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let what = match parts.next() {
+            Some(alias) if is_alias => What::Alias(alias),
+            Some(number) => What::Version(Version::Published(number.parse().ok()?)),
+            None => What::Version(Version::Latest),
+        };
+        Some(Self { scope: Scope { account: account.to_owned(), region: region.to_owned() }, name, what })
+    }
 }

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod figures;
 mod index;
+mod known;
 mod request;
 mod trace;
 
@@ -32,7 +33,8 @@ pub use request::{InvokeRequest, InvokeResponse, Mode};
 use admission::{Admission, Permit};
 use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
 use event::Event;
-use index::{Entry, Index};
+use index::Index;
+use known::{Entry, Known};
 
 /// What can be set.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +72,18 @@ struct Shared<E> {
 /// A function that a request names, before it is known whether the caller may invoke it.
 struct Resolved<'a> {
     reference: FunctionReference<'a>,
-    entry: Option<Arc<Entry>>,
+    found: Option<Found>,
+}
+
+/// The version of a function that an invoke is for.
+struct Found {
+    known: Arc<Known>,
+    entry: Arc<Entry>,
 }
 
 /// An invoke that was let in.
 struct Admitted {
-    entry: Arc<Entry>,
+    known: Arc<Known>,
     target: Arc<Target>,
     permit: Permit,
     invocation: Invocation,
@@ -106,12 +114,12 @@ impl<E: Environments> Invoker<E> {
     /// that the function answers with is not one of them.
     pub async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         let resolved = self.shared.resolve(&request).await?;
-        let entry = authorise(&request, resolved)?;
-        let (target, event) = check_limits(&request, &entry)?;
+        let found = authorise(&request, resolved)?;
+        let (target, event) = check_limits(&request, &found.entry)?;
         if request.mode == Mode::DryRun {
             return Ok(InvokeResponse::DryRun);
         }
-        let admitted = self.shared.admit(request, entry, target, event)?;
+        let admitted = self.shared.admit(request, found.known, target, event)?;
         self.run(admitted).await
     }
 
@@ -136,14 +144,14 @@ impl<E: Environments> Invoker<E> {
             function = admitted.invocation.invoked_arn
         );
         let task = async move {
-            let Admitted { entry, target, permit, invocation } = admitted;
+            let Admitted { known, target, permit, invocation } = admitted;
             let started = shared.clock.monotonic();
             let finished = match shared.acquire(&target).await {
                 Ok(lease) => shared.deliver(lease, invocation).await,
                 Err(error) => Err(error),
             };
             let took = shared.clock.monotonic().saturating_sub(started);
-            settle(&entry, &target, permit, finished, took)
+            settle(&known, &target, permit, finished, took)
         };
         match tokio::spawn(task.instrument(span)).await {
             Ok(result) => result,
@@ -162,17 +170,22 @@ impl<E: Environments> Shared<E> {
         reference.check_region(&request.scope)?;
         let account = reference.account.unwrap_or(&request.scope.account);
         let known = self.index.get(account, &request.scope.region, reference.name);
-        if known.as_ref().is_some_and(|entry| !entry.is_unsettled()) {
-            return Ok(Resolved { reference, entry: known });
+        let found = known.and_then(|known| {
+            let entry = known.find(reference.qualifier, random)?;
+            Some(Found { entry: Arc::clone(entry), known })
+        });
+        if found.as_ref().is_some_and(|found| !found.entry.is_unsettled()) {
+            return Ok(Resolved { reference, found });
         }
         let owner = Scope { account: account.to_owned(), region: request.scope.region.clone() };
-        let entry = match (self.index.read_through(&owner, reference.name).await, known) {
-            (Ok(entry), _) => entry,
+        let read = self.index.read_through(&owner, reference.name, reference.qualifier, random()).await;
+        let found = match (read, found) {
+            (Ok(read), _) => read.map(|(known, entry)| Found { known, entry }),
             // The old deployment serves during an update, and also while the store is away.
-            (Err(_), Some(known)) if known.target().is_ok() => Some(known),
+            (Err(_), Some(found)) if found.entry.target().is_ok() => Some(found),
             (Err(error), _) => return Err(InvokeError::internal("look the function up", error)),
         };
-        Ok(Resolved { reference, entry })
+        Ok(Resolved { reference, found })
     }
 
     /// Counts the invoke in, and makes what the function will see.
@@ -180,11 +193,11 @@ impl<E: Environments> Shared<E> {
     fn admit(
         &self,
         request: InvokeRequest,
-        entry: Arc<Entry>,
+        known: Arc<Known>,
         target: Arc<Target>,
         event: Event,
     ) -> Result<Admitted, InvokeError> {
-        let permit = entry.concurrency.admit().inspect_err(|_| entry.figures.throttled())?;
+        let permit = known.concurrency.admit().inspect_err(|_| known.figures.throttled())?;
         let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
         let invocation = Invocation {
             invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),
@@ -194,7 +207,7 @@ impl<E: Environments> Shared<E> {
             client_context: event.client_context,
             wants_log_tail: request.log_tail,
         };
-        Ok(Admitted { entry, target, permit, invocation })
+        Ok(Admitted { known, target, permit, invocation })
     }
 
     /// Takes an environment of the target, a ready one or a new one.
@@ -210,15 +223,19 @@ impl<E: Environments> Shared<E> {
     }
 }
 
+/// For an alias with two versions.
+fn random() -> u64 {
+    Uuid::new_v4().as_u64_pair().0
+}
+
 /// Refuses what the caller may not invoke, a function of another account among it, whether it exists or not.
 #[tracing::instrument(level = "debug", skip_all)]
-fn authorise(request: &InvokeRequest, resolved: Resolved<'_>) -> Result<Arc<Entry>, InvokeError> {
-    let Resolved { reference, entry } = resolved;
+fn authorise(request: &InvokeRequest, resolved: Resolved<'_>) -> Result<Found, InvokeError> {
+    let Resolved { reference, found } = resolved;
     reference.check_account(&request.scope)?;
-    match entry {
-        Some(entry) if reference.is_latest() => Ok(entry),
-        _ => Err(NameError::NotFound { arn: name::arn(&request.scope, reference.name, reference.qualifier) }.into()),
-    }
+    found.ok_or_else(|| {
+        NameError::NotFound { arn: name::arn(&request.scope, reference.name, reference.qualifier) }.into()
+    })
 }
 
 /// Refuses a function that cannot be run now, and an event that is too large or not JSON.
@@ -231,7 +248,7 @@ fn check_limits(request: &InvokeRequest, entry: &Entry) -> Result<(Arc<Target>, 
 /// Records how the invoke ended and gives its place back.
 #[tracing::instrument(level = "debug", skip_all)]
 fn settle(
-    entry: &Entry,
+    known: &Known,
     target: &Target,
     permit: Permit,
     finished: Result<Finished, AcquireError>,
@@ -240,15 +257,15 @@ fn settle(
     drop(permit);
     match finished {
         Ok(finished) => {
-            entry.figures.ended(matches!(finished.outcome, Outcome::FunctionError(_)), took);
-            Ok(InvokeResponse::Completed { finished, executed_version: target.version.clone() })
+            known.figures.ended(matches!(finished.outcome, Outcome::FunctionError(_)), took);
+            Ok(InvokeResponse::Completed { finished, executed_version: target.version.to_string() })
         }
         Err(AcquireError::NoCapacity { reason }) => {
-            entry.figures.throttled();
+            known.figures.throttled();
             Err(InvokeError::NoCapacity { reason })
         }
         Err(AcquireError::Start { source }) => {
-            entry.figures.ended(true, took);
+            known.figures.ended(true, took);
             Err(InvokeError::internal("start the execution environment", source))
         }
     }

@@ -19,7 +19,7 @@ async fn the_event_reaches_the_function_and_its_answer_the_caller() {
     let InvokeResponse::Completed { finished, .. } = fixture.invoker.invoke(asked).await.unwrap() else { panic!() };
     assert_eq!(finished.log_tail, Some(Bytes::from_static(b"END\n")));
     let (target, invocation) = fixture.environments.delivered().remove(0);
-    assert_eq!((target.name.as_str(), target.version.as_str()), ("thing", "$LATEST"));
+    assert_eq!((target.name.as_str(), target.version), ("thing", tindra_core::function::Version::Latest));
     assert_eq!(invocation.payload, Bytes::from_static(br#"{"a":1}"#));
     assert_eq!(invocation.invoked_arn, "arn:aws:lambda:eu-west-1:123456789012:function:thing:$LATEST");
     assert_eq!(invocation.request_id, "8f5d6c1a-0000-4000-8000-000000000000");

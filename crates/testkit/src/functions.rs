@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use tindra_core::function::{
-    Architecture, Code, Configuration, Deployment, Function, LogFormat, Logging, Reason, Scope, State, UpdateStatus,
+    Architecture, Code, Configuration, Deployment, Function, LogFormat, Logging, Reason, RecursiveLoop, RuntimeUpdate,
+    Scope, State, UpdateStatus, Version,
 };
 use tindra_core::limits;
 use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store, StoreError};
@@ -34,6 +35,9 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
             system_level: None,
             group: format!("/aws/lambda/{name}"),
         },
+        layers: Vec::new(),
+        network: None,
+        dead_letter_target_arn: None,
     };
     let code = Code { sha256: "0".repeat(64), size_bytes: 1 };
     let deployment = Deployment { generation: Uuid::new_v4(), code, configuration };
@@ -41,6 +45,7 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         id: Uuid::new_v4(),
         scope: scope.clone(),
         name: name.to_owned(),
+        version: Version::Latest,
         revision_id: Uuid::new_v4(),
         last_modified_ms: 0,
         state: State::Active,
@@ -50,12 +55,17 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         desired: deployment.clone(),
         serving: Some(deployment),
         tags: BTreeMap::new(),
+        reserved_concurrency: None,
+        recursive_loop: RecursiveLoop::default(),
+        code_signing_config_arn: None,
+        published_from: None,
+        runtime_update: RuntimeUpdate::default(),
     }
 }
 
 /// Writes a function as a control plane would, whatever was there before.
 pub async fn put_function(store: &Store, function: &Function) {
-    let key = Function::key(&function.scope, &function.name);
+    let key = function.record_key();
     let batch = Batch::default().put_json(key, Precondition::None, function).expect("a function is JSON");
     store.metadata.commit(batch).await.expect("the store takes the function");
 }

@@ -109,7 +109,7 @@ impl Environment {
         let name = LogStreamName {
             scope: target.scope.clone(),
             group: configuration.logging.group.clone(),
-            stream: stream_name(machine.clock.unix_ms(), &target.version),
+            stream: stream_name(machine.clock.unix_ms(), target.version),
         };
         let identity = Arc::new(identity::identity(target));
         let variables = variables::variables(target, &pack, &identity, &name);
@@ -153,7 +153,7 @@ impl Environment {
     fn subject(&self) -> Subject<'_> {
         Subject {
             function_name: &self.target.name,
-            function_version: &self.target.version,
+            function_version: self.target.version,
             runtime_version: &self.pack.version,
             runtime_version_arn: &self.runtime_version_arn,
         }

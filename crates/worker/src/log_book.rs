@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tindra_core::clock::{Clock, UnixMs};
-use tindra_core::function::{LogFormat, Logging, Scope};
+use tindra_core::function::{LogFormat, Logging, Scope, Version};
 use tindra_core::limits::LOG_TAIL_BYTES_MAX;
 use tindra_core::report::{Level, Line};
 
@@ -146,7 +146,7 @@ fn iso_8601(time_ms: UnixMs) -> String {
 }
 
 /// `YYYY/MM/DD/[VERSION]32HEX` for an environment that starts now.
-pub(crate) fn stream_name(now_ms: UnixMs, version: &str) -> String {
+pub(crate) fn stream_name(now_ms: UnixMs, version: Version) -> String {
     let time = i64::try_from(now_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let date = time.unwrap_or_default().strftime("%Y/%m/%d");
     format!("{date}/[{version}]{}", uuid::Uuid::new_v4().simple())

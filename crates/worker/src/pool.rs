@@ -116,7 +116,7 @@ impl Pool {
             return Arc::clone(generation);
         }
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        let key = || Function::key(&target.scope, &target.name);
+        let key = || Function::version_key(&target.scope, &target.name, target.version);
         Arc::clone(generations.entry(id).or_insert_with(|| Arc::new(Generation::new(id, key()))))
     }
 

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tindra_core::function::{Architecture, Code, Deployment, Function, Reason};
+use tindra_core::function::{Architecture, Code, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX};
 use tindra_core::runtime::Runtime;
 use tindra_store::{Batch, Precondition, Record, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -65,7 +65,7 @@ struct Shared {
 async fn run(shared: Arc<Shared>) {
     // Aborting this task drops the set, and that aborts the preparations in it.
     let mut tasks = JoinSet::new();
-    let mut watch = shared.store.metadata.watch(&Function::key_prefix(None));
+    let mut watch = shared.store.metadata.watch(WATCH_PREFIX);
     loop {
         // Watching before listing: a change in between is seen twice rather than never.
         while let Err(error) = prepare_all(&shared, &mut tasks).await {
@@ -90,18 +90,19 @@ async fn run(shared: Arc<Shared>) {
 /// Lists every function, prepares the unsettled ones, and tells the code cache what is needed.
 async fn prepare_all(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
     let mut needed = HashSet::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = shared.store.metadata.list(&Function::key_prefix(None), after.as_deref(), PAGE).await?;
-        for record in &page {
-            let Some(function) = parse(record) else { continue };
-            needed.insert(function.desired.code.sha256.clone());
-            needed.extend(function.serving.as_ref().map(|serving| serving.code.sha256.clone()));
-            prepare_function(shared, tasks, function);
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
-            _ => break,
+    for prefix in RECORD_PREFIXES {
+        let mut after: Option<String> = None;
+        loop {
+            let page = shared.store.metadata.list(prefix, after.as_deref(), PAGE).await?;
+            for record in &page {
+                let Some(function) = parse(record) else { continue };
+                needed.extend(function.blobs().map(str::to_owned));
+                prepare_function(shared, tasks, function);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+                _ => break,
+            }
         }
     }
     shared.code.sweep(needed).await;
@@ -109,6 +110,9 @@ async fn prepare_all(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) -> Result<()
 }
 
 async fn prepare_key(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, key: &str) {
+    if !RECORD_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+        return;
+    }
     loop {
         match shared.store.metadata.get(key).await {
             Ok(record) => {
@@ -149,7 +153,7 @@ async fn prepare(shared: &Shared, function: &Function) {
     if let Err(reason) = &outcome {
         tracing::warn!(function = function.arn(), code = reason.code, reason = reason.message, "a deployment failed");
     }
-    let key = Function::key(&function.scope, &function.name);
+    let key = function.record_key();
     while let Err(error) = settle(&shared.store, &key, function, outcome.clone()).await {
         if !matches!(error, StoreError::Conflict { .. }) {
             tracing::warn!(key, %error, "a deployment could not be settled; trying again");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::clock::Clock;
-use tindra_core::function::Function;
+use tindra_core::function::WATCH_PREFIX;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
 use tindra_store::Store;
@@ -110,7 +110,7 @@ impl Worker {
         };
         let pool = Arc::new(Pool::new(Arc::new(machine), options.environments_max, options.idle_timeout));
         let mut tasks = JoinSet::new();
-        let watch = store.metadata.watch(&Function::key_prefix(None));
+        let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
         tasks.spawn(pool::tend(Arc::clone(&pool)));
         let preparation = Preparation::start(store, Arc::clone(&packs), code);

@@ -11,7 +11,7 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
         Line::InitStart(subject) => ("platform.initStart", init_start(subject)),
         Line::InitReport { duration, phase, status } => ("platform.initReport", init_report(*duration, *phase, status)),
         Line::Start { request_id, version } => {
-            ("platform.start", json!({ "requestId": request_id, "version": version }))
+            ("platform.start", json!({ "requestId": request_id, "version": version.to_string() }))
         }
         Line::End { request_id, duration, status } => {
             let mut record = with_status(json!({ "requestId": request_id }), status);
@@ -30,7 +30,7 @@ fn init_start(subject: &Subject<'_>) -> Value {
         "runtimeVersion": subject.runtime_version,
         "runtimeVersionArn": subject.runtime_version_arn,
         "functionName": subject.function_name,
-        "functionVersion": subject.function_version,
+        "functionVersion": subject.function_version.to_string(),
     })
 }
 

@@ -50,7 +50,7 @@ fn reports_are_those_of_lambda() {
 fn the_other_lines_are_those_of_lambda() {
     let subject = Subject {
         function_name: "hello",
-        function_version: "$LATEST",
+        function_version: Version::Latest,
         runtime_version: "python:3.13.v21",
         runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:00",
     };
@@ -59,7 +59,7 @@ fn the_other_lines_are_those_of_lambda() {
         "INIT_START Runtime Version: python:3.13.v21\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:00"
     );
     assert_eq!(
-        text(&Line::Start { request_id: ID, version: "$LATEST" }),
+        text(&Line::Start { request_id: ID, version: Version::Latest }),
         format!("START RequestId: {ID} Version: $LATEST")
     );
     let end = Line::End { request_id: ID, duration: Duration::ZERO, status: &Status::Success };

@@ -142,7 +142,7 @@ impl Environment {
 
     fn start_line(&self, course: &Course, is_started: &mut bool) {
         if !std::mem::replace(is_started, true) {
-            self.book.platform(&Line::Start { request_id: &course.request_id, version: &self.target.version });
+            self.book.platform(&Line::Start { request_id: &course.request_id, version: self.target.version });
         }
     }
 

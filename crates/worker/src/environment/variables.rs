@@ -50,7 +50,7 @@ fn platform(target: &Target, pack: &Pack) -> Vec<(&'static str, String)> {
         ("AWS_REGION", target.scope.region.clone()),
         ("AWS_DEFAULT_REGION", target.scope.region.clone()),
         ("AWS_LAMBDA_FUNCTION_NAME", target.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", target.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", target.version.to_string()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_mb.to_string()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", network::RUNTIME_API.to_string()),

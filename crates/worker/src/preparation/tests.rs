@@ -1,12 +1,11 @@
 //! Preparation over a real store: what becomes of unsettled functions.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use tindra_core::clock::SystemClock;
-use tindra_core::function::{Configuration, LogFormat, Logging, Scope, State, UpdateStatus};
+use tindra_core::function::{Scope, State, UpdateStatus};
 use tindra_store::StoreOptions;
 
 use super::*;
@@ -36,41 +35,13 @@ impl World {
 
     async fn create(&self, name: &str, runtime: &str, zip: &Bytes) -> Function {
         let sha256 = self.store.blobs.put(zip.clone()).await.expect("stored");
-        let configuration = Configuration {
-            runtime: runtime.to_owned(),
-            handler: "app.handler".to_owned(),
-            role: "arn:aws:iam::000000000000:role/r".to_owned(),
-            description: String::new(),
-            timeout_s: 3,
-            memory_mb: 128,
-            ephemeral_storage_mb: 512,
-            environment: BTreeMap::new(),
-            architecture: Architecture::host(),
-            logging: Logging {
-                format: LogFormat::Text,
-                application_level: None,
-                system_level: None,
-                group: "g".to_owned(),
-            },
-        };
-        let function = Function {
-            id: Uuid::new_v4(),
-            scope: Scope { account: "000000000000".to_owned(), region: "us-east-1".to_owned() },
-            name: name.to_owned(),
-            revision_id: Uuid::new_v4(),
-            last_modified_ms: 0,
-            state: State::Pending,
-            state_reason: None,
-            update_status: UpdateStatus::InProgress,
-            update_reason: None,
-            desired: Deployment {
-                generation: Uuid::new_v4(),
-                code: Code { sha256, size_bytes: zip.len() as u64 },
-                configuration,
-            },
-            serving: None,
-            tags: BTreeMap::new(),
-        };
+        let scope = Scope { account: "000000000000".to_owned(), region: "us-east-1".to_owned() };
+        let mut function = tindra_testkit::active_function(&scope, name);
+        function.state = State::Pending;
+        function.update_status = UpdateStatus::InProgress;
+        function.serving = None;
+        function.desired.code = Code { sha256, size_bytes: zip.len() as u64 };
+        function.desired.configuration.runtime = runtime.to_owned();
         let key = Function::key(&function.scope, name);
         let value = serde_json::to_vec(&function).expect("JSON");
         let batch = Batch::default().put(key, Precondition::Absent, value);

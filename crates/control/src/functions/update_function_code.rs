@@ -21,6 +21,7 @@ impl Control {
         let architectures = request.architectures.as_deref();
         let architecture = architectures.map(|given| check_architectures(Some(given))).transpose()?;
         let revision_id = request.revision_id.as_deref();
+        let publish = request.publish == Some(true);
         // Said before fifty megabytes are looked at; it is checked again when the change is made.
         let now = self.find(&caller.scope, &name).await?.value;
         check_changeable(&now, revision_id)?;
@@ -39,11 +40,12 @@ impl Control {
         }
         let upload = self.packages.upload(&self.store, zip).await?;
         let function = self
-            .change(&caller.scope, &name, revision_id, |function| {
+            .change(&caller.scope, &name, revision_id, publish, |function| {
                 edit(function, upload.code.clone());
                 Ok(())
             })
             .await?;
-        reply(self.configuration(&function, View::default()))
+        let number = function.version.to_string();
+        reply(self.configuration(&function, View { qualifier: publish.then_some(&number), ..View::default() }))
     }
 }

@@ -4,11 +4,11 @@ use serde_json::Value;
 use tindra_core::name::FunctionName;
 use tindra_model::Reply;
 use tindra_model::lambda::functions::{
-    FunctionCodeLocation, GetFunctionConfigurationRequest, GetFunctionRequest, GetFunctionResponse,
+    Concurrency, FunctionCodeLocation, GetFunctionConfigurationRequest, GetFunctionRequest, GetFunctionResponse,
 };
 
 use crate::error::ControlError;
-use crate::shape::View;
+use crate::shape::{View, small};
 use crate::{Caller, Control, read, reply};
 
 impl Control {
@@ -26,6 +26,9 @@ impl Control {
                 ..FunctionCodeLocation::default()
             }),
             tags: Some(function.tags).filter(|tags| !tags.is_empty()),
+            concurrency: function
+                .reserved_concurrency
+                .map(|reserve| Concurrency { reserved_concurrent_executions: Some(small(reserve)) }),
             ..GetFunctionResponse::default()
         })
     }

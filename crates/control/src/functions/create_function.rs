@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tindra_core::function::{Deployment, Function, State, UpdateStatus};
+use tindra_core::function::{Deployment, Function, RecursiveLoop, RuntimeUpdate, State, UpdateStatus, Version};
 use tindra_core::name::FunctionName;
 use tindra_model::Reply;
 use tindra_model::lambda::functions::CreateFunctionRequest;
@@ -14,6 +14,7 @@ use crate::change::creating;
 use crate::error::ControlError;
 use crate::settings::{self, Settings};
 use crate::shape::View;
+use crate::versions::Numbered;
 use crate::{Caller, Control, read_large, reply, unsupported};
 
 /// Tags of one function (AWS).
@@ -25,6 +26,7 @@ impl Control {
         let mut request: CreateFunctionRequest = read_large(input).await?;
         let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?.name;
         let architecture = settings::check_architectures(request.architectures.as_deref())?;
+        let publish = request.publish == Some(true);
         let (zip_file, tags) = (request.code.zip_file.take(), request.tags.take().unwrap_or_default());
         let configuration = Settings::from(request).create(&name, architecture)?;
         check_tags(&tags)?;
@@ -38,6 +40,7 @@ impl Control {
             id: Uuid::new_v4(),
             scope: caller.scope.clone(),
             name,
+            version: Version::Latest,
             revision_id: Uuid::new_v4(),
             last_modified_ms: self.clock.unix_ms(),
             state: State::Pending,
@@ -47,12 +50,30 @@ impl Control {
             desired: Deployment { generation: Uuid::new_v4(), code: upload.code.clone(), configuration },
             serving: None,
             tags,
+            reserved_concurrency: None,
+            recursive_loop: RecursiveLoop::default(),
+            code_signing_config_arn: None,
+            published_from: None,
+            runtime_update: RuntimeUpdate::default(),
         };
-        let batch = Batch::default().put_json(key, Precondition::Absent, &function)?;
-        match self.store.metadata.commit(batch).await {
-            Ok(_) => reply(self.configuration(&function, View { is_new: true, ..View::default() })),
-            Err(StoreError::Conflict { .. }) => Err(ControlError::AlreadyExists { name: function.name }),
-            Err(error) => Err(error.into()),
+        loop {
+            let batch = Batch::default().put_json(key.clone(), Precondition::Absent, &function)?;
+            let (answer, batch) = match publish {
+                true => {
+                    let Numbered { version, batch, .. } = self.number(&function, None, batch).await?;
+                    (version, batch)
+                }
+                false => (function.clone(), batch),
+            };
+            match self.store.metadata.commit(batch).await {
+                Ok(_) => return reply(self.configuration(&answer, View { is_new: true, ..View::default() })),
+                Err(StoreError::Conflict { key: lost }) if lost == key => {
+                    return Err(ControlError::AlreadyExists { name: function.name });
+                }
+                // The number was given to a namesake that has gone meanwhile.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }

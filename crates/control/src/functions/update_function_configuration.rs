@@ -22,7 +22,7 @@ impl Control {
         let revision_id = request.revision_id.take();
         let settings = Settings::from(request);
         let function = self
-            .change(&caller.scope, &name, revision_id.as_deref(), |function| {
+            .change(&caller.scope, &name, revision_id.as_deref(), false, |function| {
                 settings.clone().merge(&mut function.desired.configuration)
             })
             .await?;
