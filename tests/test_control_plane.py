@@ -10,17 +10,11 @@ import botocore.exceptions
 import pytest
 
 from support import packages
+from support.errors import error_of
 from support.server import ROLE, Function
 
 HELLO = packages.python("def handler(event, context):\n    return {'version': 1}\n")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def error_of(call, **members):
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(**members)
-    response = caught.value.response
-    return response["Error"]["Code"], response["Error"]["Message"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def test_create_answers_pending_then_becomes_active(server, deploy):

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tindra_core::alias::{ALIAS_PREFIX, Alias};
 use tindra_core::function::{Function, LATEST_PREFIX, Scope, VERSION_PREFIX, Version, WATCH_PREFIX};
 use tindra_core::name::LATEST;
-use tindra_store::{JsonRecords as _, Record, Store, StoreError, Versioned};
+use tindra_store::{JsonRecords as _, Progress, Record, Store, StoreError, Versioned};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
@@ -39,6 +39,7 @@ struct Map {
 pub(crate) struct Index {
     map: Arc<Map>,
     store: Store,
+    progress: Progress,
     follower: JoinHandle<()>,
 }
 
@@ -56,13 +57,19 @@ impl Index {
         // Watching before listing: a change in between is seen twice rather than never.
         let watch = store.metadata.watch(WATCH_PREFIX);
         map.replace(read_all(&store).await?);
+        let progress = watch.progress();
         let follower = tokio::spawn(follow(Arc::clone(&map), store.clone(), watch));
-        Ok(Self { map, store, follower })
+        Ok(Self { map, store, progress, follower })
     }
 
     /// A function as far as memory knows it.
     pub(crate) fn get(&self, account: &str, region: &str, name: &str) -> Option<Arc<Known>> {
         self.map.get(account, region, name)
+    }
+
+    /// True while the store may know better than memory, for a moment after a change.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.progress.is_behind()
     }
 
     /// A function as the store knows it, with what one qualifier needs. Memory is left as it is: only the

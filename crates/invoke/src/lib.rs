@@ -162,8 +162,8 @@ impl<E: Environments> Invoker<E> {
 
 impl<E: Environments> Shared<E> {
     /// Finds the function that the request names. Memory answers, unless it has no such function or one that
-    /// is being changed: then the store is asked once, so that nobody who has seen a function become active
-    /// meets it missing or old.
+    /// is being changed, or has not yet taken in every change that somebody was told of: then the store is
+    /// asked once, so that nobody who has seen a change meets what was before it.
     #[tracing::instrument(level = "debug", skip_all)]
     async fn resolve<'a>(&self, request: &'a InvokeRequest) -> Result<Resolved<'a>, InvokeError> {
         let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
@@ -174,7 +174,7 @@ impl<E: Environments> Shared<E> {
             let entry = known.find(reference.qualifier, random)?;
             Some(Found { entry: Arc::clone(entry), known })
         });
-        if found.as_ref().is_some_and(|found| !found.entry.is_unsettled()) {
+        if found.as_ref().is_some_and(|found| !found.entry.is_unsettled()) && !self.index.is_behind() {
             return Ok(Resolved { reference, found });
         }
         let owner = Scope { account: account.to_owned(), region: request.scope.region.clone() };

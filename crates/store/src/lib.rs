@@ -18,12 +18,14 @@ mod logs;
 mod metadata;
 mod open;
 mod sqlite;
+mod watch;
 
 pub use blobs::{BlobId, Blobs};
 pub use json::{JsonBatch, JsonRecords, Versioned};
 pub use logs::{LogEvent, LogGroup, LogPosition, LogRead, LogStream, Logs};
-pub use metadata::{Batch, Change, Metadata, Precondition, Record, Watch};
+pub use metadata::{Batch, Change, Metadata, Precondition, Record};
 pub use open::{Durability, LogBounds, StoreOptions};
+pub use watch::{Progress, Watch};
 
 use std::sync::Arc;
 

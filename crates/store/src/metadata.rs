@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{BoxFuture, StoreError};
+use crate::{BoxFuture, StoreError, Watch};
 
 /// A record with the revision it was read at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,33 +57,6 @@ impl Batch {
     pub fn delete(mut self, key: impl Into<String>, precondition: Precondition) -> Self {
         self.changes.push(Change { key: key.into(), precondition, value: None });
         self
-    }
-}
-
-/// Tells which keys changed. Level-triggered: after a lag it says so, and the watcher lists again.
-#[derive(Debug)]
-pub struct Watch {
-    pub(crate) prefix: String,
-    pub(crate) receiver: tokio::sync::broadcast::Receiver<std::sync::Arc<[String]>>,
-}
-
-impl Watch {
-    /// The next changed keys under the prefix. `None` means "anything may have changed: list again" (the
-    /// watcher was too slow); an empty vector means that the store has closed.
-    pub async fn changed(&mut self) -> Option<Vec<String>> {
-        use tokio::sync::broadcast::error::RecvError;
-        loop {
-            match self.receiver.recv().await {
-                Ok(keys) => {
-                    let keys: Vec<String> = keys.iter().filter(|key| key.starts_with(&self.prefix)).cloned().collect();
-                    if !keys.is_empty() {
-                        return Some(keys);
-                    }
-                }
-                Err(RecvError::Lagged(_)) => return None,
-                Err(RecvError::Closed) => return Some(Vec::new()),
-            }
-        }
     }
 }
 

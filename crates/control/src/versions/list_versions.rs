@@ -11,6 +11,9 @@ use crate::paging::{page_limit, write_marker};
 use crate::shape::View;
 use crate::{Caller, Control, read, reply};
 
+/// What stands in a marker for "after `$LATEST`": it sorts before every number.
+const BEFORE_NUMBERS: &str = "-";
+
 impl Control {
     pub(crate) async fn list_versions(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
         let request: ListVersionsByFunctionRequest = read(input)?;
@@ -25,12 +28,11 @@ impl Control {
         }
         let room = limit - versions.len();
         let page = match room {
-            // Everything is behind a marker that no number is before.
             0 => {
                 let has_more = !self.page::<Function>(&prefix, None, Some(1)).await?.items.is_empty();
                 return reply(ListVersionsByFunctionResponse {
                     versions: Some(versions),
-                    next_marker: has_more.then(|| write_marker("")),
+                    next_marker: has_more.then(|| write_marker(BEFORE_NUMBERS)),
                 });
             }
             room => {

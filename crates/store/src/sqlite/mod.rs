@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::directory_lock::DirectoryLock;
 use crate::failure::Failure;
 use crate::open::Durability;
+use crate::watch::Watchers;
 use crate::{Batch, BoxFuture, Metadata, Record, StoreError, Watch};
 use readers::Readers;
 use writer::{Request, Writer};
@@ -24,15 +25,13 @@ use writer::{Request, Writer};
 const FILE_NAME: &str = "metadata.sqlite";
 /// Commits that wait for the writer; beyond it, committers wait to queue.
 const REQUESTS_MAX: usize = 1_024;
-/// Commits that a watcher may lag behind before it is told to list again.
-const WATCH_LAG_MAX: usize = 1_024;
 
 /// [`Metadata`] over one SQLite database in WAL mode.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
-    watchers: broadcast::Sender<Arc<[String]>>,
+    watchers: Watchers,
     readers: Arc<Readers>,
     failure: Failure,
     lock: Arc<DirectoryLock>,
@@ -52,7 +51,7 @@ impl Sqlite {
                 .map_err(|error| StoreError::storage(format!("make {} durable", path.display()), error))?;
         }
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
-        let watchers = broadcast::Sender::new(WATCH_LAG_MAX);
+        let watchers = Watchers::new();
         let writer = Writer::new(connection, queue, watchers.clone(), failure.clone())
             .and_then(|writer| {
                 std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run()).map_err(Into::into)
@@ -95,7 +94,7 @@ impl Metadata for Sqlite {
     }
 
     fn watch(&self, prefix: &str) -> Watch {
-        Watch { prefix: prefix.to_owned(), receiver: self.watchers.subscribe() }
+        self.watchers.watch(prefix)
     }
 
     fn failed(&self) -> BoxFuture<'_, String> {

@@ -20,7 +20,7 @@ fn queued(
         requests.try_send(Request { batch, reply }).unwrap();
         outcomes.push(outcome);
     }
-    let writer = Writer::new(connection, queue, broadcast::Sender::new(8), writer_failure.clone()).unwrap();
+    let writer = Writer::new(connection, queue, Watchers::new(), writer_failure.clone()).unwrap();
     (writer, outcomes)
 }
 

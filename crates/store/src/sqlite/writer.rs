@@ -3,13 +3,12 @@
 //! A lone commit is not made to wait for company. While its fsync runs (about 4 ms on the disks that we
 //! measured) others queue up, and all of them, up to [`GROUP_MAX`], are the next transaction: one fsync.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Savepoint, TransactionBehavior, ffi, params};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::checksum;
 use crate::failure::Failure;
+use crate::watch::Watchers;
 use crate::{Batch, Change, Precondition, StoreError};
 
 /// Batches of one transaction, so that the first of them does not wait for long.
@@ -40,7 +39,7 @@ impl From<rusqlite::Error> for Refusal {
 pub(super) struct Writer {
     connection: Connection,
     queue: mpsc::Receiver<Request>,
-    watchers: broadcast::Sender<Arc<[String]>>,
+    watchers: Watchers,
     failure: Failure,
     revision: u64,
 }
@@ -49,7 +48,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         queue: mpsc::Receiver<Request>,
-        watchers: broadcast::Sender<Arc<[String]>>,
+        watchers: Watchers,
         failure: Failure,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let revision: i64 = connection.query_row("SELECT revision FROM counter", [], |row| row.get(0))?;
@@ -131,11 +130,7 @@ impl Writer {
     }
 
     fn announce(&self, batch: &Batch) {
-        if self.watchers.receiver_count() > 0 && !batch.changes.is_empty() {
-            let keys = batch.changes.iter().map(|change| change.key.clone()).collect();
-            // Nobody listening any more is fine.
-            drop(self.watchers.send(keys));
-        }
+        self.watchers.announce(batch.changes.iter().map(|change| change.key.clone()).collect());
     }
 }
 
