@@ -1,5 +1,7 @@
-//! Reserved concurrency: a function's own share of the account's concurrency, its cap and its guarantee.
+//! Reserved concurrency, a function's own share of the account's, and provisioned concurrency, environments that
+//! are ready beforehand.
 
+mod provisioned;
 mod reserved;
 mod reserves;
 

@@ -117,6 +117,10 @@ impl Control {
             "PutFunctionConcurrency" => self.put_function_concurrency(caller, input).await,
             "GetFunctionConcurrency" => self.get_function_concurrency(caller, input).await,
             "DeleteFunctionConcurrency" => self.delete_function_concurrency(caller, input).await,
+            "PutProvisionedConcurrencyConfig" => self.put_provisioned_concurrency(caller, input).await,
+            "GetProvisionedConcurrencyConfig" => self.get_provisioned_concurrency(caller, input).await,
+            "ListProvisionedConcurrencyConfigs" => self.list_provisioned_concurrency(caller, input).await,
+            "DeleteProvisionedConcurrencyConfig" => self.delete_provisioned_concurrency(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }

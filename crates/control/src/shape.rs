@@ -138,7 +138,7 @@ fn reason_code(reason: &Reason) -> String {
 }
 
 /// `2026-01-31T12:00:00.123+0000`
-fn last_modified(unix_ms: UnixMs) -> String {
+pub(crate) fn last_modified(unix_ms: UnixMs) -> String {
     let timestamp = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string()
 }

@@ -11,5 +11,6 @@ pub mod cpu;
 pub mod function;
 pub mod limits;
 pub mod name;
+pub mod provisioned;
 pub mod report;
 pub mod runtime;

@@ -50,6 +50,8 @@ pub const PROCESSES_MAX: u64 = 1_024;
 
 /// The init phase of an on-demand environment (AWS).
 pub const INIT_TIMEOUT_MS: u64 = 10_000;
+/// Time for the init phase of an environment that provisioned concurrency keeps ready (AWS).
+pub const PROVISIONED_INIT_TIMEOUT_MS: u64 = 130_000;
 /// One log line; longer ones are split (AWS: 256 KB log events).
 pub const LOG_LINE_BYTES_MAX: usize = 262_144;
 

@@ -43,6 +43,28 @@ pub struct Subject<'a> {
     pub runtime_version: &'a str,
     /// ARN of that version.
     pub runtime_version_arn: &'a str,
+    /// Why there is an environment.
+    pub initialization: Initialization,
+}
+
+/// Why there is an environment (`AWS_LAMBDA_INITIALIZATION_TYPE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initialization {
+    /// An invoke needed one.
+    OnDemand,
+    /// Provisioned concurrency keeps it ready.
+    ProvisionedConcurrency,
+}
+
+impl Initialization {
+    /// The value as AWS writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+        }
+    }
 }
 
 /// The figures of a finished invoke.
@@ -82,8 +104,10 @@ impl Report<'_> {
 pub enum Line<'a> {
     /// An environment begins its init phase.
     InitStart(Subject<'a>),
-    /// An init phase failed.
+    /// An init phase failed, or ended well without an invoke that would tell.
     InitReport {
+        /// Why there is an environment.
+        initialization: Initialization,
         /// How long it took.
         duration: Duration,
         /// Where it ran.
@@ -140,6 +164,7 @@ impl Line<'_> {
     pub fn level(&self) -> Level {
         match self {
             Self::InitStart(_) | Self::Start { .. } => Level::Info,
+            Self::InitReport { status: Status::Success, .. } => Level::Info,
             Self::InitReport { .. } => Level::Warn,
             Self::End { status: Status::Success, .. } => Level::Debug,
             Self::Report(report) if *report.status == Status::Success => Level::Info,

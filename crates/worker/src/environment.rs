@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tindra_core::clock::Clock;
 use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
-use tindra_core::report::Subject;
+use tindra_core::report::{Initialization, Subject};
 use tindra_core::runtime::Runtime;
 use tindra_invoke::environments::{AcquireError, Target};
 use tindra_sandbox::{Launcher, Limits, Mount, Network, Spec, Storage};
@@ -30,6 +30,7 @@ use crate::log_book::{LogBook, LogSink, LogStreamName, stream_name};
 use crate::network::{self, NetworkGuard, Shared, Sockets};
 use crate::packs::{Pack, Packs, Silent};
 use crate::place::Place;
+use crate::pool::Allotted;
 use crate::runtime_api::{Exchange, RuntimeServer};
 
 pub(crate) use failure::Failure;
@@ -73,6 +74,8 @@ pub(crate) struct Environment {
     network: Arc<Network>,
     storage: Arc<Storage>,
     _place: Place,
+    /// Of provisioned concurrency.
+    allotted: Option<Allotted>,
 }
 
 /// How the init phase went, until the first invoke has told.
@@ -87,11 +90,13 @@ enum FirstInit {
 }
 
 impl Environment {
-    /// Makes the environment, without a process yet. `place` is its share of the machine.
+    /// Makes the environment, without a process yet. `place` is its share of the machine, `allotted`
+    /// its part in provisioned concurrency.
     pub(crate) async fn start(
         machine: &Arc<Machine>,
         target: &Arc<Target>,
         place: Place,
+        allotted: Option<Allotted>,
     ) -> Result<Self, AcquireError> {
         let configuration = &target.deployment.configuration;
         let runtime = Runtime::parse(&configuration.runtime);
@@ -112,7 +117,11 @@ impl Environment {
             stream: stream_name(machine.clock.unix_ms(), target.version),
         };
         let identity = Arc::new(identity::identity(target));
-        let variables = variables::variables(target, &pack, &identity, &name);
+        let initialization = match allotted {
+            Some(_) => Initialization::ProvisionedConcurrency,
+            None => Initialization::OnDemand,
+        };
+        let variables = variables::variables(target, &pack, &identity, &name, initialization);
         let exchange = Arc::<Exchange>::default();
         let runtime_server = network.runtime_api.try_clone().map_err(start_error)?;
         let runtime_server = RuntimeServer::start(runtime_server, Arc::clone(&exchange)).map_err(start_error)?;
@@ -137,6 +146,7 @@ impl Environment {
             network: Arc::new(network),
             storage: Arc::new(storage),
             _place: place,
+            allotted,
         })
     }
 
@@ -145,9 +155,26 @@ impl Environment {
         self.process.as_ref()
     }
 
+    /// Whether provisioned concurrency keeps it ready.
+    pub(crate) fn is_provisioned(&self) -> bool {
+        self.allotted.as_ref().is_some_and(Allotted::is_wanted)
+    }
+
+    /// Whether the function failed in the init phase, and no invoke has told so yet.
+    pub(crate) fn has_failed_init(&self) -> bool {
+        matches!(self.first_init, FirstInit::Failed)
+    }
+
     /// Whether it may serve another invoke.
     pub(crate) fn is_good(&self) -> bool {
         self.is_good
+    }
+
+    fn initialization(&self) -> Initialization {
+        match self.allotted {
+            Some(_) => Initialization::ProvisionedConcurrency,
+            None => Initialization::OnDemand,
+        }
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -156,6 +183,7 @@ impl Environment {
             function_version: self.target.version,
             runtime_version: &self.pack.version,
             runtime_version_arn: &self.runtime_version_arn,
+            initialization: self.initialization(),
         }
     }
 

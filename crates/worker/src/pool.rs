@@ -3,11 +3,14 @@
 //! An invoke takes the environment that was used last; when none is idle a new one is started, and whichever
 //! is ready first (the new one, or one that another invoke gives back) serves the invoke that waits longest.
 //! Idle environments are frozen within [`FREEZE_AFTER`] and ended after the idle timeout, when the machine is
-//! full, or when their generation no longer serves. Locks are held for a few instructions, never across an await.
+//! full, or when their generation no longer serves; those that provisioned concurrency keeps ready stay and are
+//! taken first. Locks are held for a few instructions, never across an await.
 
+mod allotment;
 mod drain;
 mod generation;
 mod janitor;
+mod provision;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,9 +26,11 @@ use crate::environment::{Environment, Machine};
 use crate::place::{Place, Places};
 use generation::{Generation, Taken};
 
+pub(crate) use allotment::Allotted;
 pub(crate) use drain::follow;
 pub use generation::Lease;
 pub(crate) use janitor::tend;
+pub(crate) use provision::provision;
 
 /// How long an invoke waits for an environment that has just answered another one, before one more is started.
 /// Runtimes ask for the next event well within a millisecond.
@@ -175,7 +180,7 @@ impl Pool {
 }
 
 async fn make(machine: &Arc<Machine>, target: &Arc<Target>, place: Place) -> Result<Box<Environment>, AcquireError> {
-    let mut environment = Box::new(Environment::start(machine, target, place).await?);
+    let mut environment = Box::new(Environment::start(machine, target, place, None).await?);
     environment.initialise().await?;
     Ok(environment)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tindra_core::clock::Clock;
 use tindra_core::function::WATCH_PREFIX;
+use tindra_core::provisioned::PROVISIONED_PREFIX;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
 use tindra_store::Store;
@@ -113,6 +114,8 @@ impl Worker {
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
         tasks.spawn(pool::tend(Arc::clone(&pool)));
+        let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
+        tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
         let preparation = Preparation::start(store, Arc::clone(&packs), code);
         let background = Background { _preparation: preparation, _tasks: tasks };
         Ok(Self { pool, packs, _background: Arc::new(background) })

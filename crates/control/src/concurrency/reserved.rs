@@ -4,6 +4,7 @@ use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_core::name::FunctionName;
+use tindra_core::provisioned::Provisioned;
 use tindra_model::Reply;
 use tindra_model::lambda::concurrency::{
     DeleteFunctionConcurrencyRequest, GetFunctionConcurrencyRequest, GetFunctionConcurrencyResponse,
@@ -58,6 +59,7 @@ impl Control {
                     limits::UNRESERVED_CONCURRENCY_MIN
                 )));
             }
+            self.check_provisioned(scope, &name.name, reserve).await?;
             record.value.reserved_concurrency = reserve;
             let precondition = Precondition::Revision(record.revision);
             let batch = Batch::default().put_json(record.key, precondition, &record.value)?;
@@ -66,6 +68,18 @@ impl Control {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// A reserve has to hold what is provisioned.
+    async fn check_provisioned(&self, scope: &Scope, name: &str, reserve: Option<u32>) -> Result<(), ControlError> {
+        let provisioned: Vec<Provisioned> = self.all(&Provisioned::key_prefix(scope, name)).await?;
+        let sum: u32 = provisioned.iter().map(|provisioned| provisioned.requested).sum();
+        match reserve.filter(|reserve| *reserve < sum) {
+            Some(_) => Err(ControlError::Invalid(format!(
+                "ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [{sum}]."
+            ))),
+            None => Ok(()),
         }
     }
 }

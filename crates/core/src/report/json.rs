@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Line, Phase, Report, Status, Subject, hundredths};
+use super::{Initialization, Line, Phase, Report, Status, Subject, hundredths};
 
 pub(super) fn line(line: &Line<'_>, time: &str) -> String {
     let (name, record) = match line {
         Line::InitStart(subject) => ("platform.initStart", init_start(subject)),
-        Line::InitReport { duration, phase, status } => ("platform.initReport", init_report(*duration, *phase, status)),
+        Line::InitReport { initialization, duration, phase, status } => {
+            ("platform.initReport", init_report(*initialization, *duration, *phase, status))
+        }
         Line::Start { request_id, version } => {
             ("platform.start", json!({ "requestId": request_id, "version": version.to_string() }))
         }
@@ -25,7 +27,7 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
 
 fn init_start(subject: &Subject<'_>) -> Value {
     json!({
-        "initializationType": "on-demand",
+        "initializationType": subject.initialization.as_str(),
         "phase": "init",
         "runtimeVersion": subject.runtime_version,
         "runtimeVersionArn": subject.runtime_version_arn,
@@ -34,12 +36,12 @@ fn init_start(subject: &Subject<'_>) -> Value {
     })
 }
 
-fn init_report(duration: Duration, phase: Phase, status: &Status) -> Value {
+fn init_report(initialization: Initialization, duration: Duration, phase: Phase, status: &Status) -> Value {
     let phase = match phase {
         Phase::Init => "init",
         Phase::Invoke => "invoke",
     };
-    let mut record = with_status(json!({ "initializationType": "on-demand", "phase": phase }), status);
+    let mut record = with_status(json!({ "initializationType": initialization.as_str(), "phase": phase }), status);
     record.insert("metrics".to_owned(), json!({ "durationMs": ms(duration) }));
     Value::Object(record)
 }

@@ -53,6 +53,7 @@ fn the_other_lines_are_those_of_lambda() {
         function_version: Version::Latest,
         runtime_version: "python:3.13.v21",
         runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:00",
+        initialization: Initialization::OnDemand,
     };
     assert_eq!(
         text(&Line::InitStart(subject)),
@@ -67,11 +68,21 @@ fn the_other_lines_are_those_of_lambda() {
     let failed = Status::Error("Runtime.ExitError".to_owned());
     let duration = Duration::from_micros(10_007_330);
     assert_eq!(
-        text(&Line::InitReport { duration, phase: Phase::Init, status: &Status::Timeout }),
+        text(&Line::InitReport {
+            initialization: Initialization::OnDemand,
+            duration,
+            phase: Phase::Init,
+            status: &Status::Timeout
+        }),
         "INIT_REPORT Init Duration: 10007.33 ms\tPhase: init\tStatus: timeout"
     );
     assert_eq!(
-        text(&Line::InitReport { duration, phase: Phase::Invoke, status: &failed }),
+        text(&Line::InitReport {
+            initialization: Initialization::OnDemand,
+            duration,
+            phase: Phase::Invoke,
+            status: &failed
+        }),
         "INIT_REPORT Init Duration: 10007.33 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ExitError"
     );
 }

@@ -10,12 +10,16 @@ pub(super) fn line(line: &Line<'_>) -> String {
             "INIT_START Runtime Version: {}\tRuntime Version ARN: {}",
             subject.runtime_version, subject.runtime_version_arn
         ),
-        Line::InitReport { duration, phase, status } => {
+        Line::InitReport { duration, phase, status, .. } => {
             let phase = match phase {
                 Phase::Init => "init",
                 Phase::Invoke => "invoke",
             };
-            format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}\t{}", ms(*duration), ending(status))
+            let head = format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}", ms(*duration));
+            match status {
+                Status::Success => head,
+                status => format!("{head}\t{}", ending(status)),
+            }
         }
         Line::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}"),
         Line::End { request_id, .. } => format!("END RequestId: {request_id}"),

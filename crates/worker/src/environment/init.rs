@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::cpu::cpu_millis;
-use tindra_core::limits::INIT_TIMEOUT_MS;
-use tindra_core::report::{Line, Phase};
+use tindra_core::limits::{INIT_TIMEOUT_MS, PROVISIONED_INIT_TIMEOUT_MS};
+use tindra_core::report::{Line, Phase, Status};
 use tindra_invoke::environments::AcquireError;
 use tindra_sandbox::Exit;
 
@@ -20,11 +20,19 @@ impl Environment {
     pub(crate) async fn initialise(&mut self) -> Result<(), AcquireError> {
         self.book.platform(&Line::InitStart(self.subject()));
         let started = self.machine.clock.monotonic();
-        let outcome = self.launch(Duration::from_millis(INIT_TIMEOUT_MS)).await?;
+        let outcome = self.launch(self.init_limit()).await?;
         let duration = self.machine.clock.monotonic().saturating_sub(started);
         metrics::counter!("tindra_cold_starts_total").increment(1);
         metrics::histogram!("tindra_init_duration_seconds").record(duration.as_secs_f64());
         self.first_init = match outcome {
+            // No invoke has waited for it, so none reports it.
+            Ok(()) if self.allotted.is_some() => {
+                let initialization = self.initialization();
+                let line = Line::InitReport { initialization, duration, phase: Phase::Init, status: &Status::Success };
+                self.book.platform(&line);
+                self.book.flush();
+                FirstInit::Told
+            }
             Ok(()) => FirstInit::Done(duration),
             Err(failure) => {
                 self.report_init(duration, Phase::Init, &failure);
@@ -34,8 +42,18 @@ impl Environment {
         Ok(())
     }
 
+    /// Ahead of need there is more time for it (AWS: 130 s or the function's timeout, whichever is longer).
+    fn init_limit(&self) -> Duration {
+        let timeout_ms = u64::from(self.target.deployment.configuration.timeout_s) * 1_000;
+        Duration::from_millis(match self.allotted {
+            Some(_) => timeout_ms.max(PROVISIONED_INIT_TIMEOUT_MS),
+            None => INIT_TIMEOUT_MS,
+        })
+    }
+
     pub(super) fn report_init(&self, duration: Duration, phase: Phase, failure: &Failure) {
-        self.book.platform(&Line::InitReport { duration, phase, status: &failure.status() });
+        let initialization = self.initialization();
+        self.book.platform(&Line::InitReport { initialization, duration, phase, status: &failure.status() });
     }
 
     /// Starts a process and waits for its first `/next`, no longer than `limit`. When the inner result is an

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use tindra_core::function::{Configuration, LogFormat};
+use tindra_core::report::Initialization;
 use tindra_core::runtime::Family;
 use tindra_invoke::environments::Target;
 use tindra_sandbox::network;
@@ -21,6 +22,7 @@ pub(super) fn variables(
     pack: &Pack,
     identity: &EnvironmentIdentity,
     log: &LogStreamName,
+    initialization: Initialization,
 ) -> Vec<CString> {
     let configuration = &target.deployment.configuration;
     let mut all: BTreeMap<&str, String> = BTreeMap::new();
@@ -30,6 +32,7 @@ pub(super) fn variables(
     all.extend(configuration.environment.iter().map(|(name, value)| (name.as_str(), value.clone())));
     all.extend(credentials(identity));
     all.extend(platform(target, pack));
+    all.insert("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.as_str().to_owned());
     all.extend(logging(configuration, pack, log));
     // A value with a NUL byte cannot be given to any process; the API's own check refuses it before.
     all.into_iter().filter_map(|(name, value)| CString::new(format!("{name}={value}")).ok()).collect()
@@ -52,7 +55,6 @@ fn platform(target: &Target, pack: &Pack) -> Vec<(&'static str, String)> {
         ("AWS_LAMBDA_FUNCTION_NAME", target.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", target.version.to_string()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_mb.to_string()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", network::RUNTIME_API.to_string()),
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
         ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),

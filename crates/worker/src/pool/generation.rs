@@ -26,6 +26,8 @@ pub(crate) struct Generation {
 struct Queue {
     /// The last one was used last.
     idle: Vec<Idle>,
+    /// The same of those that provisioned concurrency keeps: taken first, and never too old.
+    provisioned: Vec<Idle>,
     waiters: VecDeque<Waiter>,
     /// Environments that are being started.
     starting: usize,
@@ -85,13 +87,13 @@ impl Generation {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lease(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+    pub(super) fn lease(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
         Lease { environment, generation: Arc::clone(self) }
     }
 
     pub(super) fn take_or_wait(self: &Arc<Self>) -> Taken {
         let mut queue = self.queue();
-        if let Some(idle) = queue.idle.pop() {
+        if let Some(idle) = queue.provisioned.pop().or_else(|| queue.idle.pop()) {
             drop(queue);
             return Taken::Idle(self.lease(idle.environment));
         }
@@ -152,13 +154,20 @@ impl Generation {
     pub(super) fn retire(&self, is_retired: bool) -> Vec<Environment> {
         let mut queue = self.queue();
         queue.is_retired = is_retired;
-        if is_retired { queue.idle.drain(..).map(|idle| *idle.environment).collect() } else { Vec::new() }
+        if is_retired { queue.take_all() } else { Vec::new() }
     }
 
     pub(super) fn take_all_idle(&self) -> Vec<Environment> {
         let mut queue = self.queue();
         queue.waiters.clear();
-        queue.idle.drain(..).map(|idle| *idle.environment).collect()
+        queue.take_all()
+    }
+
+    /// Takes provisioned ones that are idle, the longest idle first.
+    pub(super) fn take_provisioned(&self, at_most: usize) -> Vec<Environment> {
+        let mut queue = self.queue();
+        let count = queue.provisioned.len().min(at_most);
+        queue.provisioned.drain(..count).map(|idle| *idle.environment).collect()
     }
 
     pub(super) fn idle_since(&self) -> Option<Duration> {
@@ -174,11 +183,14 @@ impl Generation {
     /// True when nothing of it is left; leases keep it alive by themselves.
     pub(super) fn is_empty(&self) -> bool {
         let queue = self.queue();
-        queue.idle.is_empty() && queue.waiters.is_empty() && queue.starting + queue.returning == 0
+        queue.idle.is_empty()
+            && queue.provisioned.is_empty()
+            && queue.waiters.is_empty()
+            && queue.starting + queue.returning == 0
     }
 
     pub(super) fn has_unfrozen(&self) -> bool {
-        self.queue().idle.iter().any(|idle| !idle.is_frozen)
+        self.queue().all().any(|idle| !idle.is_frozen)
     }
 
     pub(super) fn chores(&self, now: Duration, idle_timeout: Duration) -> Chores {
@@ -186,8 +198,10 @@ impl Generation {
         let mut queue = self.queue();
         let is_expired = |idle: &mut Idle| now >= idle.since + idle_timeout;
         chores.expired.extend(queue.idle.extract_if(.., is_expired).map(|idle| *idle.environment));
-        for idle in &mut queue.idle {
-            let mut next = idle.since + idle_timeout;
+        let Queue { idle, provisioned, .. } = &mut *queue;
+        let expiring = idle.iter_mut().map(|idle| (idle, idle_timeout));
+        for (idle, timeout) in expiring.chain(provisioned.iter_mut().map(|idle| (idle, Duration::MAX))) {
+            let mut next = idle.since.saturating_add(timeout);
             if !idle.is_frozen && now >= idle.since + FREEZE_AFTER {
                 idle.is_frozen = true;
                 chores.freeze.extend(idle.environment.process().cloned());
@@ -197,6 +211,16 @@ impl Generation {
             chores.next = Some(chores.next.map_or(next, |soonest| soonest.min(next)));
         }
         chores
+    }
+}
+
+impl Queue {
+    fn all(&self) -> impl Iterator<Item = &Idle> {
+        self.idle.iter().chain(&self.provisioned)
+    }
+
+    fn take_all(&mut self) -> Vec<Environment> {
+        self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| *idle.environment).collect()
     }
 }
 
@@ -240,7 +264,13 @@ impl Lease {
         if queue.is_retired {
             return Some(environment);
         }
-        queue.idle.push(Idle { environment, since: now, is_frozen: false });
+        let is_provisioned = environment.is_provisioned();
+        let idle = Idle { environment, since: now, is_frozen: false };
+        if is_provisioned {
+            queue.provisioned.push(idle)
+        } else {
+            queue.idle.push(idle)
+        }
         None
     }
 }
