@@ -1,10 +1,12 @@
-//! Cold start and warm invoke of the hello functions, each as a ratio to a floor measured in the same run:
-//! a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo.
+//! Benchmarks, each as a ratio to a floor measured in the same run. `invoke`: cold start and warm invoke of the hello
+//! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
+//! control plane with 10,000 functions in the store.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
+mod control;
 mod echo;
 mod figures;
 mod http;
@@ -38,6 +40,16 @@ struct Subject {
 }
 
 fn main() -> Result<()> {
+    let rows = match std::env::args().nth(1).as_deref() {
+        None | Some("invoke") => invokes()?,
+        Some("control") => control::run()?,
+        Some(other) => bail!("there is no benchmark called {other}; there are: invoke (the default), control"),
+    };
+    print!("{}", figures::table(&rows));
+    Ok(())
+}
+
+fn invokes() -> Result<Vec<Row>> {
     let subjects = subjects()?;
     eprintln!("measuring the echo floor");
     let echo = echo::start()?;
@@ -57,8 +69,7 @@ fn main() -> Result<()> {
         let rate = http::rate(server.address(), &path, b"{\"name\":\"bench\"}", 16, WINDOW)?;
         rows.push(Row::rate(subject.label, "invokes/s, 16 callers", rate, "bare HTTP echo", echo_rate));
     }
-    print!("{}", figures::table(&rows));
-    Ok(())
+    Ok(rows)
 }
 
 /// Bare starts and cold starts in turn, so that drift of the machine hits both.

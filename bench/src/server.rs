@@ -53,10 +53,7 @@ impl Server {
 
     /// Creates a function and waits until it is active.
     pub(crate) fn deploy(&self, name: &str, runtime: &str, handler: &str, file: &str, source: &str) -> Result<()> {
-        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        archive.start_file(file, zip::write::SimpleFileOptions::default())?;
-        archive.write_all(source.as_bytes())?;
-        let code = base64::engine::general_purpose::STANDARD.encode(archive.finish()?.into_inner());
+        let code = zip(file, source)?;
         let request = json!({
             "FunctionName": name, "Runtime": runtime, "Handler": handler, "MemorySize": 1769, "Timeout": 30,
             "Role": "arn:aws:iam::000000000000:role/bench", "Code": {"ZipFile": code},
@@ -72,7 +69,8 @@ impl Server {
         self.wait_ready(name)
     }
 
-    fn wait_ready(&self, name: &str) -> Result<()> {
+    /// Waits until a function is active.
+    pub(crate) fn wait_ready(&self, name: &str) -> Result<()> {
         let path = format!("/2015-03-31/functions/{name}/configuration");
         self.wait("the function to be ready", || {
             let read = self.call("GET", &path, &Value::Null)?;
@@ -102,6 +100,14 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// A zip with one file, in base64.
+pub(crate) fn zip(file: &str, content: &str) -> Result<String> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(file, zip::write::SimpleFileOptions::default())?;
+    archive.write_all(content.as_bytes())?;
+    Ok(base64::engine::general_purpose::STANDARD.encode(archive.finish()?.into_inner()))
 }
 
 impl Drop for Server {
