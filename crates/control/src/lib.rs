@@ -19,6 +19,7 @@ mod settings;
 mod shape;
 mod sweep;
 mod unsupported;
+mod usage;
 mod variables;
 mod versions;
 
@@ -31,7 +32,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tindra_core::clock::Clock;
-use tindra_core::function::Function;
+use tindra_core::function::{Function, Scope};
 use tindra_core::limits;
 use tindra_model::lambda::functions::FunctionConfiguration;
 use tindra_model::{ApiError, Call, Reply};
@@ -44,6 +45,7 @@ use link::Links;
 use package::Packages;
 use shape::View;
 use sweep::Sweeper;
+use usage::Usage;
 
 /// Which version of a runtime this server runs, for `RuntimeVersionConfig`.
 pub trait RuntimeVersions: Send + Sync + Debug {
@@ -56,13 +58,19 @@ pub trait RuntimeVersions: Send + Sync + Debug {
 pub struct ControlOptions {
     /// Shown as the account's limit; the invoke path holds it.
     pub concurrent_executions_max: u32,
+    /// Bytes of zipped code in each account and region, every version counted.
+    pub code_bytes_max: u64,
     /// Without it `RuntimeVersionConfig` is left out.
     pub runtime_versions: Option<Arc<dyn RuntimeVersions>>,
 }
 
 impl Default for ControlOptions {
     fn default() -> Self {
-        Self { concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT, runtime_versions: None }
+        Self {
+            concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT,
+            code_bytes_max: limits::TOTAL_CODE_SIZE_BYTES,
+            runtime_versions: None,
+        }
     }
 }
 
@@ -74,6 +82,7 @@ pub struct Control {
     options: ControlOptions,
     packages: Arc<Packages>,
     links: Links,
+    usage: Usage,
     _sweeper: Sweeper,
 }
 
@@ -83,7 +92,8 @@ impl Control {
     pub fn new(store: Store, clock: Arc<dyn Clock>, options: ControlOptions) -> Self {
         let packages = Arc::new(Packages::new());
         let sweeper = Sweeper::start(store.clone(), Arc::clone(&packages));
-        Self { store, clock, options, packages, links: Links::default(), _sweeper: sweeper }
+        let usage = Usage::start(store.clone());
+        Self { store, clock, options, packages, links: Links::default(), usage, _sweeper: sweeper }
     }
 
     /// Answers one operation.
@@ -136,6 +146,21 @@ impl Control {
                 None
             }
         }
+    }
+
+    /// Refuses code that would be too much for an account together with what it has.
+    async fn check_code_storage(&self, scope: &Scope, more_bytes: u64) -> Result<(), ControlError> {
+        let used = self.usage.of(scope).await?;
+        if used.code_bytes.saturating_add(more_bytes) <= self.options.code_bytes_max {
+            return Ok(());
+        }
+        Err(ControlError::Refused {
+            code: "CodeStorageExceededException",
+            message: format!(
+                "Code storage limit exceeded: {} bytes are used of {}. Delete functions, or versions that nothing uses.",
+                used.code_bytes, self.options.code_bytes_max
+            ),
+        })
     }
 
     /// A function as the API shows it.

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{start, thing, zip};
+use support::{start, start_with, thing, zip};
+use tindra_control::ControlOptions;
 use tindra_core::function::Reason;
 
 #[tokio::test]
@@ -265,4 +266,18 @@ async fn usage_is_counted_and_reset_empties_everything() {
     assert_eq!(answer["AccountUsage"], json!({ "TotalCodeSize": 0, "FunctionCount": 0 }));
     assert!(fixture.test.store.blobs.list().await.unwrap().is_empty());
     fixture.create("one").await;
+}
+
+#[tokio::test]
+async fn code_storage_has_a_limit_that_counts_every_version() {
+    let size = start().create("one").await["CodeSize"].as_u64().unwrap();
+    let options = ControlOptions { code_bytes_max: 2 * size, ..ControlOptions::default() };
+    let fixture = start_with(options);
+    fixture.create("one").await;
+    fixture.done("POST", "/one/versions", json!({})).await;
+    let (code, message) = fixture.refused("POST", "", thing("two")).await;
+    assert_eq!(code, "CodeStorageExceededException");
+    assert!(message.starts_with("Code storage limit exceeded"), "{message}");
+    fixture.done("DELETE", "/one?Qualifier=1", Value::Null).await;
+    fixture.create("two").await;
 }

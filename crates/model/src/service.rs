@@ -49,6 +49,12 @@ impl Operation {
     pub fn name(&self) -> &str {
         &self.data.name
     }
+
+    /// Its method and its path with the labels in braces, as the model writes them.
+    #[must_use]
+    pub fn http(&self) -> (&str, &str) {
+        (&self.data.method, &self.data.path)
+    }
 }
 
 /// A request as it came over the wire.

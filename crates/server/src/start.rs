@@ -270,5 +270,9 @@ fn invoker_options(config: &Config) -> InvokerOptions {
 
 fn control_options(config: &Config, worker: &Worker) -> ControlOptions {
     let versions = VersionsOfPacks(Arc::clone(worker.packs()));
-    ControlOptions { concurrent_executions_max: config.account_concurrency, runtime_versions: Some(Arc::new(versions)) }
+    ControlOptions {
+        concurrent_executions_max: config.account_concurrency,
+        runtime_versions: Some(Arc::new(versions)),
+        ..ControlOptions::default()
+    }
 }

@@ -35,6 +35,8 @@ impl Control {
             return Err(ControlError::AlreadyExists { name });
         }
         let zip = self.packages.inspect(zip_file).await?;
+        let copies = if publish { 2 } else { 1 };
+        self.check_code_storage(&caller.scope, copies * zip.len() as u64).await?;
         let upload = self.packages.upload(&self.store, zip).await?;
         let function = Function {
             id: Uuid::new_v4(),

@@ -38,6 +38,9 @@ impl Control {
             edit(&mut function, code(&zip, sha256));
             return reply(self.configuration(&function, View::default()));
         }
+        let grows_by = (zip.len() as u64).saturating_sub(now.desired.code.size_bytes);
+        let copy = if publish { zip.len() as u64 } else { 0 };
+        self.check_code_storage(&caller.scope, grows_by + copy).await?;
         let upload = self.packages.upload(&self.store, zip).await?;
         let function = self
             .change(&caller.scope, &name, revision_id, publish, |function| {

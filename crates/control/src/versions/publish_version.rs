@@ -30,6 +30,7 @@ impl Control {
             let description = request.description.as_deref().filter(|text| !text.is_empty());
             let Numbered { version, is_new, batch } = self.number(latest, description, batch).await?;
             if is_new {
+                self.check_code_storage(&caller.scope, version.desired.code.size_bytes).await?;
                 match self.store.metadata.commit(batch).await {
                     Ok(_) => {}
                     Err(StoreError::Conflict { .. }) => continue,

@@ -23,9 +23,13 @@ pub struct Fixture {
 }
 
 pub fn start() -> Fixture {
+    start_with(ControlOptions::default())
+}
+
+pub fn start_with(options: ControlOptions) -> Fixture {
     let test = tindra_testkit::store();
     let clock = Arc::new(FakeClock::at(1_769_860_800_123));
-    let control = Control::new(test.store.clone(), clock.clone(), ControlOptions::default());
+    let control = Control::new(test.store.clone(), clock.clone(), options);
     Fixture { test, clock, control }
 }
 
