@@ -9,10 +9,24 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 pub(crate) struct ServiceData {
     pub(crate) service: String,
-    pub(crate) protocol: String,
+    pub(crate) api_version: String,
+    pub(crate) protocol: Protocol,
     pub(crate) target_prefix: Option<String>,
+    pub(crate) xml_namespace: Option<String>,
     pub(crate) operations: Vec<OperationData>,
     pub(crate) shapes: HashMap<String, Shape>,
+}
+
+/// How requests and answers travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Protocol {
+    /// Paths and JSON bodies.
+    RestJson,
+    /// A target header and JSON bodies.
+    Json,
+    /// A form with the operation's name, and XML back.
+    Query,
 }
 
 /// One operation.
@@ -24,6 +38,8 @@ pub(crate) struct OperationData {
     pub(crate) status: u16,
     pub(crate) input: Option<String>,
     pub(crate) output: Option<String>,
+    /// The element around the members of the output, in the query protocol.
+    pub(crate) result_wrapper: Option<String>,
 }
 
 /// One shape: a structure, list, map or scalar with its constraints.
@@ -45,9 +61,16 @@ pub(crate) struct Shape {
     pub(crate) status: Option<u16>,
     /// An exception that is the server's fault.
     pub(crate) fault: bool,
+    /// An exception's code on the wire, where it is not the shape's name.
+    pub(crate) code: Option<String>,
+    /// A list or map without a level for its elements, in the query protocol.
+    pub(crate) flattened: bool,
     pub(crate) member: Option<String>,
+    pub(crate) member_name: Option<String>,
     pub(crate) key: Option<String>,
+    pub(crate) key_name: Option<String>,
     pub(crate) value: Option<String>,
+    pub(crate) value_name: Option<String>,
     pub(crate) members: Vec<Member>,
     /// The pattern, compiled at its first use.
     #[serde(skip)]
@@ -100,7 +123,7 @@ impl Shape {
 }
 
 /// The models write patterns for Java, where a hyphen between a range and a letter stands for itself and where
-/// `\d` is ten digits and not those of every script.
+/// `\d` and `\w` are ASCII alone and not the digits and letters of every script.
 fn from_java(pattern: &str) -> String {
     let mut text = String::with_capacity(pattern.len() + 8);
     let mut in_class = false;
@@ -110,6 +133,10 @@ fn from_java(pattern: &str) -> String {
             '\\' if letters.peek() == Some(&'d') => {
                 letters.next();
                 text.push_str(if in_class { "0-9" } else { "[0-9]" });
+            }
+            '\\' if letters.peek() == Some(&'w') => {
+                letters.next();
+                text.push_str(if in_class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" });
             }
             '\\' => {
                 text.push('\\');
@@ -141,6 +168,8 @@ mod tests {
         assert!(!fits(name, "a:b") && !fits(name, "a;b") && !fits(name, "") && !fits(name, "a\n"));
         assert!(fits(r"\d{3}", "123") && !fits(r"\d{3}", "12٣") && !fits(r"\d{3}", "1234"));
         assert!(fits(r"[\d.]+", "1.2"));
+        assert!(fits(r"[\w+=,.@-]+", "a_B9+=,.@-") && !fits(r"[\w+=,.@-]+", "é") && !fits(r"[\w+=,.@-]+", "a/b"));
+        assert!(fits(r"[\u0009\u000A\u000D\u0020-\u00FF]+", "{\n\t\"é\"}") && !fits(r"[\u0020-\u00FF]+", "€"));
         assert!(fits(r"(\$LATEST|[0-9]+)", "$LATEST") && !fits("a|b", "ab"));
         let alias = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
         assert!(fits(alias, "live") && fits(alias, "1a") && !fits(alias, "12"));

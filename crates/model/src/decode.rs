@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::data::{Location, Member, Shape};
+use crate::data::{Location, Member, Protocol, Shape};
 use crate::error::ApiError;
 use crate::service::{Call, Service, WireRequest};
 
@@ -19,12 +19,22 @@ impl Service {
     /// The error that AWS answers: an unknown operation, a body that is not what the model says, or every
     /// violated constraint in one message.
     pub fn decode(&'static self, request: &WireRequest<'_>) -> Result<Call, ApiError> {
-        let operation = self
-            .route(request.method, request.path, request.query, request.headers)
+        let operation = match self.data.protocol {
+            Protocol::Query => self.route_form(request.query, &request.body),
+            Protocol::RestJson | Protocol::Json => {
+                self.route(request.method, request.path, request.query, request.headers)
+            }
+        };
+        let operation = operation
             .ok_or_else(|| ApiError::new("UnknownOperationException", "The requested operation is not known."))?;
         let Some(shape) = operation.data.input.as_deref().and_then(|name| self.shape(name)) else {
             return Ok(Call { operation, input: json!({}), payload: None });
         };
+        if self.data.protocol == Protocol::Query {
+            let input = self.read_form(shape, request.query, &request.body)?;
+            self.validate(shape, &input)?;
+            return Ok(Call { operation, input, payload: None });
+        }
         let mut input = Map::new();
         for member in &shape.members {
             let text = match member.location {
@@ -148,10 +158,15 @@ impl Service {
         }
     }
 
-    /// A value that travelled as text.
+    /// A member that travelled as text.
     fn scalar(&self, member: &Member, text: &str) -> Result<Value, ApiError> {
-        let kind = self.shape(&member.shape).map_or("string", |shape| shape.kind.as_str());
-        let bad = || wrong_type(&member.name, expected(kind), &Value::String(text.to_owned()));
+        self.scalar_of(self.shape(&member.shape), text, &member.name)
+    }
+
+    /// A value that travelled as text.
+    pub(crate) fn scalar_of(&self, shape: Option<&Shape>, text: &str, path: &str) -> Result<Value, ApiError> {
+        let kind = shape.map_or("string", |shape| shape.kind.as_str());
+        let bad = || wrong_type(path, expected(kind), &Value::String(text.to_owned()));
         match kind {
             "integer" | "long" => {
                 text.parse().ok().and_then(|number| whole(&number, kind)).map(Value::from).ok_or_else(bad)

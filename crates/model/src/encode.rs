@@ -5,23 +5,32 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::data::Location;
-use crate::error::{ApiError, UNMODELLED};
+use crate::data::{Location, Protocol};
+use crate::error::{ApiError, IN_QUERY, UNMODELLED};
 use crate::service::{Operation, Reply, Service};
 
 const REST_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT_XML: HeaderValue = HeaderValue::from_static("text/xml");
 const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 impl Service {
     fn content_type(&self) -> HeaderValue {
-        if self.data.protocol == "json" { JSON_1_1 } else { REST_JSON }
+        match self.data.protocol {
+            Protocol::RestJson => REST_JSON,
+            Protocol::Json => JSON_1_1,
+            Protocol::Query => TEXT_XML,
+        }
     }
 
-    /// The response for a reply: members go to their headers, the rest to the body.
+    /// The response for a reply: members go to their headers, the rest to the body. The query protocol shows the
+    /// request's id there, too.
     #[must_use]
-    pub fn encode(&self, operation: &Operation, reply: Reply) -> Response<Bytes> {
+    pub fn encode(&self, operation: &Operation, reply: Reply, request_id: &str) -> Response<Bytes> {
+        if self.data.protocol == Protocol::Query {
+            return xml_response(200, self.write_answer(operation, &reply.output, request_id), request_id);
+        }
         let mut members = match reply.output {
             Value::Object(members) => members,
             _ => Map::new(),
@@ -58,11 +67,18 @@ impl Service {
     /// The response for an error.
     #[must_use]
     pub fn encode_error(&self, error: &ApiError, request_id: &str) -> Response<Bytes> {
+        if self.data.protocol == Protocol::Query {
+            let (status, code) = self.query_error_form(error.code());
+            let text = self.write_error(status, code, error.message(), request_id);
+            let mut response = xml_response(status, text, request_id);
+            response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code()));
+            return response;
+        }
         let (status, message_member) = self.error_form(error.code());
         let mut body = Map::new();
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if self.data.protocol == "json" {
+        if self.data.protocol == Protocol::Json {
             body.insert("__type".to_owned(), Value::from(error.code()));
         } else if self.has_member(error.code(), "Type") {
             body.insert("Type".to_owned(), Value::from(if status < 500 { "User" } else { "Server" }));
@@ -92,7 +108,7 @@ impl Service {
 
     /// Status and the spelling of the message member.
     fn error_form(&self, code: &str) -> (u16, &'static str) {
-        let is_json = self.data.protocol == "json";
+        let is_json = self.data.protocol == Protocol::Json;
         if let Some(shape) = self.shape(code).filter(|shape| shape.exception) {
             let member = if self.has_member(code, "Message") { "Message" } else { "message" };
             return (shape.status.unwrap_or(if is_json && !shape.fault { 400 } else { 500 }), member);
@@ -104,9 +120,30 @@ impl Service {
         (if is_flattened { 400 } else { status }, member)
     }
 
+    /// Status and code of an error in the query protocol.
+    fn query_error_form<'a>(&'a self, code: &'a str) -> (u16, &'a str) {
+        if let Some((_, code, status)) = IN_QUERY.iter().find(|(name, _, _)| *name == code) {
+            return (*status, code);
+        }
+        match self.shape(code).filter(|shape| shape.exception) {
+            Some(shape) => (shape.status.unwrap_or(400), shape.code.as_deref().unwrap_or(code)),
+            None => (UNMODELLED.iter().find(|(name, _, _)| *name == code).map_or(500, |(_, status, _)| *status), code),
+        }
+    }
+
     fn has_member(&self, shape: &str, member: &str) -> bool {
         self.shape(shape).is_some_and(|shape| shape.members.iter().any(|known| known.name == member))
     }
+}
+
+fn xml_response(status: u16, text: String, request_id: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, TEXT_XML);
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
 fn put_header(response: &mut Response<Bytes>, name: &str, value: Option<&Value>) {

@@ -51,7 +51,7 @@ impl std::fmt::Display for ApiError {
 impl std::error::Error for ApiError {}
 
 /// Status and message member of errors that the front door answers and that no model lists.
-pub(crate) const UNMODELLED: [(&str, u16, &str); 14] = [
+pub(crate) const UNMODELLED: [(&str, u16, &str); 15] = [
     ("ValidationException", 400, "message"),
     ("SerializationException", 400, "message"),
     ("UnknownOperationException", 404, "message"),
@@ -62,8 +62,28 @@ pub(crate) const UNMODELLED: [(&str, u16, &str); 14] = [
     ("IncompleteSignatureException", 403, "message"),
     ("MissingAuthenticationTokenException", 403, "message"),
     ("SignatureDoesNotMatch", 403, "message"),
+    ("ExpiredTokenException", 403, "message"),
     ("InvalidParameterException", 400, "message"),
     ("ThrottlingException", 429, "message"),
     ("ServiceUnavailableException", 503, "message"),
     ("InternalFailure", 500, "message"),
+];
+
+/// The front door's errors as the query protocol has them: code and status.
+pub(crate) const IN_QUERY: [(&str, &str, u16); 15] = [
+    ("ValidationException", "ValidationError", 400),
+    ("SerializationException", "MalformedInput", 400),
+    ("UnknownOperationException", "InvalidAction", 400),
+    ("RequestEntityTooLargeException", "RequestEntityTooLarge", 413),
+    ("AccessDeniedException", "AccessDenied", 403),
+    ("UnrecognizedClientException", "InvalidClientTokenId", 403),
+    ("InvalidSignatureException", "SignatureDoesNotMatch", 403),
+    ("IncompleteSignatureException", "IncompleteSignature", 400),
+    ("MissingAuthenticationTokenException", "MissingAuthenticationToken", 403),
+    ("SignatureDoesNotMatch", "SignatureDoesNotMatch", 403),
+    ("ExpiredTokenException", "ExpiredToken", 403),
+    ("ThrottlingException", "Throttling", 400),
+    ("ServiceUnavailableException", "ServiceUnavailable", 503),
+    ("ServiceException", "ServiceFailure", 500),
+    ("InternalFailure", "InternalFailure", 500),
 ];

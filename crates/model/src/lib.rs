@@ -12,6 +12,7 @@ mod decode;
 mod encode;
 mod error;
 pub mod lambda;
+mod query;
 mod route;
 mod service;
 pub mod signing;
@@ -19,6 +20,6 @@ mod validate;
 mod value;
 
 pub use error::ApiError;
-pub use service::{Call, Operation, Reply, Service, WireRequest, lambda, logs};
+pub use service::{Call, Operation, Reply, Service, WireRequest, iam, lambda, logs, sts};
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

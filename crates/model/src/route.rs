@@ -1,7 +1,9 @@
-//! Which operation a request is for: by method and path, or by the target header.
+//! Which operation a request is for: by method and path, by the target header, or by a parameter of its form.
 
 use http::{HeaderMap, Method};
 
+use crate::data::Protocol;
+use crate::query;
 use crate::service::{Operation, Service};
 
 /// A path with labels, taken apart.
@@ -61,13 +63,18 @@ fn split(path: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Service {
-    /// The operation that a request is for.
+    /// The operation that a request is for, as its head tells. The query protocol names it in the body, which
+    /// [`Service::route_form`] looks at.
     #[must_use]
     pub fn route(&self, method: &Method, path: &str, query: &str, headers: &HeaderMap) -> Option<&Operation> {
-        if self.data.protocol == "json" {
-            let target = headers.get("x-amz-target")?.to_str().ok()?;
-            let name = target.strip_prefix(self.data.target_prefix.as_deref()?)?.strip_prefix('.')?;
-            return self.operations.iter().find(|operation| operation.data.name == name);
+        match self.data.protocol {
+            Protocol::RestJson => {}
+            Protocol::Json => {
+                let target = headers.get("x-amz-target")?.to_str().ok()?;
+                let name = target.strip_prefix(self.data.target_prefix.as_deref()?)?.strip_prefix('.')?;
+                return self.operations.iter().find(|operation| operation.data.name == name);
+            }
+            Protocol::Query => return self.route_form(query, b""),
         }
         let fits = |operation: &&Operation| {
             operation.data.method == method.as_str()
@@ -76,6 +83,17 @@ impl Service {
         };
         // The one with the most to say about the query is the more particular one.
         self.operations.iter().filter(fits).max_by_key(|operation| operation.template.query.len())
+    }
+
+    /// The operation that a form asks for by `Action`, if its `Version` is this service's or missing.
+    #[must_use]
+    pub fn route_form(&self, query: &str, body: &[u8]) -> Option<&Operation> {
+        if self.data.protocol != Protocol::Query {
+            return None;
+        }
+        let (action, version) = query::action(query, body)?;
+        let is_ours = version.is_none_or(|version| version == self.data.api_version);
+        self.operations.iter().find(|operation| is_ours && operation.data.name == action)
     }
 }
 

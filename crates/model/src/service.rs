@@ -29,6 +29,26 @@ pub fn logs() -> &'static Service {
     &SERVICE
 }
 
+/// IAM, `2010-05-08`: the operations that are served.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn iam() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(include_str!("../data/iam.generated.json")));
+    &SERVICE
+}
+
+/// STS, `2011-06-15`: the operations that are served.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn sts() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(include_str!("../data/sts.generated.json")));
+    &SERVICE
+}
+
 /// A service model with its interpreter.
 #[derive(Debug)]
 pub struct Service {
@@ -112,7 +132,7 @@ impl Service {
         Self { data, operations }
     }
 
-    /// The name in credential scopes: `lambda` or `logs`.
+    /// The name in credential scopes, for example `lambda`.
     #[must_use]
     pub fn signing_name(&self) -> &str {
         &self.data.service

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::source::Source;
 
 /// What is kept of a shape as it is.
-const SHAPE_KEYS: [&str; 10] =
-    ["type", "exception", "fault", "required", "min", "max", "pattern", "enum", "sensitive", "payload"];
+const SHAPE_KEYS: [&str; 11] =
+    ["type", "exception", "fault", "required", "min", "max", "pattern", "enum", "sensitive", "payload", "flattened"];
 
 /// The data file of a service, with these operations or with all.
 pub(super) fn text(source: &Source, kept: &[&str]) -> Result<String> {
@@ -48,6 +48,7 @@ fn head(source: &Source) -> Map<String, Value> {
         "api_version": metadata["apiVersion"],
         "protocol": metadata["protocol"],
         "target_prefix": metadata.get("targetPrefix"),
+        "xml_namespace": metadata.get("xmlNamespace"),
     });
     without_nulls(head)
 }
@@ -61,6 +62,7 @@ fn reduce_operation(name: &str, operation: &Value) -> Value {
         "status": operation["http"]["responseCode"].as_u64().unwrap_or(200),
         "input": operation["input"]["shape"],
         "output": operation["output"]["shape"],
+        "result_wrapper": operation["output"].get("resultWrapper"),
         "errors": errors,
     })))
 }
@@ -79,9 +81,16 @@ fn reduce_shape(shape: &Value) -> Value {
     if let Some(status) = shape["error"].get("httpStatusCode") {
         kept.insert("status".to_owned(), status.clone());
     }
+    // The query protocol's errors have a code of their own; in the others it is the shape's name.
+    if let Some(code) = shape["error"].get("code") {
+        kept.insert("code".to_owned(), code.clone());
+    }
     for key in ["member", "key", "value"] {
         if let Some(name) = shape[key].get("shape") {
             kept.insert(key.to_owned(), name.clone());
+        }
+        if let Some(wire_name) = shape[key].get("locationName") {
+            kept.insert(format!("{key}_name"), wire_name.clone());
         }
     }
     if let Some(members) = shape["members"].as_object() {

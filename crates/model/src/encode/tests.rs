@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{lambda, logs};
+use crate::{iam, lambda, logs, sts};
 
 #[test]
 fn errors_have_the_members_that_the_model_spells() {
@@ -51,25 +51,25 @@ fn replies_split_into_headers_and_body() {
     let invoke = lambda().operations().find(|operation| operation.name() == "Invoke").unwrap();
     let output = json!({"ExecutedVersion": "$LATEST", "FunctionError": "Unhandled", "StatusCode": 200});
     let reply = Reply { status: None, output, payload: Some(Bytes::from_static(b"[1]")) };
-    let response = lambda().encode(invoke, reply);
+    let response = lambda().encode(invoke, reply, "id");
     assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
     assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
     assert_eq!(response.body(), "[1]");
     for status in [202, 204] {
-        let none = lambda().encode(invoke, Reply { status: Some(status), ..Reply::default() });
+        let none = lambda().encode(invoke, Reply { status: Some(status), ..Reply::default() }, "id");
         assert!(none.body().is_empty(), "{status}");
     }
     let list = lambda().operations().find(|operation| operation.name() == "ListFunctions").unwrap();
-    let response = lambda().encode(list, Reply::new(json!({"Functions": []})));
+    let response = lambda().encode(list, Reply::new(json!({"Functions": []})), "id");
     assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, &br#"{"Functions":[]}"#[..]));
     let create = logs().operations().find(|operation| operation.name() == "CreateLogGroup").unwrap();
-    assert!(logs().encode(create, Reply::new(json!({}))).body().is_empty());
+    assert!(logs().encode(create, Reply::new(json!({})), "id").body().is_empty());
 }
 
 /// One line for each error that a service can answer: its code, status and body.
 fn all_errors() -> String {
     let mut text = String::new();
-    for service in [lambda(), logs()] {
+    for service in [iam(), lambda(), logs(), sts()] {
         let modelled = service.data.shapes.iter().filter(|(_, shape)| shape.exception).map(|(name, _)| name.as_str());
         let mut codes: Vec<&'static str> = modelled.chain(UNMODELLED.iter().map(|(code, _, _)| *code)).collect();
         codes.sort_unstable();
