@@ -2,4 +2,6 @@
 //!
 //! They know the store and the wire shapes, and nothing of how functions run.
 
+pub mod iam;
 pub mod logs;
+pub mod sts;
