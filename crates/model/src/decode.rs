@@ -224,7 +224,8 @@ fn wrong_type(path: &str, expected: &str, found: &Value) -> ApiError {
 }
 
 /// Decodes `%XX` once; what is not a valid escape stays as it is.
-pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }

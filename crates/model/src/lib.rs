@@ -19,6 +19,7 @@ pub mod signing;
 mod validate;
 mod value;
 
+pub use decode::percent_decode;
 pub use error::ApiError;
 pub use service::{Call, Operation, Reply, Service, WireRequest, iam, lambda, logs, sts};
 pub use validate::is_retired_runtime;

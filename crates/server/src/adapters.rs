@@ -5,12 +5,16 @@ use std::sync::{Arc, OnceLock};
 use tindra_control::RuntimeVersions;
 use tindra_core::clock::UnixMs;
 use tindra_core::runtime::Runtime;
+use tindra_model::ApiError;
+use tindra_services::iam::{FoundKey, IamService, Policies, Principal};
 use tindra_services::logs::LogIngest;
+use tindra_store::BoxFuture;
 use tindra_worker::packs::Packs;
 use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
+use crate::auth::Identities;
 use crate::edge::{Backends, Edge, Peer};
 
 /// Connections from all environments together; one more is closed. Apart from the operator's own limit, so that
@@ -24,6 +28,24 @@ pub(crate) struct LogsToService(pub(crate) LogIngest);
 impl LogSink for LogsToService {
     fn append(&self, stream: &Arc<LogStreamName>, events: Vec<(UnixMs, String)>) {
         self.0.append(&stream.scope, &stream.group, &stream.stream, events);
+    }
+}
+
+/// The front door finds keys and policies in IAM.
+#[derive(Debug)]
+pub(crate) struct IdentitiesOfIam(pub(crate) IamService);
+
+impl Identities for IdentitiesOfIam {
+    fn find_key<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Arc<FoundKey>>, ApiError>> {
+        Box::pin(async move { Ok(self.0.find_key(id).await?) })
+    }
+
+    fn policies_of<'a>(&'a self, principal: &'a Principal) -> BoxFuture<'a, Result<Arc<Policies>, ApiError>> {
+        Box::pin(async move { Ok(self.0.policies_of(principal).await?) })
+    }
+
+    fn note_use(&self, id: &str, region: &str, service: &str) {
+        self.0.note_use(id, region, service);
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! With auth off the operator's address is on loopback and believes what a request says. With sigv4 every
 //! signature is verified against a key that the server knows: the operator's own, those of the configuration,
-//! and on a function's endpoint the temporary ones of that environment, and no others.
+//! those of IAM's users and sessions, and on a function's endpoint the temporary ones of that environment, and no
+//! others.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -12,12 +15,29 @@ use tindra_control::Principal;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_model::signing::{self, Presented, SignatureError};
-use tindra_model::{ApiError, Operation, Service};
+use tindra_model::{ApiError, Operation, Service, percent_decode};
+use tindra_services::iam::{self, FoundKey, Identity, Policies, PolicyDocument};
+use tindra_store::BoxFuture;
 use tindra_worker::EnvironmentIdentity;
 
 use crate::config::{AccessKey, Auth};
 use crate::credentials::RootKey;
 use crate::edge::{Claim, Peer, claimed_scope, region};
+
+/// The managed policy that allows everything.
+const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// What the front door needs to know of IAM.
+pub trait Identities: Send + Sync + std::fmt::Debug {
+    /// The access key of this id.
+    fn find_key<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Arc<FoundKey>>, ApiError>>;
+
+    /// The policies of a user or role.
+    fn policies_of<'a>(&'a self, principal: &'a iam::Principal) -> BoxFuture<'a, Result<Arc<Policies>, ApiError>>;
+
+    /// Remembers that a key was used.
+    fn note_use(&self, id: &str, region: &str, service: &str);
+}
 
 /// Somebody who may be answered.
 #[derive(Clone, Debug)]
@@ -26,6 +46,10 @@ pub struct Who {
     pub scope: Scope,
     /// The operator, or an execution role.
     pub principal: Principal,
+    /// As IAM and STS see them.
+    pub identity: Identity,
+    /// Policies that bound a session beside those of its holder.
+    pub session_policies: Vec<PolicyDocument>,
 }
 
 /// Decides who a request comes from.
@@ -34,6 +58,8 @@ pub struct Authenticator {
     default_scope: Scope,
     /// `None` with auth off.
     keys: Option<HashMap<String, Key>>,
+    /// Keys beside those; none in tests.
+    identities: Option<Arc<dyn Identities>>,
 }
 
 struct Key {
@@ -51,7 +77,7 @@ impl Authenticator {
     /// Believes what a request says. Only for an address that nobody else can reach.
     #[must_use]
     pub fn off(default_scope: Scope) -> Self {
-        Self { default_scope, keys: None }
+        Self { default_scope, keys: None, identities: None }
     }
 
     /// Verifies signatures against the operator's key and the configured ones.
@@ -66,7 +92,14 @@ impl Authenticator {
             })
             .collect();
         keys.insert(root.access_key_id, Key { secret: root.secret_access_key, account: default_account });
-        Self { default_scope, keys: Some(keys) }
+        Self { default_scope, keys: Some(keys), identities: None }
+    }
+
+    /// Knows the keys of IAM, too.
+    #[must_use]
+    pub fn with_identities(mut self, identities: Arc<dyn Identities>) -> Self {
+        self.identities = Some(identities);
+        self
     }
 
     /// Which of the two it is.
@@ -76,18 +109,20 @@ impl Authenticator {
     }
 
     /// Refuses strangers by their head alone, before anything of their body is kept.
-    pub(crate) fn recognise(&self, parts: &Parts, claim: Option<Claim<'_>>, peer: &Peer) -> Result<(), ApiError> {
+    pub(crate) async fn recognise(&self, parts: &Parts, claim: Option<Claim<'_>>, peer: &Peer) -> Result<(), ApiError> {
         let Some(keys) = &self.keys else { return Ok(()) };
         let Some(claim) = claim else { return Err(unsigned(parts)) };
         let is_known = match peer {
-            Peer::Operator => keys.contains_key(claim.access_key_id),
+            Peer::Operator => {
+                keys.contains_key(claim.access_key_id) || self.find_key(claim.access_key_id).await?.is_some()
+            }
             Peer::Environment(identity) => identity.access_key_id == claim.access_key_id,
         };
         if is_known { Ok(()) } else { Err(unrecognised()) }
     }
 
     /// Finds out who sent a request, and verifies that they did.
-    pub(crate) fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         parts: &Parts,
         claim: Option<Claim<'_>>,
@@ -96,56 +131,141 @@ impl Authenticator {
         peer: &Peer,
         now_ms: UnixMs,
     ) -> Result<Who, ApiError> {
-        let Some(keys) = &self.keys else { return Ok(self.believe(claim, peer)) };
+        let Some(keys) = &self.keys else { return self.believe(claim, peer, now_ms).await };
         let Some(claim) = claim else { return Err(unsigned(parts)) };
-        let (secret, account, principal) = match peer {
-            Peer::Operator => {
-                let key = keys.get(claim.access_key_id).ok_or_else(unrecognised)?;
-                (&key.secret, &key.account, Principal::Operator)
+        let region = region(Some(claim), &self.default_scope);
+        let mut who = match peer {
+            Peer::Environment(environment) => {
+                check_session(parts, &environment.session_token)?;
+                verify(parts, body, &environment.secret_access_key, service, now_ms)?;
+                function(environment, region)
             }
-            Peer::Environment(identity) => {
-                check_session(parts, identity)?;
-                (&identity.secret_access_key, &identity.scope.account, Principal::Role(identity.role_arn.clone()))
-            }
+            Peer::Operator => match keys.get(claim.access_key_id) {
+                Some(key) => {
+                    verify(parts, body, &key.secret, service, now_ms)?;
+                    let scope = Scope { account: key.account.clone(), region };
+                    operator(scope, claim.access_key_id)
+                }
+                None => {
+                    let key = self.find_key(claim.access_key_id).await?.ok_or_else(unrecognised)?;
+                    check_key(parts, &key, now_ms)?;
+                    verify(parts, body, &key.secret, service, now_ms)?;
+                    self.note_use(claim, service);
+                    holder(&key, region, claim.access_key_id)
+                }
+            },
         };
-        verify(parts, body, secret, service, now_ms)?;
-        let scope = Scope { account: account.clone(), region: region(Some(claim), &self.default_scope) };
-        Ok(Who { scope, principal })
+        who.identity.is_verified = true;
+        Ok(who)
     }
 
-    /// What may be done. A role may do nothing yet where signatures count, because there are no policies that
-    /// could allow it; where they do not count, nothing is refused to anybody.
-    pub(crate) fn authorise(
+    /// What may be done. Where signatures count, a user or a role may do everything with AWS's policy for
+    /// administrators, and without it nothing but ask who it is; where they do not count, nothing is refused.
+    pub(crate) async fn authorise(
         &self,
         who: &Who,
         service: &Service,
         operation: &Operation,
         path: &str,
-        peer: &Peer,
     ) -> Result<(), ApiError> {
-        match (peer, &self.keys) {
-            (Peer::Operator, _) | (Peer::Environment(_), None) => Ok(()),
-            (Peer::Environment(identity), Some(_)) => {
-                let action = format!("{}:{}", service.signing_name(), action(operation));
-                let message = format!(
-                    "User: {} is not authorized to perform: {action} on resource: {} because no identity-based policy allows the {action} action",
-                    assumed_role(identity),
-                    resource(service, path, &who.scope),
-                );
-                Err(ApiError::new("AccessDeniedException", message))
-            }
+        let Some(principal) = who.identity.principal().filter(|_| self.keys.is_some()) else { return Ok(()) };
+        if ["GetCallerIdentity", "GetSessionToken"].contains(&operation.name()) {
+            return Ok(());
+        }
+        let policies = match &self.identities {
+            Some(identities) => identities.policies_of(&principal).await?,
+            None => Arc::default(),
+        };
+        let is_bounded = policies.boundary.is_some() || !who.session_policies.is_empty();
+        let is_administrator = policies.identity.iter().any(|policy| policy.arn.as_deref() == Some(ADMINISTRATOR));
+        if is_administrator && !is_bounded {
+            return Ok(());
+        }
+        let action = format!("{}:{}", service.signing_name(), action(operation));
+        let message = format!(
+            "User: {} is not authorized to perform: {action} on resource: {} because no identity-based policy allows the {action} action",
+            who.identity.arn(),
+            resource(service, path, &who.scope),
+        );
+        Err(ApiError::new("AccessDeniedException", message))
+    }
+
+    /// A key of IAM still tells whose it is.
+    async fn believe(&self, claim: Option<Claim<'_>>, peer: &Peer, now_ms: UnixMs) -> Result<Who, ApiError> {
+        if let Peer::Environment(environment) = peer {
+            return Ok(function(environment, region(claim, &environment.scope)));
+        }
+        if let Some(claim) = claim.filter(|claim| is_key_of_iam(claim.access_key_id))
+            && let Some(key) = self.find_key(claim.access_key_id).await?
+            && key.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
+        {
+            return Ok(holder(&key, region(Some(claim), &self.default_scope), claim.access_key_id));
+        }
+        let access_key_id = claim.map(|claim| claim.access_key_id).unwrap_or_default();
+        Ok(operator(claimed_scope(claim, &self.default_scope), access_key_id))
+    }
+
+    async fn find_key(&self, id: &str) -> Result<Option<Arc<FoundKey>>, ApiError> {
+        match &self.identities {
+            Some(identities) if is_key_of_iam(id) => identities.find_key(id).await,
+            _ => Ok(None),
         }
     }
 
-    fn believe(&self, claim: Option<Claim<'_>>, peer: &Peer) -> Who {
-        match peer {
-            Peer::Operator => Who { scope: claimed_scope(claim, &self.default_scope), principal: Principal::Operator },
-            Peer::Environment(identity) => Who {
-                scope: Scope { account: identity.scope.account.clone(), region: region(claim, &identity.scope) },
-                principal: Principal::Role(identity.role_arn.clone()),
-            },
+    fn note_use(&self, claim: Claim<'_>, service: &Service) {
+        if let Some(identities) = &self.identities {
+            identities.note_use(claim.access_key_id, claim.region, service.signing_name());
         }
     }
+}
+
+/// The form of the ids that IAM gives out; no other is looked up.
+fn is_key_of_iam(id: &str) -> bool {
+    id.len() == 20
+        && (id.starts_with("AKIA") || id.starts_with("ASIA"))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Somebody with the account's own key.
+fn operator(scope: Scope, access_key_id: &str) -> Who {
+    let access_key_id = (!access_key_id.is_empty()).then(|| access_key_id.to_owned());
+    let identity = Identity { access_key_id, ..Identity::root(scope.account.clone()) };
+    Who { scope, principal: Principal::Operator, identity, session_policies: Vec::new() }
+}
+
+/// A function, as the session of its execution role that it is on AWS.
+fn function(environment: &EnvironmentIdentity, region: String) -> Who {
+    let role = environment.role_arn.rsplit('/').next().unwrap_or_default();
+    let account = environment.role_arn.split(':').nth(4).unwrap_or(&environment.scope.account);
+    let who = iam::Who::Role { name: role.to_owned(), session_name: environment.function_name.clone() };
+    let identity = Identity {
+        who,
+        is_temporary: true,
+        access_key_id: Some(environment.access_key_id.clone()),
+        ..Identity::root(account)
+    };
+    Who {
+        scope: Scope { account: environment.scope.account.clone(), region },
+        principal: Principal::Role(environment.role_arn.clone()),
+        identity,
+        session_policies: Vec::new(),
+    }
+}
+
+/// The user or the session that a key of IAM belongs to.
+fn holder(key: &FoundKey, region: String, access_key_id: &str) -> Who {
+    let principal = match &key.who {
+        iam::Who::Root | iam::Who::User(_) => Principal::Operator,
+        iam::Who::Role { name, .. } => Principal::Role(format!("arn:aws:iam::{}:role/{name}", key.account)),
+    };
+    let identity = Identity {
+        who: key.who.clone(),
+        is_temporary: key.session_token.is_some(),
+        access_key_id: Some(access_key_id.to_owned()),
+        ..Identity::root(key.account.clone())
+    };
+    let scope = Scope { account: key.account.clone(), region };
+    Who { scope, principal, identity, session_policies: key.session_policies.clone() }
 }
 
 /// The action of an operation in policies, where it is not called as the operation.
@@ -175,17 +295,29 @@ fn resource(service: &Service, path: &str, scope: &Scope) -> String {
     }
 }
 
-/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`, as AWS names the user that a function is.
-fn assumed_role(identity: &EnvironmentIdentity) -> String {
-    let role = identity.role_arn.rsplit('/').next().unwrap_or_default();
-    let account = identity.role_arn.split(':').nth(4).unwrap_or(&identity.scope.account);
-    format!("arn:aws:sts::{account}:assumed-role/{role}/{}", identity.function_name)
+/// Whether a key of IAM may be used now, and with this request.
+fn check_key(parts: &Parts, key: &FoundKey, now_ms: UnixMs) -> Result<(), ApiError> {
+    if !key.is_active {
+        return Err(unrecognised());
+    }
+    if let Some(token) = &key.session_token {
+        check_session(parts, token)?;
+    }
+    if key.expires_ms.is_some_and(|expires_ms| now_ms >= expires_ms) {
+        let message = "The security token included in the request is expired";
+        return Err(ApiError::new("ExpiredTokenException", message));
+    }
+    Ok(())
 }
 
-fn check_session(parts: &Parts, identity: &EnvironmentIdentity) -> Result<(), ApiError> {
-    let token = parts.headers.get("x-amz-security-token").map(|token| token.as_bytes());
+/// The token of a session travels in a header or, with a presigned URL, in the query.
+fn check_session(parts: &Parts, expected: &str) -> Result<(), ApiError> {
+    let in_header = parts.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
+    let mut pairs = parts.uri.query().unwrap_or_default().split('&');
+    let in_query = || pairs.find_map(|pair| pair.strip_prefix("X-Amz-Security-Token=")).map(percent_decode);
+    let token = in_header.map(Cow::Borrowed).or_else(in_query);
     match token {
-        Some(token) if signing::equal_in_constant_time(token, identity.session_token.as_bytes()) => Ok(()),
+        Some(token) if signing::equal_in_constant_time(token.as_bytes(), expected.as_bytes()) => Ok(()),
         _ => Err(unrecognised()),
     }
 }

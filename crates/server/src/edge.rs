@@ -117,31 +117,30 @@ impl<B: Backends> Edge<B> {
         let (parts, body) = request.into_parts();
         self.refuse_malformed(&parts, peer)?;
         let claim = Claim::of(&parts);
-        let served = match route::destination(&parts, claim, peer)? {
+        let arrived = match route::destination(&parts, claim, peer)? {
             Destination::Local(page) => return self.local(page).await,
-            Destination::Served(served) => served,
+            Destination::Arrived(arrived) => arrived,
         };
-        let refuse = |error| served.refuse(error);
-        self.options.authenticator.recognise(&parts, claim, peer).map_err(refuse)?;
-        let received = body::read(body, served.body_bytes_max(), &self.budget)
+        let authenticator = &self.options.authenticator;
+        authenticator.recognise(&parts, claim, peer).await.map_err(|error| arrived.refuse(error))?;
+        let received = body::read(body, arrived.body_bytes_max(), &self.budget)
             .await
-            .map_err(|error| served.refuse_body(&error))?;
-        let who = self.admit(&parts, claim, &received.bytes, served, peer).map_err(refuse)?;
+            .map_err(|error| arrived.refuse_body(&error))?;
+        let served = arrived.serve(&parts, &received.bytes)?;
+        let refuse = |error| served.refuse(error);
+        let who = self.admit(&parts, claim, &received.bytes, served, peer).await.map_err(refuse)?;
         let call = served.decode(&parts, &received.bytes).map_err(refuse)?;
-        match served.door {
+        let reply = match served.door {
             Door::Invoke => {
                 drop(received);
-                self.invoke(served, &parts, call, who.scope, request_id).await
+                return self.invoke(served, &parts, call, who.scope, request_id).await;
             }
-            Door::Control => {
-                let reply = self.backends.control(&self.caller(&parts, who, request_id), call).await;
-                reply.map(|reply| served.encode(reply)).map_err(refuse)
-            }
-            Door::Logs => {
-                let reply = self.backends.logs(&who.scope, call).await;
-                reply.map(|reply| served.encode(reply)).map_err(refuse)
-            }
-        }
+            Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
+            Door::Logs => self.backends.logs(&who.scope, call).await,
+            Door::Iam => self.backends.iam(&who.identity, call).await,
+            Door::Sts => self.backends.sts(&who.identity, call).await,
+        };
+        reply.map(|reply| served.encode(reply, request_id)).map_err(refuse)
     }
 
     fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
@@ -156,7 +155,7 @@ impl<B: Backends> Edge<B> {
     }
 
     /// Authenticates and authorises.
-    fn admit(
+    async fn admit(
         &self,
         parts: &Parts,
         claim: Option<Claim<'_>>,
@@ -166,8 +165,8 @@ impl<B: Backends> Edge<B> {
     ) -> Result<Who, ApiError> {
         let authenticator = &self.options.authenticator;
         let now_ms = self.options.clock.unix_ms();
-        let who = authenticator.authenticate(parts, claim, body, served.service, peer, now_ms)?;
-        authenticator.authorise(&who, served.service, served.operation, parts.uri.path(), peer)?;
+        let who = authenticator.authenticate(parts, claim, body, served.service, peer, now_ms).await?;
+        authenticator.authorise(&who, served.service, served.operation, parts.uri.path()).await?;
         Ok(who)
     }
 

@@ -5,7 +5,9 @@ use tindra_control::{Caller, Control};
 use tindra_core::function::Scope;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
+use tindra_services::sts::StsService;
 use tindra_store::Store;
 use tindra_worker::Worker;
 
@@ -15,12 +17,20 @@ use crate::telemetry;
 /// A key that need not exist: health asks only whether the store answers.
 const PROBE_KEY: &str = "health/probe";
 
-/// Control plane, invoke path and logs over one store and one worker.
+/// The neighbours of Lambda.
+#[derive(Debug)]
+pub(crate) struct Neighbours {
+    pub(crate) logs: LogsService,
+    pub(crate) iam: IamService,
+    pub(crate) sts: StsService,
+}
+
+/// Control plane, invoke path and neighbours over one store and one worker.
 #[derive(Debug)]
 pub(crate) struct Parts {
     control: Control,
     invoker: Invoker<Worker>,
-    logs: LogsService,
+    neighbours: Neighbours,
     store: Store,
     layers: Vec<HealthLayer>,
 }
@@ -29,11 +39,11 @@ impl Parts {
     pub(crate) fn new(
         control: Control,
         invoker: Invoker<Worker>,
-        logs: LogsService,
+        neighbours: Neighbours,
         store: Store,
         layers: Vec<HealthLayer>,
     ) -> Self {
-        Self { control, invoker, logs, store, layers }
+        Self { control, invoker, neighbours, store, layers }
     }
 
     /// Invokes that run now, those whose callers have gone among them.
@@ -48,7 +58,15 @@ impl Backends for Parts {
     }
 
     async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
-        self.logs.call(scope, call).await
+        self.neighbours.logs.call(scope, call).await
+    }
+
+    async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
+        self.neighbours.iam.call(caller, call).await
+    }
+
+    async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
+        self.neighbours.sts.call(caller, call).await
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {

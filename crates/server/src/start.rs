@@ -10,7 +10,9 @@ use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
+use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
 use tindra_worker::network::{Cidr, EgressMode, EgressPolicy, ResolverOptions};
@@ -19,14 +21,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{EndpointToEdge, LogsToService, VersionsOfPacks};
+use crate::adapters::{EndpointToEdge, IdentitiesOfIam, LogsToService, VersionsOfPacks};
 use crate::auth::Authenticator;
 use crate::config::{Auth, Config, Egress};
 use crate::data_directory::DataDirectory;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
-use crate::parts::Parts;
+use crate::parts::{Neighbours, Parts};
 use crate::signals::Signals;
 use crate::{credentials, listener, telemetry, tls};
 
@@ -61,6 +63,9 @@ impl Server {
 
         let store = open_store(&config, &clock).await?;
         let logs = LogsService::new(store.clone(), Arc::clone(&clock));
+        let iam = IamService::new(store.clone(), Arc::clone(&clock));
+        let sts = StsService::new(store.clone(), Arc::clone(&clock), iam.clone());
+        let authenticator = authenticator.with_identities(Arc::new(IdentitiesOfIam(iam.clone())));
         let endpoint = Arc::new(EndpointToEdge::new(closing.clone()));
         let sink = Arc::new(LogsToService(logs.ingest()));
         let layers = layers(&launcher);
@@ -78,7 +83,8 @@ impl Server {
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
         let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker));
-        let parts = Arc::new(Parts::new(control, invoker, logs.clone(), store, layers));
+        let neighbours = Neighbours { logs: logs.clone(), iam, sts };
+        let parts = Arc::new(Parts::new(control, invoker, neighbours, store, layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));
         let accepting =

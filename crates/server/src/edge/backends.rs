@@ -8,6 +8,7 @@ use tindra_control::Caller;
 use tindra_core::function::Scope;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::iam::Identity;
 
 /// What `/_tindra/health` shows.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +41,12 @@ pub trait Backends: Send + Sync + 'static {
 
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// An operation of IAM.
+    fn iam(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// An operation of STS.
+    fn sts(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;

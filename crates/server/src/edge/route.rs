@@ -1,8 +1,8 @@
-//! Where a request goes: by path, target header and credential scope.
+//! Where a request goes: by path, target header, credential scope, or the form in its body.
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response, header};
 use http_body_util::Full;
 use tindra_core::limits;
 use tindra_model::{ApiError, Call, Operation, Reply, Service, WireRequest};
@@ -32,6 +32,17 @@ pub(super) enum Door {
     Invoke,
     Control,
     Logs,
+    Iam,
+    Sts,
+}
+
+/// A service with the part that serves it, and the operation if the head names it. The query protocol names the
+/// operation in the body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived {
+    door: Door,
+    pub(super) service: &'static Service,
+    operation: Option<&'static Operation>,
 }
 
 /// An operation of a service with the part that serves it.
@@ -46,7 +57,7 @@ pub(super) struct Served {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Destination<'a> {
     Local(Page<'a>),
-    Served(Served),
+    Arrived(Arrived),
 }
 
 /// Finds where a request goes.
@@ -64,6 +75,10 @@ pub(super) fn destination<'a>(
     match (target, claim.map(|claim| claim.service)) {
         (Some(target), _) if target.starts_with(LOGS_TARGET) => logs(parts),
         (_, Some("logs")) => logs(parts),
+        (None, Some("iam")) => Ok(form(Door::Iam, tindra_model::iam())),
+        (None, Some("sts")) => Ok(form(Door::Sts, tindra_model::sts())),
+        // Nobody signed it; which of the two it is for, the form tells.
+        (None, None) if is_form(&parts.headers) => Ok(form(Door::Sts, tindra_model::sts())),
         (None, Some("lambda") | None) => lambda(parts),
         (_, Some(service)) => Err(Refusal::NotServed(service.to_owned())),
         (Some(target), None) => Err(Refusal::NotServed(target.split('.').next().unwrap_or_default().to_owned())),
@@ -88,7 +103,7 @@ fn lambda(parts: &Parts) -> Result<Destination<'static>, Refusal> {
         .route(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
         .ok_or_else(|| unknown_operation(service))?;
     let door = if operation.name() == "Invoke" { Door::Invoke } else { Door::Control };
-    Ok(Destination::Served(Served { door, service, operation }))
+    Ok(Destination::Arrived(Arrived { door, service, operation: Some(operation) }))
 }
 
 fn logs(parts: &Parts) -> Result<Destination<'static>, Refusal> {
@@ -96,7 +111,16 @@ fn logs(parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
         .route(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
         .ok_or_else(|| unknown_operation(service))?;
-    Ok(Destination::Served(Served { door: Door::Logs, service, operation }))
+    Ok(Destination::Arrived(Arrived { door: Door::Logs, service, operation: Some(operation) }))
+}
+
+fn form(door: Door, service: &'static Service) -> Destination<'static> {
+    Destination::Arrived(Arrived { door, service, operation: None })
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 fn unknown_operation(service: &'static Service) -> Refusal {
@@ -106,31 +130,30 @@ fn unknown_operation(service: &'static Service) -> Refusal {
     )
 }
 
-impl Served {
+impl Arrived {
     /// The largest body of the operation.
     pub(super) fn body_bytes_max(&self) -> usize {
-        match self.operation.name() {
+        match self.name() {
             "Invoke" => limits::SYNC_REQUEST_BYTES_MAX,
             "CreateFunction" | "UpdateFunctionCode" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         }
     }
 
-    /// The typed request, checked against the service model.
-    pub(super) fn decode(&self, parts: &Parts, body: &Bytes) -> Result<Call, ApiError> {
-        let request = WireRequest {
-            method: &parts.method,
-            path: parts.uri.path(),
-            query: parts.uri.query().unwrap_or_default(),
-            headers: &parts.headers,
-            body: body.clone(),
+    /// The operation, now that the body is here.
+    pub(super) fn serve(&self, parts: &Parts, body: &Bytes) -> Result<Served, Refusal> {
+        let Self { door, service, operation } = *self;
+        if let Some(operation) = operation {
+            return Ok(Served { door, service, operation });
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        let found = |door, service: &'static Service| {
+            service.route_form(query, body).map(|operation| Served { door, service, operation })
         };
-        self.service.decode(&request)
-    }
-
-    /// The answer in the form of the service.
-    pub(super) fn encode(&self, reply: Reply) -> Response<Full<Bytes>> {
-        self.service.encode(self.operation, reply).map(Full::new)
+        let of_iam = || {
+            if parts.headers.contains_key(header::AUTHORIZATION) { None } else { found(Door::Iam, tindra_model::iam()) }
+        };
+        found(door, service).or_else(of_iam).ok_or_else(|| unknown_operation(service))
     }
 
     /// A refusal in the form of the service.
@@ -140,7 +163,7 @@ impl Served {
 
     /// A refusal of a body in the words of AWS.
     pub(super) fn refuse_body(&self, error: &BodyError) -> Refusal {
-        let name = self.operation.name();
+        let name = self.name();
         let limit = self.body_bytes_max();
         self.refuse(match error {
             BodyError::TooLarge if name == "Invoke" => ApiError::new(
@@ -155,5 +178,33 @@ impl Served {
             BodyError::Broken => return Refusal::Malformed("the request body ended early"),
             BodyError::Busy => ApiError::new("ServiceException", "Too many large requests at once; try again."),
         })
+    }
+
+    fn name(&self) -> &'static str {
+        self.operation.map_or("requested", Operation::name)
+    }
+}
+
+impl Served {
+    /// The typed request, checked against the service model.
+    pub(super) fn decode(&self, parts: &Parts, body: &Bytes) -> Result<Call, ApiError> {
+        let request = WireRequest {
+            method: &parts.method,
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &parts.headers,
+            body: body.clone(),
+        };
+        self.service.decode(&request)
+    }
+
+    /// The answer in the form of the service.
+    pub(super) fn encode(&self, reply: Reply, request_id: &str) -> Response<Full<Bytes>> {
+        self.service.encode(self.operation, reply, request_id).map(Full::new)
+    }
+
+    /// A refusal in the form of the service.
+    pub(super) fn refuse(&self, error: ApiError) -> Refusal {
+        Refusal::Api(self.service, error)
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>>
     let service: String =
         service.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(40).collect();
     let message = format!(
-        "Tindra does not serve {service}. It serves lambda and logs; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.",
+        "Tindra does not serve {service}. It serves lambda, logs, iam and sts; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.",
         service.to_uppercase().replace('-', "_")
     );
     let (content_type, body) = match service.as_str() {
@@ -21,15 +21,7 @@ pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>>
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>ServiceNotServed</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
             ),
         ),
-        "sts"
-        | "iam"
-        | "sns"
-        | "cloudformation"
-        | "ec2"
-        | "monitoring"
-        | "elasticloadbalancing"
-        | "rds"
-        | "autoscaling" => (
+        "sns" | "cloudformation" | "ec2" | "monitoring" | "elasticloadbalancing" | "rds" | "autoscaling" => (
             "text/xml",
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>ServiceNotServed</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -16,6 +16,7 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
+use tindra_services::iam::Identity;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -49,6 +50,14 @@ impl Backends for Fakes {
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
+    async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("NoSuchEntityException", format!("{} {}", call.operation.name(), caller.arn())))
+    }
+
+    async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("ExpiredTokenException", format!("{} {}", call.operation.name(), caller.arn())))
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
