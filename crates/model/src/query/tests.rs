@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use proptest::prelude::{any, prop};
+use proptest::proptest;
 use serde_json::{Value, json};
 
 use crate::{ApiError, Call, Reply, Service, WireRequest, iam, sts};
@@ -81,6 +83,27 @@ fn forms_without_end_are_refused() {
     let many = format!("Action=GetUser{}", "&a=1".repeat(10_001));
     for body in [deep, many] {
         assert_eq!(decode(iam(), "", &body).unwrap_err().code(), "SerializationException");
+    }
+}
+
+proptest! {
+    /// Whatever is sent, the answer is a call or one of the caller's own faults.
+    #[test]
+    fn any_form_is_read_or_refused(
+        action in prop::sample::select(vec!["CreateRole", "TagUser", "ListPolicies", "UpdateRole", "None"]),
+        rest in "[A-Za-z.=&%+0-9é]{0,80}",
+        bytes in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let (method, headers) = (Method::POST, HeaderMap::new());
+        let mut body = format!("Action={action}&RoleName=r&Tags.member.1.Key=k&{rest}").into_bytes();
+        for extra in [Vec::new(), bytes] {
+            body.extend(extra);
+            let body = Bytes::copy_from_slice(&body);
+            let request = WireRequest { method: &method, path: "/", query: &rest, headers: &headers, body };
+            if let Err(error) = iam().decode(&request) {
+                assert_eq!(iam().encode_error(&error, "id").status(), 400);
+            }
+        }
     }
 }
 

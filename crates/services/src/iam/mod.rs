@@ -25,7 +25,7 @@ mod roles;
 mod service_linked;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod users;
 mod versions;
 mod wire;
