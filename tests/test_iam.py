@@ -93,6 +93,10 @@ def test_what_breaks_the_model_is_refused_in_aws_s_words(server, iam):
     assert error_of(lax.create_role, RoleName="r")[1] == (
         "1 validation error detected: Value null at 'assumeRolePolicyDocument' failed to satisfy constraint: "
         "Member must not be null")
+    assert error_of(lax.get_role, RoleName="service-role/r") == (
+        "ValidationError",
+        "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the "
+        "following: +=,.@_-", 400)
     assert error_of(iam.create_group, GroupName="g") == (
         "InvalidAction", "The requested operation is not known, or not served here.", 400)
 

@@ -59,7 +59,7 @@ impl Service {
         check.structure(shape, input, None);
         match check.found.as_slice() {
             [] => runtime::check(self, shape, input),
-            [one] => Err(refusal(format!("1 validation error detected: {one}"))),
+            [one] => Err(refusal(name_of_iam(one).unwrap_or_else(|| format!("1 validation error detected: {one}")))),
             all => Err(refusal(format!("{} validation errors detected: {}", all.len(), all.join("; ")))),
         }
     }
@@ -67,6 +67,16 @@ impl Service {
 
 fn refusal(message: String) -> ApiError {
     ApiError::new("ValidationException", message)
+}
+
+/// IAM's own words for a name with a character that none may have (recorded answers).
+fn name_of_iam(violation: &str) -> Option<String> {
+    let place = violation
+        .strip_suffix("failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]+")?;
+    let (_, member) = place.trim_end().strip_suffix('\'')?.rsplit_once(" at '")?;
+    Some(format!(
+        "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+    ))
 }
 
 /// A walk over a request, with the violations found so far.

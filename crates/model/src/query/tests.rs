@@ -78,6 +78,15 @@ fn every_violation_is_told() {
 }
 
 #[test]
+fn iam_has_words_of_its_own_for_names() {
+    let error = decode(iam(), "", "Action=GetRole&RoleName=service-role%2Fworker").unwrap_err();
+    assert_eq!(
+        error.message(),
+        "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+    );
+}
+
+#[test]
 fn forms_without_end_are_refused() {
     let deep = format!("Action=GetUser&{}=1", vec!["a"; 17].join("."));
     let many = format!("Action=GetUser{}", "&a=1".repeat(10_001));
