@@ -6,8 +6,9 @@ import urllib.request
 
 import pytest
 
+from support import packages
 from support.errors import error_of
-from support.server import Server
+from support.server import Function, Server
 from test_iam import TRUST, document
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -21,6 +22,18 @@ def handler(event, context):
         os.environ["AWS_ENDPOINT_URL"], data=b"Action=GetCallerIdentity&Version=2011-06-15",
         headers={"Content-Type": "application/x-www-form-urlencoded"})
     return urllib.request.urlopen(request, timeout=10).read().decode()
+"""
+
+SIGNER = """
+import boto3, botocore.exceptions
+
+def handler(event, context):
+    refusal = None
+    try:
+        boto3.client("iam").list_roles()
+    except botocore.exceptions.ClientError as error:
+        refusal = error.response["Error"]["Message"]
+    return {"arn": boto3.client("sts").get_caller_identity()["Arn"], "refusal": refusal}
 """
 
 
@@ -193,6 +206,22 @@ def test_sessions_sign_with_their_token(secured, user):
     functions.list_functions()
     elsewhere = arn.replace("000000000000", "111111111111")
     assert error_of(secured.root("sts").assume_role, RoleArn=elsewhere, RoleSessionName="session")[0] == "AccessDenied"
+
+
+def test_a_function_signs_with_the_keys_in_its_environment(secured):
+    function = Function(
+        secured, "signer", "python3.12", packages.python(SIGNER), "app.handler",
+        client=secured.root("lambda")).ready()
+    answer = function.invoke().ok()
+    assert answer["arn"] == "arn:aws:sts::000000000000:assumed-role/lambda/signer"
+    assert answer["refusal"].startswith(
+        "User: arn:aws:sts::000000000000:assumed-role/lambda/signer is not authorized to perform: iam:ListRoles on "
+        "resource: *")
+    secured.root("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument=TRUST)
+    secured.root("iam").attach_role_policy(RoleName="lambda", PolicyArn=ADMINISTRATOR)
+    answer = function.invoke().ok()
+    assert answer["refusal"] is None
+    function.delete()
 
 
 def test_a_presigned_request_tells_who_made_it(secured, user):

@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::task::{Context, Poll, Waker};
 
 use tindra_core::clock::UnixMs;
-use tindra_store::{JsonRecords, Watch};
+use tindra_store::{JsonRecords, Progress, Watch};
 
 use super::attachments::name_of;
 use super::records::{Entity, Holder, Policy, Session};
@@ -80,10 +80,11 @@ pub(super) struct LastUse {
     pub(super) service: String,
 }
 
-/// Answers until the next change.
+/// Answers until the next change. Reading one costs no exclusive lock, because invokes do it.
 #[derive(Debug)]
 pub(super) struct Cache {
-    answers: Mutex<Answers>,
+    progress: Progress,
+    answers: RwLock<Answers>,
     uses: Mutex<HashMap<String, LastUse>>,
 }
 
@@ -98,56 +99,63 @@ struct Answers {
 
 impl Cache {
     pub(super) fn new(changes: Watch) -> Self {
+        let progress = changes.progress();
         let answers = Answers { changes, generation: 0, keys: HashMap::new(), policies: HashMap::new() };
-        Self { answers: Mutex::new(answers), uses: Mutex::new(HashMap::new()) }
+        Self { progress, answers: RwLock::new(answers), uses: Mutex::new(HashMap::new()) }
     }
 
     pub(super) fn last_use(&self, id: &str) -> Option<LastUse> {
-        lock(&self.uses).get(id).cloned()
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// The answers that hold now.
-    fn fresh(&self) -> MutexGuard<'_, Answers> {
-        let mut answers = lock(&self.answers);
-        if answers.has_changed() {
-            answers.generation += 1;
-            answers.keys.clear();
-            answers.policies.clear();
+    /// An answer that holds now, or the generation of which none is known.
+    fn known<T>(&self, pick: impl FnOnce(&Answers) -> Option<T>) -> Result<T, u64> {
+        if self.progress.is_behind() {
+            self.write().forget_what_changed();
         }
-        answers
+        let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
+        pick(&answers).ok_or(answers.generation)
     }
 
     /// Keeps an answer, unless something has changed since `generation`.
     fn keep(&self, generation: u64, put: impl FnOnce(&mut Answers)) {
-        let mut answers = self.fresh();
+        let mut answers = self.write();
+        answers.forget_what_changed();
         if answers.generation == generation {
             if answers.keys.len() >= KEPT_MAX || answers.policies.len() >= KEPT_MAX {
-                answers.keys.clear();
-                answers.policies.clear();
+                answers.forget();
             }
             put(&mut answers);
         }
     }
-}
 
-impl Answers {
-    /// Takes every notice that has come, without waiting. The store sends them before a commit returns.
-    fn has_changed(&mut self) -> bool {
-        let mut has_changed = false;
-        loop {
-            // Without a budget, because one that is used up looks as if nothing had come.
-            let next = pin!(tokio::task::unconstrained(self.changes.changed()));
-            match next.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Some(keys)) if keys.is_empty() => return has_changed,
-                Poll::Ready(_) => has_changed = true,
-                Poll::Pending => return has_changed,
-            }
-        }
+    fn write(&self) -> RwLockWriteGuard<'_, Answers> {
+        self.answers.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Answers {
+    fn forget(&mut self) {
+        self.keys.clear();
+        self.policies.clear();
+    }
+
+    /// Takes every notice that has come, without waiting. The store sends them before a commit returns.
+    fn forget_what_changed(&mut self) {
+        loop {
+            // Without a budget, because one that is used up looks as if nothing had come.
+            let notice =
+                pin!(tokio::task::unconstrained(self.changes.changed())).poll(&mut Context::from_waker(Waker::noop()));
+            match notice {
+                Poll::Pending => return,
+                Poll::Ready(Some(keys)) if keys.is_empty() => return,
+                Poll::Ready(_) => {
+                    self.generation += 1;
+                    self.forget();
+                }
+            }
+        }
+    }
 }
 
 /// What STS needs of a role.
@@ -192,12 +200,9 @@ impl IamService {
     /// # Errors
     /// When the store fails.
     pub async fn find_key(&self, id: &str) -> Result<Option<Arc<FoundKey>>, IamError> {
-        let generation = {
-            let answers = self.cache.fresh();
-            if let Some(known) = answers.keys.get(id) {
-                return Ok(known.clone());
-            }
-            answers.generation
+        let generation = match self.cache.known(|answers| answers.keys.get(id).cloned()) {
+            Ok(known) => return Ok(known),
+            Err(generation) => generation,
         };
         let found = self.read_key(id).await?.map(Arc::new);
         self.cache.keep(generation, |answers| {
@@ -209,7 +214,7 @@ impl IamService {
     /// Remembers a use of a key, for GetAccessKeyLastUsed.
     pub fn note_use(&self, id: &str, region: &str, service: &str) {
         let last = LastUse { at_ms: self.clock.unix_ms(), region: region.to_owned(), service: service.to_owned() };
-        lock(&self.cache.uses).insert(id.to_owned(), last);
+        self.cache.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), last);
     }
 
     /// The policies of a user or role; none when there is no such user or role.
@@ -217,12 +222,9 @@ impl IamService {
     /// # Errors
     /// When the store fails.
     pub async fn policies_of(&self, principal: &Principal) -> Result<Arc<Policies>, IamError> {
-        let generation = {
-            let answers = self.cache.fresh();
-            if let Some(known) = answers.policies.get(principal) {
-                return Ok(Arc::clone(known));
-            }
-            answers.generation
+        let generation = match self.cache.known(|answers| answers.policies.get(principal).map(Arc::clone)) {
+            Ok(known) => return Ok(known),
+            Err(generation) => generation,
         };
         let policies = Arc::new(self.read_policies(principal).await?);
         self.cache.keep(generation, |answers| {
