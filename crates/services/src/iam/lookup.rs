@@ -1,21 +1,14 @@
 //! What the front door asks for at every request: whose an access key is, and which policies somebody has.
-//!
-//! Answers are kept in memory until anything of IAM changes in the store, which is seldom.
 
-use std::collections::HashMap;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
 
 use tindra_core::clock::UnixMs;
-use tindra_store::{JsonRecords, Progress, Watch};
+use tindra_store::JsonRecords;
 
 use super::attachments::name_of;
+use super::cache::LastUse;
 use super::records::{Entity, Holder, Policy, Session};
 use super::{IamError, IamService, Identity, Kind, Principal, Tag, Who, ids};
-
-/// Answers kept of each kind. Strangers can ask for any key, so it must end somewhere.
-const KEPT_MAX: usize = 10_000;
 
 /// An access key that signs, with what verifies it.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,92 +63,6 @@ pub struct Policies {
     pub identity: Vec<PolicyDocument>,
     /// What it does not allow is denied, too.
     pub boundary: Option<PolicyDocument>,
-}
-
-/// When and for what a key was used last.
-#[derive(Clone, Debug)]
-pub(super) struct LastUse {
-    pub(super) at_ms: UnixMs,
-    pub(super) region: String,
-    pub(super) service: String,
-}
-
-/// Answers until the next change. Reading one costs no exclusive lock, because invokes do it.
-#[derive(Debug)]
-pub(super) struct Cache {
-    progress: Progress,
-    answers: RwLock<Answers>,
-    uses: Mutex<HashMap<String, LastUse>>,
-}
-
-#[derive(Debug)]
-struct Answers {
-    changes: Watch,
-    /// Grows with every change, so that what was read before one is not kept after it.
-    generation: u64,
-    keys: HashMap<String, Option<Arc<FoundKey>>>,
-    policies: HashMap<Principal, Arc<Policies>>,
-}
-
-impl Cache {
-    pub(super) fn new(changes: Watch) -> Self {
-        let progress = changes.progress();
-        let answers = Answers { changes, generation: 0, keys: HashMap::new(), policies: HashMap::new() };
-        Self { progress, answers: RwLock::new(answers), uses: Mutex::new(HashMap::new()) }
-    }
-
-    pub(super) fn last_use(&self, id: &str) -> Option<LastUse> {
-        self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    /// An answer that holds now, or the generation of which none is known.
-    fn known<T>(&self, pick: impl FnOnce(&Answers) -> Option<T>) -> Result<T, u64> {
-        if self.progress.is_behind() {
-            self.write().forget_what_changed();
-        }
-        let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
-        pick(&answers).ok_or(answers.generation)
-    }
-
-    /// Keeps an answer, unless something has changed since `generation`.
-    fn keep(&self, generation: u64, put: impl FnOnce(&mut Answers)) {
-        let mut answers = self.write();
-        answers.forget_what_changed();
-        if answers.generation == generation {
-            if answers.keys.len() >= KEPT_MAX || answers.policies.len() >= KEPT_MAX {
-                answers.forget();
-            }
-            put(&mut answers);
-        }
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Answers> {
-        self.answers.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Answers {
-    fn forget(&mut self) {
-        self.keys.clear();
-        self.policies.clear();
-    }
-
-    /// Takes every notice that has come, without waiting. The store sends them before a commit returns.
-    fn forget_what_changed(&mut self) {
-        loop {
-            // Without a budget, because one that is used up looks as if nothing had come.
-            let notice =
-                pin!(tokio::task::unconstrained(self.changes.changed())).poll(&mut Context::from_waker(Waker::noop()));
-            match notice {
-                Poll::Pending => return,
-                Poll::Ready(Some(keys)) if keys.is_empty() => return,
-                Poll::Ready(_) => {
-                    self.generation += 1;
-                    self.forget();
-                }
-            }
-        }
-    }
 }
 
 /// What STS needs of a role.
@@ -214,7 +121,7 @@ impl IamService {
     /// Remembers a use of a key, for GetAccessKeyLastUsed.
     pub fn note_use(&self, id: &str, region: &str, service: &str) {
         let last = LastUse { at_ms: self.clock.unix_ms(), region: region.to_owned(), service: service.to_owned() };
-        self.cache.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), last);
+        self.cache.note_use(id, last);
     }
 
     /// The policies of a user or role; none when there is no such user or role.
@@ -249,33 +156,53 @@ impl IamService {
             }));
         }
         match self.store.metadata.get_json::<Session>(&Session::key(id)).await? {
-            Some(session) => Ok(Some(self.found_session(session.value).await?)),
+            Some(session) => self.found_session(session.value).await,
             None => Ok(None),
         }
     }
 
-    async fn found_session(&self, session: Session) -> Result<FoundKey, IamError> {
+    /// A session that outlives its user or role is nobody's.
+    async fn found_session(&self, session: Session) -> Result<Option<FoundKey>, IamError> {
+        let who = match session.holder {
+            Holder::Root => Who::Root,
+            Holder::User { name, id } => {
+                if !self.is_still(&session.account, Kind::User, &name, &id).await? {
+                    return Ok(None);
+                }
+                Who::User(name)
+            }
+            Holder::Role { name, id, session_name } => {
+                if !self.is_still(&session.account, Kind::Role, &name, &id).await? {
+                    return Ok(None);
+                }
+                Who::Role { name, session_name }
+            }
+        };
         let inline = session.policies.iter();
         let mut session_policies: Vec<PolicyDocument> =
             inline.map(|document| inline_document("session", document)).collect();
         for arn in &session.policy_arns {
             session_policies.extend(self.managed_document(&session.account, arn).await?);
         }
-        Ok(FoundKey {
+        Ok(Some(FoundKey {
             account: session.account,
             secret: session.secret,
             session_token: Some(session.token),
             expires_ms: Some(session.expires_ms),
             is_active: true,
-            who: match session.holder {
-                Holder::Root => Who::Root,
-                Holder::User(name) => Who::User(name),
-                Holder::Role { name, session_name } => Who::Role { name, session_name },
-            },
+            who,
             session_policies,
             session_tags: session.tags,
             source_identity: session.source_identity,
-        })
+        }))
+    }
+
+    async fn is_still(&self, account: &str, kind: Kind, name: &str, id: &str) -> Result<bool, IamError> {
+        match self.entity(account, kind, name).await {
+            Ok(entity) => Ok(entity.value.id == id),
+            Err(error) if error.code == "NoSuchEntityException" => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_policies(&self, principal: &Principal) -> Result<Policies, IamError> {

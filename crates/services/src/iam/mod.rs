@@ -8,6 +8,7 @@
 
 mod access_keys;
 mod attachments;
+mod cache;
 mod documents;
 mod entities;
 mod error;
@@ -46,7 +47,7 @@ pub(crate) use documents::{Purpose, check as check_document, size as document_si
 pub(crate) use ids::{access_key as new_access_key, secret as new_secret, session_token as new_session_token};
 pub(crate) use records::{Holder, Session};
 
-use lookup::Cache;
+use cache::Cache;
 use records::{AccessKey, Entity};
 
 /// Attempts of an operation whose records others change at the same time.

@@ -232,10 +232,10 @@ impl Session {
     }
 }
 
-/// Whose session it is.
+/// Whose session it is. The id tells a user or role from a later one of the same name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Holder {
     Root,
-    User(String),
-    Role { name: String, session_name: String },
+    User { name: String, id: String },
+    Role { name: String, id: String, session_name: String },
 }

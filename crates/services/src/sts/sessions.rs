@@ -79,7 +79,7 @@ impl StsService {
             secret: new_secret()?,
             token: new_session_token()?,
             expires_ms: self.after(duration_s),
-            holder: Holder::Role { name: role.name, session_name },
+            holder: Holder::Role { name: role.name, id: role.id, session_name },
             policies: request.policy.into_iter().collect(),
             policy_arns: request.policy_arns.into_iter().filter_map(|policy| policy.arn).collect(),
             tags: request.tags,
@@ -103,7 +103,10 @@ impl StsService {
         let asked_s = request.duration_seconds.unwrap_or(USER_S_DEFAULT);
         let (holder, duration_s) = match &caller.who {
             Who::Root => (Holder::Root, asked_s.min(ROOT_S_MAX)),
-            Who::User(name) => (Holder::User(name.clone()), asked_s),
+            Who::User(name) => {
+                let (id, _) = self.iam.id_and_arn(caller).await?;
+                (Holder::User { name: name.clone(), id }, asked_s)
+            }
             Who::Role { .. } => return Err(IamError::denied("Cannot call GetSessionToken with session credentials")),
         };
         let session = Session {

@@ -38,6 +38,19 @@ async fn sessions_that_ended_make_room_for_new_ones() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_its_role() {
+    let place = Place::new();
+    let sts = StsService::new(place.store.clone(), place.clock.clone(), place.iam.clone());
+    place.answer("CreateRole", json!({"RoleName": "r", "AssumeRolePolicyDocument": TRUST})).await;
+    let id = assume(&place, &sts, 900).await;
+    assert!(place.iam.find_key(&id).await.unwrap().is_some());
+    place.answer("DeleteRole", json!({"RoleName": "r"})).await;
+    assert!(place.iam.find_key(&id).await.unwrap().is_none());
+    place.answer("CreateRole", json!({"RoleName": "r", "AssumeRolePolicyDocument": TRUST})).await;
+    assert!(place.iam.find_key(&id).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn the_account_itself_gets_an_hour_at_most() {
     let place = Place::new();
     let sts = StsService::new(place.store.clone(), place.clock.clone(), place.iam.clone());
