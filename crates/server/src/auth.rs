@@ -5,23 +5,20 @@
 //! those of IAM's users and sessions, and on a function's endpoint the temporary ones of that environment, and no
 //! others.
 
-mod who;
-
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
+use tindra_control::Principal;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_model::signing::{self, Presented, SignatureError};
 use tindra_model::{ApiError, Operation, Service, percent_decode};
-use tindra_services::iam::{self, FoundKey, Policies};
+use tindra_services::iam::{self, FoundKey, Identity, Policies, PolicyDocument};
 use tindra_store::BoxFuture;
-
-pub use who::Who;
-use who::{function, holder, operator};
+use tindra_worker::EnvironmentIdentity;
 
 use crate::config::{AccessKey, Auth};
 use crate::credentials::RootKey;
@@ -40,6 +37,19 @@ pub trait Identities: Send + Sync + std::fmt::Debug {
 
     /// Remembers that a key was used.
     fn note_use(&self, id: &str, region: &str, service: &str);
+}
+
+/// Somebody who may be answered.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// Account and region that they mean.
+    pub scope: Scope,
+    /// The operator, or an execution role.
+    pub principal: Principal,
+    /// As IAM and STS see them.
+    pub identity: Identity,
+    /// Policies that bound a session beside those of its holder.
+    pub session_policies: Vec<PolicyDocument>,
 }
 
 /// Decides who a request comes from.
@@ -214,6 +224,48 @@ fn is_key_of_iam(id: &str) -> bool {
     id.len() == 20
         && (id.starts_with("AKIA") || id.starts_with("ASIA"))
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Somebody with the account's own key.
+fn operator(scope: Scope, access_key_id: &str) -> Who {
+    let access_key_id = (!access_key_id.is_empty()).then(|| access_key_id.to_owned());
+    let identity = Identity { access_key_id, ..Identity::root(scope.account.clone()) };
+    Who { scope, principal: Principal::Operator, identity, session_policies: Vec::new() }
+}
+
+/// A function, as the session of its execution role that it is on AWS.
+fn function(environment: &EnvironmentIdentity, region: String) -> Who {
+    let role = environment.role_arn.rsplit('/').next().unwrap_or_default();
+    let account = environment.role_arn.split(':').nth(4).unwrap_or(&environment.scope.account);
+    let who = iam::Who::Role { name: role.to_owned(), session_name: environment.function_name.clone() };
+    let identity = Identity {
+        who,
+        is_temporary: true,
+        access_key_id: Some(environment.access_key_id.clone()),
+        ..Identity::root(account)
+    };
+    Who {
+        scope: Scope { account: environment.scope.account.clone(), region },
+        principal: Principal::Role(environment.role_arn.clone()),
+        identity,
+        session_policies: Vec::new(),
+    }
+}
+
+/// The user or the session that a key of IAM belongs to.
+fn holder(key: &FoundKey, region: String, access_key_id: &str) -> Who {
+    let principal = match &key.who {
+        iam::Who::Root | iam::Who::User(_) => Principal::Operator,
+        iam::Who::Role { name, .. } => Principal::Role(format!("arn:aws:iam::{}:role/{name}", key.account)),
+    };
+    let identity = Identity {
+        who: key.who.clone(),
+        is_temporary: key.session_token.is_some(),
+        access_key_id: Some(access_key_id.to_owned()),
+        ..Identity::root(key.account.clone())
+    };
+    let scope = Scope { account: key.account.clone(), region };
+    Who { scope, principal, identity, session_policies: key.session_policies.clone() }
 }
 
 /// The action of an operation in policies, where it is not called as the operation.

@@ -63,6 +63,12 @@ pub struct Policies {
     pub identity: Vec<PolicyDocument>,
     /// What it does not allow is denied, too.
     pub boundary: Option<PolicyDocument>,
+    /// Of a role: who may assume it.
+    pub trust: Option<PolicyDocument>,
+    /// The ARN of the user or role, with its path; none when it does not exist.
+    pub arn: Option<String>,
+    /// The tags of the user or role, for conditions of policies.
+    pub tags: Vec<Tag>,
 }
 
 /// What STS needs of a role.
@@ -220,7 +226,8 @@ impl IamService {
             Some(arn) => self.managed_document(account, arn).await?,
             None => None,
         };
-        Ok(Policies { identity, boundary })
+        let trust = entity.role.as_ref().map(|role| inline_document("trust", &role.trust));
+        Ok(Policies { identity, boundary, trust, arn: Some(entity.arn(account)), tags: entity.tags })
     }
 
     /// The version of a managed policy that acts.

@@ -106,6 +106,8 @@ async fn policies_are_those_that_hold_now() {
     let policies = place.iam.policies_of(&principal).await.unwrap();
     assert_eq!(policies.identity[1].document.as_ref(), changed);
     assert_eq!(policies.boundary.as_ref().unwrap().document.as_ref(), changed);
+    assert_eq!(policies.trust.as_ref().unwrap().document.as_ref(), TRUST);
+    assert_eq!(policies.arn.as_deref(), Some("arn:aws:iam::000000000000:role/r"));
     assert!(place.documents_of(Kind::User, "r").await.is_empty());
     assert!(place.documents_of(Kind::Role, "R").await.is_empty());
 }
