@@ -64,6 +64,13 @@ async fn requests_are_told_apart() {
             404,
             "<Code>NoSuchEntity</Code>",
         ),
+        (
+            "POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded"
+                .to_owned(),
+            "[7]",
+            200,
+            "[7]",
+        ),
         ("POST / HTTP/1.1\r\nX-Amz-Target: DynamoDB_20120810.ListTables".to_owned(), "{}", 400, "DynamoDB"),
         ("GET /2015-03-31/nonsense HTTP/1.1".to_owned(), "", 404, "not known"),
         ("GET /_tindra/health HTTP/1.1".to_owned(), "", 200, "\"status\":\"ok\""),

@@ -78,7 +78,7 @@ pub(super) fn destination<'a>(
         (None, Some("iam")) => Ok(form(Door::Iam, tindra_model::iam())),
         (None, Some("sts")) => Ok(form(Door::Sts, tindra_model::sts())),
         // Nobody signed it; which of the two it is for, the form tells.
-        (None, None) if is_form(&parts.headers) => Ok(form(Door::Sts, tindra_model::sts())),
+        (None, None) if path == "/" && is_form(&parts.headers) => Ok(form(Door::Sts, tindra_model::sts())),
         (None, Some("lambda") | None) => lambda(parts),
         (_, Some(service)) => Err(Refusal::NotServed(service.to_owned())),
         (Some(target), None) => Err(Refusal::NotServed(target.split('.').next().unwrap_or_default().to_owned())),
@@ -118,6 +118,7 @@ fn form(door: Door, service: &'static Service) -> Destination<'static> {
     Destination::Arrived(Arrived { door, service, operation: None })
 }
 
+/// Clients that know nothing better say so of every body, for example curl of an event.
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
