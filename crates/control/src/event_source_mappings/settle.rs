@@ -44,8 +44,7 @@ async fn run(store: Store) {
             Some(keys) => settle_keys(&store, keys).await,
         };
         if let Err(error) = settling {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "event source mappings could not be settled; trying again");
+            tracing::warn!(%error, "event source mappings could not be settled; trying again");
             tokio::time::sleep(RETRY_AFTER).await;
             keys = None;
             continue;
