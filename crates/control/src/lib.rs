@@ -2,7 +2,8 @@
 //!
 //! [`Control::call`] takes a request that satisfies the service model and answers it. Nothing here runs or
 //! prepares anything: a create or an update writes what is wanted (`Function::desired`), machines watch the
-//! store, prepare it and settle it. Every change is one compare-and-set of one record.
+//! store, prepare it and settle it. Only event source mappings are settled here, because there is nothing to
+//! prepare for them. Every change is one compare-and-set batch.
 
 mod aliases;
 mod attachments;

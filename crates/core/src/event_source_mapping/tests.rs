@@ -1,3 +1,5 @@
+//! Kinds from ARNs, the ends of transitions, and what makes two sources the same.
+
 use uuid::Uuid;
 
 use super::{EventSource, EventSourceMapping, MappingSettings, MappingState, SourceKind};
