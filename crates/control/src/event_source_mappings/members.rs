@@ -70,3 +70,34 @@ pub(super) fn required(member: &str) -> ControlError {
         "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null."
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    /// What every kind of source has. `KMSKeyArn` is refused. Like the members of [`RULES`], all but the first
+    /// five are stored only, because nothing polls the sources yet.
+    const COMMON: [&str; 10] = [
+        "FunctionName",
+        "EventSourceArn",
+        "Enabled",
+        "Tags",
+        "UUID",
+        "BatchSize",
+        "MaximumBatchingWindowInSeconds",
+        "FilterCriteria",
+        "MetricsConfig",
+        "KMSKeyArn",
+    ];
+
+    #[test]
+    fn every_member_of_the_model_is_known() {
+        for operation in ["CreateEventSourceMapping", "UpdateEventSourceMapping"] {
+            for member in tindra_model::lambda().input_members(operation) {
+                let member = member.split(['.', '[']).next().unwrap_or_default();
+                let is_known = COMMON.contains(&member) || RULES.iter().any(|(name, _)| *name == member);
+                assert!(is_known, "{operation}.{member} is neither read nor refused");
+            }
+        }
+    }
+}
