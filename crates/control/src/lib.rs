@@ -2,14 +2,18 @@
 //!
 //! [`Control::call`] takes a request that satisfies the service model and answers it. Nothing here runs or
 //! prepares anything: a create or an update writes what is wanted (`Function::desired`), machines watch the
-//! store, prepare it and settle it. Every change is one compare-and-set of one record.
+//! store, prepare it and settle it. Only event source mappings are settled here, because there is nothing to
+//! prepare for them. Every change is one compare-and-set batch.
 
 mod aliases;
 mod attachments;
 mod caller;
 mod change;
 mod concurrency;
+mod destinations;
 mod error;
+mod event_invoke_config;
+mod event_source_mappings;
 mod functions;
 mod link;
 mod package;
@@ -18,6 +22,7 @@ mod reset;
 mod settings;
 mod shape;
 mod sweep;
+mod tags;
 mod unsupported;
 mod usage;
 mod variables;
@@ -41,6 +46,7 @@ use tindra_store::Store;
 pub use caller::{Caller, Principal};
 pub use error::ControlError;
 
+use event_source_mappings::Settler;
 use link::Links;
 use package::Packages;
 use shape::View;
@@ -84,16 +90,19 @@ pub struct Control {
     links: Links,
     usage: Usage,
     _sweeper: Sweeper,
+    _settler: Settler,
 }
 
 impl Control {
-    /// Starts to sweep unused code, so it must be called inside a tokio runtime.
+    /// Starts to sweep unused code and to settle event source mappings, so it must be called inside a tokio runtime.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, options: ControlOptions) -> Self {
         let packages = Arc::new(Packages::new());
         let sweeper = Sweeper::start(store.clone(), Arc::clone(&packages));
         let usage = Usage::start(store.clone());
-        Self { store, clock, options, packages, links: Links::default(), usage, _sweeper: sweeper }
+        let settler = Settler::start(store.clone());
+        let links = Links::default();
+        Self { store, clock, options, packages, links, usage, _sweeper: sweeper, _settler: settler }
     }
 
     /// Answers one operation.
@@ -131,6 +140,22 @@ impl Control {
             "GetProvisionedConcurrencyConfig" => self.get_provisioned_concurrency(caller, input).await,
             "ListProvisionedConcurrencyConfigs" => self.list_provisioned_concurrency(caller, input).await,
             "DeleteProvisionedConcurrencyConfig" => self.delete_provisioned_concurrency(caller, input).await,
+
+            "CreateEventSourceMapping" => self.create_event_source_mapping(caller, input).await,
+            "GetEventSourceMapping" => self.get_event_source_mapping(caller, input).await,
+            "ListEventSourceMappings" => self.list_event_source_mappings(caller, input).await,
+            "UpdateEventSourceMapping" => self.update_event_source_mapping(caller, input).await,
+            "DeleteEventSourceMapping" => self.delete_event_source_mapping(caller, input).await,
+
+            "PutFunctionEventInvokeConfig" => self.put_function_event_invoke_config(caller, input).await,
+            "UpdateFunctionEventInvokeConfig" => self.update_function_event_invoke_config(caller, input).await,
+            "GetFunctionEventInvokeConfig" => self.get_function_event_invoke_config(caller, input).await,
+            "ListFunctionEventInvokeConfigs" => self.list_function_event_invoke_configs(caller, input).await,
+            "DeleteFunctionEventInvokeConfig" => self.delete_function_event_invoke_config(caller, input).await,
+
+            "TagResource" => self.tag_resource(caller, input).await,
+            "ListTags" => self.list_tags(caller, input).await,
+            "UntagResource" => self.untag_resource(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }
