@@ -11,13 +11,14 @@ from support.server import Function, Server
 from support.wait import until
 
 SOURCE = """
-import os, time, uuid
+import os, uuid
+from time import sleep
 TYPE = os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']
 ID = str(uuid.uuid4())
 def handler(event, context):
     if event.get('exit'):
         os._exit(1)
-    time.sleep(event.get('seconds', 0))
+    sleep(event.get('seconds', 0))
     return [TYPE, ID]
 """
 
