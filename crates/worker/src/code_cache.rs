@@ -6,6 +6,7 @@
 //! is over its bound, never sooner than an environment that may still use it must have ended.
 
 mod disk;
+mod merge;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
 use tindra_core::code_package::{PackageError, UnpackError};
-use tindra_core::function::Code;
+use tindra_core::function::{Code, Deployment, LayerReference};
 use tindra_store::{Blobs, StoreError};
 
 /// Bytes that trees nobody needs may fill before the oldest go.
@@ -111,18 +113,64 @@ impl CodeCache {
         if let Some(path) = self.get(code) {
             return Ok(path);
         }
-        let turn = Arc::clone(lock(&self.unpacking).entry(code.sha256.clone()).or_default());
-        let guard = Arc::clone(&turn).lock_owned().await;
+        let turn = self.turn(&code.sha256).await;
         let unpacked = match self.get(code) {
             Some(path) => Ok(path),
-            None => self.unpack(&code.sha256, guard).await,
+            None => self.unpack(&code.sha256, turn).await,
         };
-        // The last one who waited takes the entry away (one reference in the map, one here).
-        let mut unpacking = lock(&self.unpacking);
-        if Arc::strong_count(&turn) <= 2 {
-            unpacking.remove(&code.sha256);
-        }
+        // What nobody waits for any more is forgotten.
+        lock(&self.unpacking).retain(|_, turn| Arc::strong_count(turn) > 1);
         unpacked
+    }
+
+    /// The tree of these layers laid over each other, when it is there already; the outer `None` says that it is not.
+    /// Without layers there is none. Never blocks on I/O.
+    #[must_use]
+    pub fn get_layers(&self, layers: &[LayerReference]) -> Option<Option<PathBuf>> {
+        match layers {
+            [] => Some(None),
+            [one] => self.get(&one.code).map(Some),
+            several => {
+                let name = merged_name(several);
+                self.trees().get_mut(&name)?.last_used = Instant::now();
+                Some(Some(self.directory.join(name)))
+            }
+        }
+    }
+
+    /// The same, made when it is not there. Concurrent callers make it once.
+    ///
+    /// # Errors
+    /// A layer is missing or invalid, or the disk refused; nothing is left behind.
+    pub async fn ensure_layers(&self, layers: &[LayerReference]) -> Result<Option<PathBuf>, CodeError> {
+        if let Some(known) = self.get_layers(layers) {
+            return Ok(known);
+        }
+        let mut trees = Vec::with_capacity(layers.len());
+        for layer in layers {
+            trees.push(self.ensure(&layer.code).await?);
+        }
+        if trees.len() == 1 {
+            return Ok(trees.pop());
+        }
+        let name = merged_name(layers);
+        let turn = self.turn(&name).await;
+        if let Some(known) = self.get_layers(layers) {
+            return Ok(known);
+        }
+        let (directory, merged) = (self.directory.clone(), name.clone());
+        let (path, _turn) = tokio::task::spawn_blocking(move || (merge_into_place(&directory, &merged, &trees), turn))
+            .await
+            .map_err(CodeError::Crashed)?;
+        let path = path?;
+        self.trees().insert(name, Tree { last_used: Instant::now(), size_bytes: None });
+        Ok(Some(path))
+    }
+
+    /// Waits until nobody else makes this tree.
+    async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = Arc::clone(lock(&self.unpacking).entry(name.to_owned()).or_default());
+        turn.lock_owned().await
     }
 
     async fn unpack(&self, sha256: &str, guard: tokio::sync::OwnedMutexGuard<()>) -> Result<PathBuf, CodeError> {
@@ -197,6 +245,36 @@ impl CodeCache {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The names of all trees that a deployment needs.
+pub fn trees_of(deployment: &Deployment) -> Vec<String> {
+    let layers = &deployment.configuration.layers;
+    let mut names: Vec<String> = deployment.blobs().map(str::to_owned).collect();
+    if layers.len() > 1 {
+        names.push(merged_name(layers));
+    }
+    names
+}
+
+/// The name of the tree of several layers, which depends on their content and their order alone.
+fn merged_name(layers: &[LayerReference]) -> String {
+    let names: Vec<&str> = layers.iter().map(|layer| layer.code.sha256.as_str()).collect();
+    Sha256::digest(names.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn merge_into_place(directory: &Path, name: &str, layers: &[PathBuf]) -> Result<PathBuf, CodeError> {
+    let temporary = directory.join(format!("{}{name}", disk::TEMPORARY_PREFIX));
+    let target = directory.join(name);
+    let fail = |attempt, source| CodeError::Io { attempt, path: target.clone(), source };
+    disk::remove(&temporary).map_err(|source| fail("remove", source))?;
+    let merged = merge::merge(layers, &temporary).and_then(|()| fs::rename(&temporary, &target));
+    if merged.is_err() {
+        // The error that matters is the first one.
+        let _ = disk::remove(&temporary);
+    }
+    merged.map_err(|source| fail("lay layers into", source))?;
+    Ok(target)
 }
 
 fn unpack_into_place(directory: &Path, name: &str, zip: &[u8]) -> Result<PathBuf, CodeError> {

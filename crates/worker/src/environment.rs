@@ -58,6 +58,8 @@ pub(crate) struct Environment {
     machine: Arc<Machine>,
     pack: Arc<Pack>,
     code: PathBuf,
+    /// What lies under /opt.
+    layers: Option<PathBuf>,
     runtime_version_arn: String,
     variables: Vec<CString>,
     book: Arc<LogBook>,
@@ -108,6 +110,10 @@ impl Environment {
             Some(code) => code,
             None => machine.code.ensure(&target.deployment.code).await.map_err(start_error)?,
         };
+        let layers = match machine.code.get_layers(&configuration.layers) {
+            Some(layers) => layers,
+            None => machine.code.ensure_layers(&configuration.layers).await.map_err(start_error)?,
+        };
         let (launcher, storage_mb) = (machine.launcher.clone(), configuration.ephemeral_storage_mb);
         let made = blocking(move || Ok((launcher.network()?, launcher.storage(storage_mb)?))).await;
         let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
@@ -134,6 +140,7 @@ impl Environment {
             runtime_version_arn: pack.version_arn.replace("REGION", &target.scope.region),
             pack,
             code,
+            layers,
             variables,
             book: Arc::new(book),
             exchange,
@@ -187,10 +194,16 @@ impl Environment {
         }
     }
 
+    fn mounts(&self) -> Vec<Mount> {
+        let mount = |source: &PathBuf, target: &str| Mount { source: source.clone(), target: target.into() };
+        let layers = self.layers.as_ref().map(|layers| mount(layers, "/opt"));
+        std::iter::once(mount(&self.code, "/var/task")).chain(layers).collect()
+    }
+
     fn spec(&self, command: Vec<String>, cpu_millis: u64) -> Spec {
         Spec {
             root: self.pack.root.clone(),
-            mounts: vec![Mount { source: self.code.clone(), target: "/var/task".into() }],
+            mounts: self.mounts(),
             command: command.into_iter().filter_map(|text| CString::new(text).ok()).collect(),
             environment: self.variables.clone(),
             working_directory: "/var/task".into(),

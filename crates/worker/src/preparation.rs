@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::code_cache::{CodeCache, CodeError};
+use crate::code_cache::{self, CodeCache, CodeError};
 use crate::packs::{PackError, Packs, Progress};
 
 /// Functions prepared at the same time; each may inflate 250 MB.
@@ -96,7 +96,8 @@ async fn prepare_all(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) -> Result<()
             let page = shared.store.metadata.list(prefix, after.as_deref(), PAGE).await?;
             for record in &page {
                 let Some(function) = parse(record) else { continue };
-                needed.extend(function.blobs().map(str::to_owned));
+                let deployments = std::iter::once(&function.desired).chain(&function.serving);
+                needed.extend(deployments.flat_map(code_cache::trees_of));
                 prepare_function(shared, tasks, function);
             }
             match page.last() {
@@ -190,7 +191,11 @@ async fn make_ready(shared: &Shared, name: &str, deployment: &Deployment) -> Res
     }
     let runtime = Runtime::parse(&configuration.runtime);
     let progress = Logged { runtime: runtime.name(), function: name };
-    let (pack, code) = tokio::join!(shared.packs.ensure(&runtime, &progress), shared.code.ensure(&deployment.code));
+    let code = async {
+        shared.code.ensure(&deployment.code).await?;
+        shared.code.ensure_layers(&configuration.layers).await
+    };
+    let (pack, code) = tokio::join!(shared.packs.ensure(&runtime, &progress), code);
     pack.map_err(|error| pack_reason(&error))?;
     code.map_err(|error| code_reason(&error, &deployment.code))?;
     Ok(())

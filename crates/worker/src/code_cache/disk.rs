@@ -53,7 +53,7 @@ impl Sink for Disk {
     }
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     let mut made = Vec::new();
     let mut missing = Some(path);
     while let Some(directory) = missing.filter(|directory| !directory.is_dir()) {

@@ -61,7 +61,7 @@ impl Environment {
     pub(super) async fn launch(&mut self, limit: Duration) -> Result<Result<(), Failure>, AcquireError> {
         let memory_mb = self.target.deployment.configuration.memory_mb;
         let share = cpu_millis(memory_mb);
-        let command = match self.pack.command_for(&self.code, None, memory_mb) {
+        let command = match self.pack.command_for(&self.code, self.layers.as_deref(), memory_mb) {
             Ok(command) => command,
             Err(error) => return Ok(Err(Failure::InvalidEntrypoint(error.to_string()))),
         };
