@@ -10,6 +10,7 @@ mod caller;
 mod change;
 mod concurrency;
 mod error;
+mod function_urls;
 mod functions;
 mod link;
 mod package;
@@ -131,6 +132,12 @@ impl Control {
             "GetProvisionedConcurrencyConfig" => self.get_provisioned_concurrency(caller, input).await,
             "ListProvisionedConcurrencyConfigs" => self.list_provisioned_concurrency(caller, input).await,
             "DeleteProvisionedConcurrencyConfig" => self.delete_provisioned_concurrency(caller, input).await,
+
+            "CreateFunctionUrlConfig" => self.create_function_url(caller, input).await,
+            "GetFunctionUrlConfig" => self.get_function_url(caller, input).await,
+            "ListFunctionUrlConfigs" => self.list_function_urls(caller, input).await,
+            "UpdateFunctionUrlConfig" => self.update_function_url(caller, input).await,
+            "DeleteFunctionUrlConfig" => self.delete_function_url(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }

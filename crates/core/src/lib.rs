@@ -9,6 +9,7 @@ pub mod clock;
 pub mod code_package;
 pub mod cpu;
 pub mod function;
+pub mod function_url;
 pub mod limits;
 pub mod name;
 pub mod provisioned;

@@ -79,6 +79,6 @@ impl Control {
         let batch = Batch::default()
             .put_json(latest.key, Precondition::Revision(latest.revision), &latest.value)?
             .delete(record.key, Precondition::Revision(record.revision));
-        Ok(self.detach(batch, &caller.scope, &name.name, &version.to_string()))
+        self.detach(batch, &caller.scope, &name.name, &version.to_string()).await
     }
 }
