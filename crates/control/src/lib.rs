@@ -8,6 +8,7 @@ mod aliases;
 mod attachments;
 mod caller;
 mod change;
+mod code_signing;
 mod concurrency;
 mod error;
 mod function_urls;
@@ -138,6 +139,16 @@ impl Control {
             "ListFunctionUrlConfigs" => self.list_function_urls(caller, input).await,
             "UpdateFunctionUrlConfig" => self.update_function_url(caller, input).await,
             "DeleteFunctionUrlConfig" => self.delete_function_url(caller, input).await,
+
+            "CreateCodeSigningConfig" => self.create_code_signing(caller, input).await,
+            "GetCodeSigningConfig" => self.get_code_signing(caller, input).await,
+            "ListCodeSigningConfigs" => self.list_code_signing(caller, input).await,
+            "UpdateCodeSigningConfig" => self.update_code_signing(caller, input).await,
+            "DeleteCodeSigningConfig" => self.delete_code_signing(caller, input).await,
+            "ListFunctionsByCodeSigningConfig" => self.list_code_signing_users(caller, input).await,
+            "PutFunctionCodeSigningConfig" => self.put_function_code_signing(caller, input).await,
+            "GetFunctionCodeSigningConfig" => self.get_function_code_signing(caller, input).await,
+            "DeleteFunctionCodeSigningConfig" => self.delete_function_code_signing(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }

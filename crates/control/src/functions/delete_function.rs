@@ -50,6 +50,7 @@ impl Control {
         let function = &record.value;
         let batch = Batch::default().delete(record.key, Precondition::Revision(record.revision));
         let batch = self.detach_all(batch, &function.scope, &function.name).await?;
+        let batch = self.leave_code_signing(batch, function);
         if function.reserved_concurrency.is_none() {
             return Ok(batch);
         }
