@@ -7,16 +7,20 @@
 mod aliases;
 mod attachments;
 mod caller;
+mod capacity;
 mod change;
 mod code_signing;
 mod concurrency;
+mod durable;
 mod error;
 mod function_urls;
 mod functions;
 mod link;
 mod package;
 mod paging;
+mod recursion;
 mod reset;
+mod runtime_management;
 mod settings;
 mod shape;
 mod sweep;
@@ -149,6 +153,33 @@ impl Control {
             "PutFunctionCodeSigningConfig" => self.put_function_code_signing(caller, input).await,
             "GetFunctionCodeSigningConfig" => self.get_function_code_signing(caller, input).await,
             "DeleteFunctionCodeSigningConfig" => self.delete_function_code_signing(caller, input).await,
+
+            "PutRuntimeManagementConfig" => self.put_runtime_management(caller, input).await,
+            "GetRuntimeManagementConfig" => self.get_runtime_management(caller, input).await,
+
+            "PutFunctionRecursionConfig" => self.put_recursion(caller, input).await,
+            "GetFunctionRecursionConfig" => self.get_recursion(caller, input).await,
+
+            "CreateCapacityProvider" => self.create_capacity_provider(caller, input).await,
+            "GetCapacityProvider" => self.get_capacity_provider(caller, input).await,
+            "ListCapacityProviders" => self.list_capacity_providers(caller, input).await,
+            "UpdateCapacityProvider" => self.update_capacity_provider(caller, input).await,
+            "DeleteCapacityProvider" => self.delete_capacity_provider(caller, input).await,
+            "ListFunctionVersionsByCapacityProvider" => self.list_capacity_provider_versions(caller, input).await,
+            "PutFunctionScalingConfig" => self.put_function_scaling(caller, input).await,
+            "GetFunctionScalingConfig" => self.get_function_scaling(caller, input).await,
+
+            "ListDurableExecutionsByFunction" => self.list_durable_executions(caller, input).await,
+            "GetDurableExecution"
+            | "GetDurableExecutionHistory"
+            | "StopDurableExecution"
+            | "PauseDurableExecution"
+            | "ResumeDurableExecution"
+            | "DeleteDurableExecution" => durable::no_execution(input),
+            "GetDurableExecutionState" | "CheckpointDurableExecution" => durable::no_execution_to_continue(input),
+            "SendDurableExecutionCallbackSuccess"
+            | "SendDurableExecutionCallbackFailure"
+            | "SendDurableExecutionCallbackHeartbeat" => durable::no_callback(input),
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }
