@@ -85,9 +85,11 @@ impl Control {
             ),
         })?;
         let user = format!("{}{function}", CodeSigning::users_prefix(scope, arn));
-        Ok(batch
-            .put_json(record.key, Precondition::Revision(record.revision), &record.value)?
-            .put_json(user, Precondition::None, &function)?)
+        Ok(batch.put_json(record.key, Precondition::Revision(record.revision), &record.value)?.put_json(
+            user,
+            Precondition::None,
+            &function,
+        )?)
     }
 
     /// Adds to a batch that a function no longer uses its configuration.

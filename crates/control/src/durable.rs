@@ -5,9 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tindra_core::name::FunctionName;
 use tindra_model::Reply;
-use tindra_model::lambda::durable::{
-    ListDurableExecutionsByFunctionRequest, ListDurableExecutionsByFunctionResponse,
-};
+use tindra_model::lambda::durable::{ListDurableExecutionsByFunctionRequest, ListDurableExecutionsByFunctionResponse};
 
 use crate::error::ControlError;
 use crate::paging::read_marker;

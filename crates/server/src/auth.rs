@@ -151,7 +151,7 @@ impl Authenticator {
 /// The action of an operation in policies, where it is not called as the operation.
 fn action(operation: &Operation) -> &str {
     match operation.name() {
-        "Invoke" => "InvokeFunction",
+        "Invoke" | "InvokeWithResponseStream" => "InvokeFunction",
         name => name,
     }
 }

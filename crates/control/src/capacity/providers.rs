@@ -25,7 +25,7 @@ impl Control {
             )));
         };
         check_requirements(request.instance_requirements.as_ref())?;
-        self.check_room(caller).await?;
+        self.check_providers_room(caller).await?;
         let provider = Provider {
             name: name.to_owned(),
             scope: caller.scope.clone(),
@@ -50,7 +50,7 @@ impl Control {
     }
 
     /// Creations at the same moment may overstep the limit a little; it only keeps the list short.
-    async fn check_room(&self, caller: &Caller) -> Result<(), ControlError> {
+    async fn check_providers_room(&self, caller: &Caller) -> Result<(), ControlError> {
         let limit = limits::CAPACITY_PROVIDERS_MAX;
         let prefix = Provider::key_prefix(&caller.scope);
         if self.store.metadata.list(&prefix, None, limit).await?.len() < limit {

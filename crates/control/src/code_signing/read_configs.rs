@@ -38,9 +38,7 @@ impl Control {
         let prefix = CodeSigning::users_prefix(&caller.scope, arn);
         let page = self.page::<String>(&prefix, request.marker.as_deref(), request.max_items).await?;
         reply(ListFunctionsByCodeSigningConfigResponse {
-            function_arns: Some(
-                page.items.iter().map(|function| name::arn(&caller.scope, function, None)).collect(),
-            ),
+            function_arns: Some(page.items.iter().map(|function| name::arn(&caller.scope, function, None)).collect()),
             next_marker: page.next_marker,
         })
     }

@@ -100,7 +100,10 @@ mod tests {
         let (event, payload, rest) = take(&stream);
         assert_eq!(event, "InvokeComplete");
         let end: Value = serde_json::from_slice(payload).unwrap();
-        assert_eq!((&end["ErrorCode"], &end["ErrorDetails"]), (&"Unhandled".into(), &"{\"errorType\":\"Oops\"}".into()));
+        assert_eq!(
+            (&end["ErrorCode"], &end["ErrorDetails"]),
+            (&"Unhandled".into(), &"{\"errorType\":\"Oops\"}".into())
+        );
         assert!(rest.is_empty());
     }
 
