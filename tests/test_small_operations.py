@@ -369,3 +369,26 @@ def test_invoke_async_is_refused_like_an_event(client, function):
     assert expected[0] == "InvalidParameterValueException" and "nothing was queued" in expected[1]
     assert error_of(client.invoke_async, FunctionName=function.name, InvokeArgs=b"{}") == expected
     assert error_of(client.invoke_async, FunctionName="nothing-here", InvokeArgs=b"{}") == not_found()
+
+
+def test_the_cli_speaks_each_group(server, function):
+    name = ("--function-name", function.name)
+
+    def aws(*arguments):
+        return json.loads(server.aws("lambda", *arguments).stdout)
+
+    assert aws("create-function-url-config", *name, "--auth-type", "NONE")["AuthType"] == "NONE"
+    publishers = "SigningProfileVersionArns=arn:aws:signer:us-east-1:000000000000:/signing-profiles/a/b"
+    config = aws("create-code-signing-config", "--allowed-publishers", publishers)["CodeSigningConfig"]
+    signing = aws("get-code-signing-config", "--code-signing-config-arn", config["CodeSigningConfigArn"])
+    assert signing["CodeSigningConfig"] == config
+    managed = aws("put-runtime-management-config", *name, "--update-runtime-on", "FunctionUpdate")
+    assert managed["UpdateRuntimeOn"] == "FunctionUpdate"
+    assert aws("put-function-recursion-config", *name, "--recursive-loop", "Allow") == {"RecursiveLoop": "Allow"}
+    provider = aws(
+        "create-capacity-provider", "--capacity-provider-name", "from-the-cli",
+        "--vpc-config", "SubnetIds=subnet-1,SecurityGroupIds=sg-1",
+        "--permissions-config", "CapacityProviderOperatorRoleArn=arn:aws:iam::000000000000:role/operator",
+    )
+    assert provider["CapacityProvider"]["State"] == "Pending"
+    assert aws("list-durable-executions-by-function", *name) == {"DurableExecutions": []}
