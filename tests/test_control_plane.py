@@ -244,7 +244,7 @@ def test_parallel_updates_are_serialised(deploy):
          "Member must have value less than or equal to 900"),
         ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "InvalidParameterValueException", None),
         ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", None),
-        ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}},
+        ({"DeadLetterConfig": {"TargetArn": "arn:aws:s3:::failures"}},
          "InvalidParameterValueException", None),
         ({"FunctionName": "n" * 65}, "InvalidParameterValueException", None),
     ],

@@ -2,7 +2,8 @@
 //!
 //! [`Control::call`] takes a request that satisfies the service model and answers it. Nothing here runs or
 //! prepares anything: a create or an update writes what is wanted (`Function::desired`), machines watch the
-//! store, prepare it and settle it. Every change is one compare-and-set of one record.
+//! store, prepare it and settle it. Only event source mappings are settled here, because there is nothing to
+//! prepare for them. Every change is one compare-and-set batch.
 
 mod aliases;
 mod attachments;
@@ -11,8 +12,11 @@ mod capacity;
 mod change;
 mod code_signing;
 mod concurrency;
+mod destinations;
 mod durable;
 mod error;
+mod event_invoke_config;
+mod event_source_mappings;
 mod function_urls;
 mod functions;
 mod link;
@@ -24,6 +28,7 @@ mod runtime_management;
 mod settings;
 mod shape;
 mod sweep;
+mod tags;
 mod unsupported;
 mod usage;
 mod variables;
@@ -47,6 +52,7 @@ use tindra_store::Store;
 pub use caller::{Caller, Principal};
 pub use error::ControlError;
 
+use event_source_mappings::Settler;
 use link::Links;
 use package::Packages;
 use shape::View;
@@ -90,16 +96,19 @@ pub struct Control {
     links: Links,
     usage: Usage,
     _sweeper: Sweeper,
+    _settler: Settler,
 }
 
 impl Control {
-    /// Starts to sweep unused code, so it must be called inside a tokio runtime.
+    /// Starts to sweep unused code and to settle event source mappings, so it must be called inside a tokio runtime.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, options: ControlOptions) -> Self {
         let packages = Arc::new(Packages::new());
         let sweeper = Sweeper::start(store.clone(), Arc::clone(&packages));
         let usage = Usage::start(store.clone());
-        Self { store, clock, options, packages, links: Links::default(), usage, _sweeper: sweeper }
+        let settler = Settler::start(store.clone());
+        let links = Links::default();
+        Self { store, clock, options, packages, links, usage, _sweeper: sweeper, _settler: settler }
     }
 
     /// Answers one operation.
@@ -180,6 +189,21 @@ impl Control {
             "SendDurableExecutionCallbackSuccess"
             | "SendDurableExecutionCallbackFailure"
             | "SendDurableExecutionCallbackHeartbeat" => durable::no_callback(input),
+            "CreateEventSourceMapping" => self.create_event_source_mapping(caller, input).await,
+            "GetEventSourceMapping" => self.get_event_source_mapping(caller, input).await,
+            "ListEventSourceMappings" => self.list_event_source_mappings(caller, input).await,
+            "UpdateEventSourceMapping" => self.update_event_source_mapping(caller, input).await,
+            "DeleteEventSourceMapping" => self.delete_event_source_mapping(caller, input).await,
+
+            "PutFunctionEventInvokeConfig" => self.put_function_event_invoke_config(caller, input).await,
+            "UpdateFunctionEventInvokeConfig" => self.update_function_event_invoke_config(caller, input).await,
+            "GetFunctionEventInvokeConfig" => self.get_function_event_invoke_config(caller, input).await,
+            "ListFunctionEventInvokeConfigs" => self.list_function_event_invoke_configs(caller, input).await,
+            "DeleteFunctionEventInvokeConfig" => self.delete_function_event_invoke_config(caller, input).await,
+
+            "TagResource" => self.tag_resource(caller, input).await,
+            "ListTags" => self.list_tags(caller, input).await,
+            "UntagResource" => self.untag_resource(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }

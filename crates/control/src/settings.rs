@@ -7,9 +7,11 @@ use tindra_core::function::{Architecture, Configuration, LogFormat, Logging};
 use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
 use tindra_model::lambda::functions::{
-    CreateFunctionRequest, Environment, EphemeralStorage, LoggingConfig, UpdateFunctionConfigurationRequest,
+    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig,
+    UpdateFunctionConfigurationRequest,
 };
 
+use crate::destinations::dead_letter_target;
 use crate::error::ControlError;
 use crate::variables;
 
@@ -28,6 +30,7 @@ pub(crate) struct Settings {
     ephemeral_storage: Option<EphemeralStorage>,
     environment: Option<Environment>,
     logging_config: Option<LoggingConfig>,
+    dead_letter_config: Option<DeadLetterConfig>,
 }
 
 impl From<CreateFunctionRequest> for Settings {
@@ -42,6 +45,7 @@ impl From<CreateFunctionRequest> for Settings {
             ephemeral_storage: request.ephemeral_storage,
             environment: request.environment,
             logging_config: request.logging_config,
+            dead_letter_config: request.dead_letter_config,
         }
     }
 }
@@ -58,6 +62,7 @@ impl From<UpdateFunctionConfigurationRequest> for Settings {
             ephemeral_storage: request.ephemeral_storage,
             environment: request.environment,
             logging_config: request.logging_config,
+            dead_letter_config: request.dead_letter_config,
         }
     }
 }
@@ -111,6 +116,9 @@ impl Settings {
         set(&mut configuration.environment, environment);
         if let Some(logging) = self.logging_config {
             merge_logging(logging, &mut configuration.logging)?;
+        }
+        if let Some(config) = self.dead_letter_config {
+            configuration.dead_letter_target_arn = dead_letter_target(config.target_arn.as_deref())?;
         }
         check_mandatory(configuration)
     }

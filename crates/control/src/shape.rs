@@ -1,6 +1,7 @@
 //! A function as the API shows it (`FunctionConfiguration`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -117,6 +118,11 @@ fn update_status(status: UpdateStatus) -> String {
         UpdateStatus::InProgress => "InProgress",
     };
     text.to_owned()
+}
+
+/// Seconds since 1970, as the newer operations write times.
+pub(crate) fn epoch_s(unix_ms: UnixMs) -> f64 {
+    Duration::from_millis(unix_ms).as_secs_f64()
 }
 
 /// A figure as the model's `Long`.

@@ -38,7 +38,7 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 21] = [
     rule("Code.S3Bucket", Harmless::Nothing, FROM_S3),
     rule("Code.S3Key", Harmless::Nothing, FROM_S3),
     rule("Code.S3ObjectVersion", Harmless::Nothing, FROM_S3),
@@ -49,11 +49,6 @@ const RULES: [Rule; 22] = [
     rule("ImageConfig", Harmless::Empty, IMAGES),
     rule("PublishTo", Harmless::Nothing, MANAGED_INSTANCES),
     rule("VpcConfig", Harmless::Empty, "functions have no VPC here; the server's egress policy says what they reach"),
-    rule(
-        "DeadLetterConfig",
-        Harmless::Empty,
-        "asynchronous invokes, and so dead-letter queues, are not supported in this version",
-    ),
     rule("KMSKeyArn", Harmless::Empty, KEYS),
     rule(
         "TracingConfig.Mode",
@@ -102,7 +97,8 @@ fn is_harmless(harmless: Harmless, value: &Value) -> bool {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+/// Nothing, whatever its kind.
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
@@ -145,6 +141,8 @@ mod tests {
                 "LoggingConfig.SystemLogLevel",
                 "LoggingConfig.LogGroup",
                 "CodeSigningConfigArn",
+                "DeadLetterConfig",
+                "DeadLetterConfig.TargetArn",
                 // Only their members say anything.
                 "TracingConfig",
                 "SnapStart",
@@ -172,6 +170,8 @@ mod tests {
                 "LoggingConfig.SystemLogLevel",
                 "LoggingConfig.LogGroup",
                 "RevisionId",
+                "DeadLetterConfig",
+                "DeadLetterConfig.TargetArn",
                 "TracingConfig",
                 "SnapStart",
             ],

@@ -8,6 +8,8 @@ pub mod alias;
 pub mod clock;
 pub mod code_package;
 pub mod cpu;
+pub mod event_invoke_config;
+pub mod event_source_mapping;
 pub mod function;
 pub mod function_url;
 pub mod limits;

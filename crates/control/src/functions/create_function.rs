@@ -1,7 +1,5 @@
 //! `CreateFunction`: a new function, pending until a machine has prepared it.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use tindra_core::function::{Deployment, Function, RecursiveLoop, RuntimeUpdate, State, UpdateStatus, Version};
 use tindra_core::name::FunctionName;
@@ -15,10 +13,7 @@ use crate::error::ControlError;
 use crate::settings::{self, Settings};
 use crate::shape::View;
 use crate::versions::Numbered;
-use crate::{Caller, Control, read_large, reply, unsupported};
-
-/// Tags of one function (AWS).
-const TAGS_MAX: usize = 50;
+use crate::{Caller, Control, read_large, reply, tags, unsupported};
 
 impl Control {
     pub(crate) async fn create_function(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
@@ -30,7 +25,7 @@ impl Control {
         let code_signing_config_arn = request.code_signing_config_arn.take();
         let (zip_file, tags) = (request.code.zip_file.take(), request.tags.take().unwrap_or_default());
         let configuration = Settings::from(request).create(&name, architecture)?;
-        check_tags(&tags)?;
+        tags::check(&tags)?;
         let key = Function::key(&caller.scope, &name);
         if self.store.metadata.get(&key).await?.is_some() {
             return Err(ControlError::AlreadyExists { name });
@@ -83,15 +78,5 @@ impl Control {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ControlError> {
-    if tags.len() > TAGS_MAX {
-        return Err(ControlError::Invalid(format!("A function can have at most {TAGS_MAX} tags.")));
-    }
-    match tags.keys().find(|key| key.starts_with("aws:")) {
-        Some(key) => Err(ControlError::Invalid(format!("The tag {key} is not allowed: aws: is a reserved prefix."))),
-        None => Ok(()),
     }
 }

@@ -1,0 +1,53 @@
+//! Event source mappings: queues and streams whose records a function gets in batches.
+//!
+//! The operations write what is wanted; [`Settler`] ends the transitions. Nothing polls the sources yet, and
+//! `LastProcessingResult` of every mapping that is enabled says so.
+
+mod change_mapping;
+mod configuration;
+mod create_mapping;
+mod delete_mapping;
+mod filters;
+mod list_mappings;
+mod members;
+mod settings;
+mod settle;
+mod source;
+mod update_mapping;
+
+use tindra_core::event_source_mapping::EventSourceMapping;
+use tindra_core::function::Scope;
+use tindra_core::name::{FunctionName, NameError};
+use tindra_store::{JsonRecords as _, Versioned};
+use uuid::Uuid;
+
+use crate::Control;
+use crate::error::ControlError;
+
+pub(crate) use settle::Settler;
+
+/// What AWS says of a mapping that is not there.
+pub(crate) fn missing() -> ControlError {
+    ControlError::Missing("The resource you requested does not exist.".to_owned())
+}
+
+impl Control {
+    /// The record of a mapping.
+    async fn mapping(&self, scope: &Scope, uuid: &str) -> Result<Versioned<EventSourceMapping>, ControlError> {
+        let uuid = Uuid::parse_str(uuid).map_err(|_| missing())?;
+        let key = EventSourceMapping::key(scope, uuid);
+        self.store.metadata.get_json(&key).await?.ok_or_else(missing)
+    }
+
+    /// The function that a mapping is to invoke; AWS calls a missing one a bad parameter here.
+    async fn mapped_function(&self, scope: &Scope, text: &str) -> Result<FunctionName, ControlError> {
+        let name = FunctionName::read(text, None, scope)?;
+        match self.find(scope, &name).await {
+            Ok(_) => Ok(name),
+            Err(ControlError::Name(NameError::NotFound { .. })) => {
+                Err(ControlError::invalid("Function does not exist"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
