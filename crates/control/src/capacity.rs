@@ -48,7 +48,8 @@ impl Provider {
         format!("capacity-provider/{}/{}/", scope.account, scope.region)
     }
 
-    fn key(scope: &Scope, name: &str) -> String {
+    /// The key of the provider with a name.
+    pub(crate) fn key(scope: &Scope, name: &str) -> String {
         format!("{}{name}", Self::key_prefix(scope))
     }
 
@@ -81,12 +82,17 @@ fn name_of<'a>(text: &'a str, scope: &Scope) -> Option<&'a str> {
     }
 }
 
+/// The error for when a provider does not exist.
+pub(crate) fn not_found(text: &str) -> ControlError {
+    ControlError::Missing(format!("Capacity provider not found: {text}"))
+}
+
 impl Control {
     async fn provider(&self, scope: &Scope, text: &str) -> Result<Versioned<Provider>, ControlError> {
         let record = match name_of(text, scope) {
             Some(name) => self.store.metadata.get_json(&Provider::key(scope, name)).await?,
             None => None,
         };
-        record.ok_or_else(|| ControlError::Missing(format!("Capacity provider not found: {text}")))
+        record.ok_or_else(|| not_found(text))
     }
 }

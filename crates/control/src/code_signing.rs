@@ -41,10 +41,9 @@ impl CodeSigning {
         format!("code-signing-config/{}/{}/", scope.account, scope.region)
     }
 
-    /// The key of the configuration with an ARN; none when the ARN is of another account or region.
-    pub(crate) fn key(scope: &Scope, arn: &str) -> Option<String> {
-        let id = arn.strip_prefix(&arn_prefix(scope))?;
-        Some(format!("{}{id}", Self::key_prefix(scope)))
+    /// The key of the configuration with an id.
+    pub(crate) fn key(scope: &Scope, id: &str) -> String {
+        format!("{}{id}", Self::key_prefix(scope))
     }
 
     /// The prefix of the keys of the records that say which functions use a configuration.
@@ -58,10 +57,16 @@ fn arn_prefix(scope: &Scope) -> String {
     format!("arn:aws:lambda:{}:{}:code-signing-config:", scope.region, scope.account)
 }
 
+/// The error for when a configuration does not exist.
+pub(crate) fn not_found(arn: &str) -> ControlError {
+    ControlError::Missing(format!("The Lambda code signing configuration {arn} can not be found."))
+}
+
 impl Control {
     async fn code_signing(&self, scope: &Scope, arn: &str) -> Result<Option<Versioned<CodeSigning>>, ControlError> {
-        match CodeSigning::key(scope, arn) {
-            Some(key) => Ok(self.store.metadata.get_json(&key).await?),
+        // Those of other accounts and regions are not here.
+        match arn.strip_prefix(&arn_prefix(scope)) {
+            Some(id) => Ok(self.store.metadata.get_json(&CodeSigning::key(scope, id)).await?),
             None => Ok(None),
         }
     }

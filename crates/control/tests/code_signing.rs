@@ -14,7 +14,7 @@ const USE: &str = "/2020-06-30/functions/thing/code-signing-config";
 async fn create(fixture: &Fixture) -> String {
     let publishers = json!({ "SigningProfileVersionArns": ["arn:aws:signer:eu-west-1:123456789012:/x/y"] });
     let created = fixture.done("POST", CONFIGS, json!({ "AllowedPublishers": publishers })).await;
-    created["CodeSigningConfig"]["CodeSigningConfigArn"].as_str().unwrap().to_owned()
+    created["CodeSigningConfig"]["CodeSigningConfigArn"].as_str().expect("it has an ARN").to_owned()
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tindra_testkit::{BOUND, scope};
 const URL: &str = "/2021-10-31/functions/thing/url";
 
 async fn all<T: serde::de::DeserializeOwned>(fixture: &Fixture, prefix: &str) -> Vec<(String, T)> {
-    let records = fixture.test.store.metadata.list_json::<T>(prefix, None, 1_000).await.unwrap();
+    let records = fixture.test.store.metadata.list_json::<T>(prefix, None, 1_000).await.expect("the store works");
     records.into_iter().map(|record| (record.key, record.value)).collect()
 }
 
@@ -39,7 +39,8 @@ async fn check(fixture: &Fixture) -> usize {
             Some(alias) => Alias::key(&url.scope, &url.function_name, alias),
             None => Function::key(&url.scope, &url.function_name),
         };
-        assert!(fixture.test.store.metadata.get(&owner).await.unwrap().is_some(), "{owner} is gone");
+        let found = fixture.test.store.metadata.get(&owner).await.expect("the store works");
+        assert!(found.is_some(), "{owner} is gone");
     }
     urls.len()
 }

@@ -9,8 +9,8 @@ use tindra_model::lambda::code_signing::{
 use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
 use uuid::Uuid;
 
-use super::CodeSigning;
-use super::shown::{check_policies, configuration, not_found};
+use super::shown::{check_policies, configuration};
+use super::{CodeSigning, not_found};
 use crate::error::ControlError;
 use crate::{Caller, Control, read, reply};
 
@@ -31,7 +31,7 @@ impl Control {
             tags: request.tags.unwrap_or_default(),
             last_modified_ms: self.clock.unix_ms(),
         };
-        let key = format!("{}{}", CodeSigning::key_prefix(&caller.scope), config.id);
+        let key = CodeSigning::key(&caller.scope, &config.id);
         let batch = Batch::default().put_json(key, Precondition::Absent, &config)?;
         self.store.metadata.commit(batch).await?;
         reply(CreateCodeSigningConfigResponse { code_signing_config: configuration(&config) })

@@ -8,8 +8,8 @@ use tindra_model::lambda::code_signing::{
     ListCodeSigningConfigsResponse, ListFunctionsByCodeSigningConfigRequest, ListFunctionsByCodeSigningConfigResponse,
 };
 
-use super::CodeSigning;
-use super::shown::{configuration, not_found};
+use super::shown::configuration;
+use super::{CodeSigning, not_found};
 use crate::error::ControlError;
 use crate::{Caller, Control, read, reply};
 

@@ -31,8 +31,3 @@ pub(super) fn check_policies(policies: Option<&CodeSigningPolicies>) -> Result<(
         ))),
     }
 }
-
-/// The error for when it does not exist.
-pub(super) fn not_found(arn: &str) -> ControlError {
-    ControlError::Missing(format!("The Lambda code signing configuration {arn} can not be found."))
-}
