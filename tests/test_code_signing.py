@@ -53,6 +53,10 @@ def test_a_configuration_is_kept(client):
     assert config["CodeSigningPolicies"] == {"UntrustedArtifactOnDeployment": "Warn"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", config["LastModified"])
     assert client.get_code_signing_config(CodeSigningConfigArn=arn)["CodeSigningConfig"] == config
+    assert client.list_tags(Resource=arn)["Tags"] == {"team": "green"}
+    client.tag_resource(Resource=arn, Tags={"size": "small"})
+    client.untag_resource(Resource=arn, TagKeys=["team"])
+    assert client.list_tags(Resource=arn)["Tags"] == {"size": "small"}
 
     updated = client.update_code_signing_config(CodeSigningConfigArn=arn, Description="theirs")["CodeSigningConfig"]
     assert updated["Description"] == "theirs" and updated["AllowedPublishers"] == config["AllowedPublishers"]
@@ -66,6 +70,7 @@ def test_a_configuration_is_kept(client):
     code, message, status = error_of(client.get_code_signing_config, CodeSigningConfigArn=arn)
     assert (code, status) == ("ResourceNotFoundException", 404)
     assert message == f"The Lambda code signing configuration {arn} can not be found."
+    assert error_of(client.list_tags, Resource=arn) == (code, message, status)
 
 
 def test_enforcing_is_refused(client):

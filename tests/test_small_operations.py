@@ -148,6 +148,10 @@ class TestCapacityProviders:
         assert made["State"] == "Pending" and made["CapacityProviderArn"] == provider_arn
         assert {member: made[member] for member in members} == members
 
+        assert client.list_tags(Resource=provider_arn)["Tags"] == {"team": "green"}
+        client.tag_resource(Resource=provider_arn, Tags={"size": "small"})
+        client.untag_resource(Resource=provider_arn, TagKeys=["team"])
+        assert client.list_tags(Resource=provider_arn)["Tags"] == {"size": "small"}
         for text in ("ours", provider_arn):
             read = client.get_capacity_provider(CapacityProviderName=text)["CapacityProvider"]
             assert read == {**made, "State": "Active"}

@@ -8,8 +8,6 @@ mod providers;
 mod read_providers;
 mod scaling;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
@@ -22,6 +20,7 @@ use tindra_store::{JsonRecords as _, Versioned};
 use crate::Control;
 use crate::error::ControlError;
 use crate::shape::last_modified;
+use crate::tags::{Tagged, Tags};
 
 /// A capacity provider as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +34,7 @@ pub(crate) struct Provider {
     kms_key_arn: Option<String>,
     propagate_tags: Option<PropagateTags>,
     telemetry: Option<CapacityProviderTelemetryConfig>,
-    pub(crate) tags: BTreeMap<String, String>,
+    tags: Tags,
     last_modified_ms: UnixMs,
 }
 
@@ -67,6 +66,16 @@ impl Provider {
             propagate_tags: self.propagate_tags.clone(),
             telemetry_config: self.telemetry.clone(),
         }
+    }
+}
+
+impl Tagged for Provider {
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    fn tags_mut(&mut self) -> Result<&mut Tags, ControlError> {
+        Ok(&mut self.tags)
     }
 }
 

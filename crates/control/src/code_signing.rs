@@ -9,8 +9,6 @@ mod function_configs;
 mod read_configs;
 mod shown;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tindra_core::clock::UnixMs;
 use tindra_core::function::{Function, Scope};
@@ -18,6 +16,7 @@ use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Versio
 
 use crate::Control;
 use crate::error::ControlError;
+use crate::tags::{Tagged, Tags};
 
 /// A code signing configuration as the store keeps it. Its policy is always `Warn`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,7 +27,7 @@ pub(crate) struct CodeSigning {
     description: Option<String>,
     /// `SigningProfileVersionArns`.
     publishers: Vec<String>,
-    pub(crate) tags: BTreeMap<String, String>,
+    tags: Tags,
     last_modified_ms: UnixMs,
 }
 
@@ -50,6 +49,16 @@ impl CodeSigning {
     fn users_prefix(scope: &Scope, arn: &str) -> String {
         let id = arn.rsplit(':').next().unwrap_or_default();
         format!("code-signing-user/{}/{}/{id}/", scope.account, scope.region)
+    }
+}
+
+impl Tagged for CodeSigning {
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    fn tags_mut(&mut self) -> Result<&mut Tags, ControlError> {
+        Ok(&mut self.tags)
     }
 }
 

@@ -12,7 +12,7 @@ use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
 
 use super::{Provider, name_of};
 use crate::error::ControlError;
-use crate::{Caller, Control, read, reply};
+use crate::{Caller, Control, read, reply, tags};
 
 impl Control {
     /// Its answer is `Pending`, as on AWS; the next look finds it `Active`, since there is nothing to wait for.
@@ -25,6 +25,8 @@ impl Control {
             )));
         };
         check_requirements(request.instance_requirements.as_ref())?;
+        let tags = request.tags.unwrap_or_default();
+        tags::check(&tags)?;
         self.check_providers_room(caller).await?;
         let provider = Provider {
             name: name.to_owned(),
@@ -36,7 +38,7 @@ impl Control {
             kms_key_arn: request.kms_key_arn,
             propagate_tags: request.propagate_tags,
             telemetry: request.telemetry_config,
-            tags: request.tags.unwrap_or_default(),
+            tags,
             last_modified_ms: self.clock.unix_ms(),
         };
         let key = Provider::key(&caller.scope, &provider.name);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::shown::{check_policies, configuration};
 use super::{CodeSigning, not_found};
 use crate::error::ControlError;
-use crate::{Caller, Control, read, reply};
+use crate::{Caller, Control, read, reply, tags};
 
 /// Letters and digits of an id (model).
 const ID_LENGTH: usize = 17;
@@ -21,6 +21,8 @@ impl Control {
     pub(crate) async fn create_code_signing(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
         let request: CreateCodeSigningConfigRequest = read(input)?;
         check_policies(request.code_signing_policies.as_ref())?;
+        let tags = request.tags.unwrap_or_default();
+        tags::check(&tags)?;
         let random = Uuid::new_v4().simple().to_string();
         let config = CodeSigning {
             // The last ones: all but two of their bits are random.
@@ -28,7 +30,7 @@ impl Control {
             scope: caller.scope.clone(),
             description: request.description,
             publishers: request.allowed_publishers.signing_profile_version_arns,
-            tags: request.tags.unwrap_or_default(),
+            tags,
             last_modified_ms: self.clock.unix_ms(),
         };
         let key = CodeSigning::key(&caller.scope, &config.id);
