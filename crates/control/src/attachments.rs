@@ -5,6 +5,7 @@
 
 use tindra_core::alias::Alias;
 use tindra_core::function::{Function, Scope};
+use tindra_core::function_url::URL_KIND;
 use tindra_store::{Batch, Precondition};
 
 use crate::Control;
@@ -29,7 +30,7 @@ impl Attachment {
     fn kind(self) -> &'static str {
         match self {
             Self::Policy => "policy",
-            Self::Url => "function-url",
+            Self::Url => URL_KIND,
             Self::EventInvokeConfig => "event-invoke-config",
             Self::ProvisionedConcurrency => "provisioned-concurrency",
         }
@@ -54,6 +55,7 @@ impl Control {
         scope: &Scope,
         function: &str,
     ) -> Result<Batch, ControlError> {
+        batch = self.drop_url_ids(batch, scope, function).await?;
         let prefixes = [Function::versions_prefix(scope, function), Alias::key_prefix(scope, function)];
         let attachments = Attachment::ALL.map(|attachment| attachment.prefix(scope, function));
         for prefix in prefixes.into_iter().chain(attachments) {
@@ -62,11 +64,20 @@ impl Control {
         Ok(batch)
     }
 
-    /// Adds to a batch that everything goes which belongs to one version or alias.
-    pub(crate) fn detach(&self, batch: Batch, scope: &Scope, function: &str, qualifier: &str) -> Batch {
-        Attachment::ALL.into_iter().fold(batch, |batch, attachment| {
+    /// Adds to a batch that everything goes which belongs to one version or alias. The batch can fail when
+    /// something comes meanwhile; then it is to be made anew.
+    pub(crate) async fn detach(
+        &self,
+        batch: Batch,
+        scope: &Scope,
+        function: &str,
+        qualifier: &str,
+    ) -> Result<Batch, ControlError> {
+        let batch = self.drop_url(batch, scope, function, qualifier).await?;
+        let others = Attachment::ALL.into_iter().filter(|attachment| *attachment != Attachment::Url);
+        Ok(others.fold(batch, |batch, attachment| {
             batch.delete(attachment.key(scope, function, qualifier), Precondition::None)
-        })
+        }))
     }
 
     async fn delete_under(&self, mut batch: Batch, prefix: &str) -> Result<Batch, ControlError> {

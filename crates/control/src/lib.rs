@@ -8,17 +8,23 @@
 mod aliases;
 mod attachments;
 mod caller;
+mod capacity;
 mod change;
+mod code_signing;
 mod concurrency;
 mod destinations;
+mod durable;
 mod error;
 mod event_invoke_config;
 mod event_source_mappings;
+mod function_urls;
 mod functions;
 mod link;
 mod package;
 mod paging;
+mod recursion;
 mod reset;
+mod runtime_management;
 mod settings;
 mod shape;
 mod sweep;
@@ -141,6 +147,48 @@ impl Control {
             "ListProvisionedConcurrencyConfigs" => self.list_provisioned_concurrency(caller, input).await,
             "DeleteProvisionedConcurrencyConfig" => self.delete_provisioned_concurrency(caller, input).await,
 
+            "CreateFunctionUrlConfig" => self.create_function_url(caller, input).await,
+            "GetFunctionUrlConfig" => self.get_function_url(caller, input).await,
+            "ListFunctionUrlConfigs" => self.list_function_urls(caller, input).await,
+            "UpdateFunctionUrlConfig" => self.update_function_url(caller, input).await,
+            "DeleteFunctionUrlConfig" => self.delete_function_url(caller, input).await,
+
+            "CreateCodeSigningConfig" => self.create_code_signing(caller, input).await,
+            "GetCodeSigningConfig" => self.get_code_signing(caller, input).await,
+            "ListCodeSigningConfigs" => self.list_code_signing(caller, input).await,
+            "UpdateCodeSigningConfig" => self.update_code_signing(caller, input).await,
+            "DeleteCodeSigningConfig" => self.delete_code_signing(caller, input).await,
+            "ListFunctionsByCodeSigningConfig" => self.list_code_signing_users(caller, input).await,
+            "PutFunctionCodeSigningConfig" => self.put_function_code_signing(caller, input).await,
+            "GetFunctionCodeSigningConfig" => self.get_function_code_signing(caller, input).await,
+            "DeleteFunctionCodeSigningConfig" => self.delete_function_code_signing(caller, input).await,
+
+            "PutRuntimeManagementConfig" => self.put_runtime_management(caller, input).await,
+            "GetRuntimeManagementConfig" => self.get_runtime_management(caller, input).await,
+
+            "PutFunctionRecursionConfig" => self.put_recursion(caller, input).await,
+            "GetFunctionRecursionConfig" => self.get_recursion(caller, input).await,
+
+            "CreateCapacityProvider" => self.create_capacity_provider(caller, input).await,
+            "GetCapacityProvider" => self.get_capacity_provider(caller, input).await,
+            "ListCapacityProviders" => self.list_capacity_providers(caller, input).await,
+            "UpdateCapacityProvider" => self.update_capacity_provider(caller, input).await,
+            "DeleteCapacityProvider" => self.delete_capacity_provider(caller, input).await,
+            "ListFunctionVersionsByCapacityProvider" => self.list_capacity_provider_versions(caller, input).await,
+            "PutFunctionScalingConfig" => self.put_function_scaling(caller, input).await,
+            "GetFunctionScalingConfig" => self.get_function_scaling(caller, input).await,
+
+            "ListDurableExecutionsByFunction" => self.list_durable_executions(caller, input).await,
+            "GetDurableExecution"
+            | "GetDurableExecutionHistory"
+            | "StopDurableExecution"
+            | "PauseDurableExecution"
+            | "ResumeDurableExecution"
+            | "DeleteDurableExecution" => durable::no_execution(input),
+            "GetDurableExecutionState" | "CheckpointDurableExecution" => durable::no_execution_to_continue(input),
+            "SendDurableExecutionCallbackSuccess"
+            | "SendDurableExecutionCallbackFailure"
+            | "SendDurableExecutionCallbackHeartbeat" => durable::no_callback(input),
             "CreateEventSourceMapping" => self.create_event_source_mapping(caller, input).await,
             "GetEventSourceMapping" => self.get_event_source_mapping(caller, input).await,
             "ListEventSourceMappings" => self.list_event_source_mappings(caller, input).await,

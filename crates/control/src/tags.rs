@@ -20,10 +20,10 @@ const TAGS_MAX: usize = 50;
 const KEY_CHARACTERS_MAX: usize = 128;
 const VALUE_CHARACTERS_MAX: usize = 256;
 
-type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// A record with tags.
-trait Tagged {
+pub(crate) trait Tagged {
     fn tags(&self) -> &Tags;
 
     /// The tags, to be changed; refused while that cannot be.

@@ -38,7 +38,7 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 21] = [
     rule("Code.S3Bucket", Harmless::Nothing, FROM_S3),
     rule("Code.S3Key", Harmless::Nothing, FROM_S3),
     rule("Code.S3ObjectVersion", Harmless::Nothing, FROM_S3),
@@ -57,7 +57,6 @@ const RULES: [Rule; 22] = [
     ),
     rule("Layers", Harmless::Empty, "layers are not supported in this version; put their content into the zip"),
     rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
-    rule("CodeSigningConfigArn", Harmless::Nothing, "code signing is not supported"),
     rule("SnapStart.ApplyOn", Harmless::Text("None"), "SnapStart is not supported in this version"),
     rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
     rule(
@@ -141,6 +140,7 @@ mod tests {
                 "LoggingConfig.ApplicationLogLevel",
                 "LoggingConfig.SystemLogLevel",
                 "LoggingConfig.LogGroup",
+                "CodeSigningConfigArn",
                 "DeadLetterConfig",
                 "DeadLetterConfig.TargetArn",
                 // Only their members say anything.

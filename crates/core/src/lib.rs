@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod event_invoke_config;
 pub mod event_source_mapping;
 pub mod function;
+pub mod function_url;
 pub mod limits;
 pub mod name;
 pub mod provisioned;

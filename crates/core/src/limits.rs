@@ -59,6 +59,8 @@ pub const LOG_LINE_BYTES_MAX: usize = 262_144;
 pub const CONCURRENT_EXECUTIONS_DEFAULT: u32 = 1_000;
 /// Invokes at once that must stay for functions without reserved concurrency (AWS).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
+/// Capacity providers of one account and region. Ours: they are only recorded, and this is plenty.
+pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Code storage reported by `GetAccountSettings` (AWS default).
 pub const TOTAL_CODE_SIZE_BYTES: u64 = 80_530_636_800;
 

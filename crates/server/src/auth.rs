@@ -271,7 +271,7 @@ fn holder(key: &FoundKey, region: String, access_key_id: &str) -> Who {
 /// The action of an operation in policies, where it is not called as the operation.
 fn action(operation: &Operation) -> &str {
     match operation.name() {
-        "Invoke" => "InvokeFunction",
+        "Invoke" | "InvokeWithResponseStream" => "InvokeFunction",
         name => name,
     }
 }

@@ -7,6 +7,7 @@ mod answer;
 mod backends;
 mod body;
 mod connection;
+mod event_stream;
 mod head;
 mod invoke;
 mod invoke_error;

@@ -33,6 +33,33 @@ async fn an_invoke_passes_bytes_through() {
 }
 
 #[tokio::test]
+async fn a_streamed_invoke_is_a_stream_of_events() {
+    let fixture = start_off().await;
+    let path = "POST /2021-11-15/functions/hello/response-streaming-invocations HTTP/1.1";
+    let answer = one(fixture.address, &format!("{path}\r\nX-Amz-Log-Type: Tail"), b"{\"a\": 1}").await;
+    assert_eq!((answer.status, answer.header("x-amz-executed-version")), (200, Some("$LATEST")));
+    assert_eq!(answer.header("content-type"), Some("application/vnd.amazon.eventstream"));
+    let text = answer.text();
+    let places = ["PayloadChunk", "{\"a\": 1}", "InvokeComplete", "{\"LogResult\":\"RU5ECg==\"}"];
+    let places = places.map(|part| text.find(part).unwrap_or_else(|| panic!("no {part} in {text}")));
+    assert!(places.is_sorted(), "{text}");
+    let too_large = one(fixture.address, path, &vec![b' '; 6_291_457]).await;
+    assert_eq!((too_large.status, too_large.header("x-amzn-errortype")), (413, Some("RequestTooLargeException")));
+}
+
+#[tokio::test]
+async fn a_request_to_a_function_url_is_no_call() {
+    let fixture = start_off().await;
+    for path in ["/2016-08-19/account-settings", "/_tindra/health", "/"] {
+        let host = format!("{}.lambda-url.us-east-1.localhost:4566", "a".repeat(32));
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(fixture.address, request.as_bytes()).await.remove(0);
+        assert_eq!((answer.status, answer.header("content-type")), (501, Some("application/json")), "{path}");
+        assert!(answer.text().contains("function URLs are not served"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn requests_are_told_apart() {
     let fixture = start_off().await;
     let settings = "GET /2016-08-19/account-settings HTTP/1.1";

@@ -22,6 +22,7 @@ impl Control {
         let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?.name;
         let architecture = settings::check_architectures(request.architectures.as_deref())?;
         let publish = request.publish == Some(true);
+        let code_signing_config_arn = request.code_signing_config_arn.take();
         let (zip_file, tags) = (request.code.zip_file.take(), request.tags.take().unwrap_or_default());
         let configuration = Settings::from(request).create(&name, architecture)?;
         tags::check(&tags)?;
@@ -49,12 +50,16 @@ impl Control {
             tags,
             reserved_concurrency: None,
             recursive_loop: RecursiveLoop::default(),
-            code_signing_config_arn: None,
+            code_signing_config_arn,
             published_from: None,
             runtime_update: RuntimeUpdate::default(),
         };
         loop {
             let batch = Batch::default().put_json(key.clone(), Precondition::Absent, &function)?;
+            let batch = match &function.code_signing_config_arn {
+                Some(arn) => self.use_code_signing(batch, &caller.scope, &function.name, arn).await?,
+                None => batch,
+            };
             let (answer, batch) = match publish {
                 true => {
                     let Numbered { version, batch, .. } = self.number(&function, None, batch).await?;
@@ -67,7 +72,8 @@ impl Control {
                 Err(StoreError::Conflict { key: lost }) if lost == key => {
                     return Err(ControlError::AlreadyExists { name: function.name });
                 }
-                // The number was given to a namesake that has gone meanwhile.
+                // The number was given to a namesake that has gone meanwhile, or the code signing configuration
+                // has changed.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -50,6 +50,7 @@ impl Control {
         let function = &record.value;
         let batch = Batch::default().delete(record.key, Precondition::Revision(record.revision));
         let batch = self.detach_all(batch, &function.scope, &function.name).await?;
+        let batch = self.leave_code_signing(batch, function);
         if function.reserved_concurrency.is_none() {
             return Ok(batch);
         }
@@ -79,6 +80,6 @@ impl Control {
         let batch = Batch::default()
             .put_json(latest.key, Precondition::Revision(latest.revision), &latest.value)?
             .delete(record.key, Precondition::Revision(record.revision));
-        Ok(self.detach(batch, &caller.scope, &name.name, &version.to_string()))
+        self.detach(batch, &caller.scope, &name.name, &version.to_string()).await
     }
 }

@@ -11,6 +11,8 @@ use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, StoreE
 
 use super::resource::Resource;
 use super::{Tagged, Tags, check};
+use crate::capacity::Provider;
+use crate::code_signing::CodeSigning;
 use crate::error::ControlError;
 use crate::{Caller, Control, read};
 
@@ -40,6 +42,8 @@ impl Control {
         match &resource {
             Resource::Function(_) => self.change_tagged::<Function>(&key, missing, edit).await?,
             Resource::EventSourceMapping(_) => self.change_tagged::<EventSourceMapping>(&key, missing, edit).await?,
+            Resource::CodeSigning(_) => self.change_tagged::<CodeSigning>(&key, missing, edit).await?,
+            Resource::CapacityProvider(_) => self.change_tagged::<Provider>(&key, missing, edit).await?,
         }
         Ok(Reply::default())
     }

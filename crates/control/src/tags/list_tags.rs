@@ -10,6 +10,8 @@ use tindra_store::{JsonRecords as _, Versioned};
 
 use super::resource::Resource;
 use super::{Tagged, Tags};
+use crate::capacity::Provider;
+use crate::code_signing::CodeSigning;
 use crate::error::ControlError;
 use crate::{Caller, Control, read, reply};
 
@@ -21,6 +23,8 @@ impl Control {
         let tags = match &resource {
             Resource::Function(_) => self.tags_of::<Function>(&key).await?,
             Resource::EventSourceMapping(_) => self.tags_of::<EventSourceMapping>(&key).await?,
+            Resource::CodeSigning(_) => self.tags_of::<CodeSigning>(&key).await?,
+            Resource::CapacityProvider(_) => self.tags_of::<Provider>(&key).await?,
         };
         let tags = tags.ok_or_else(|| resource.missing(&request.resource))?;
         reply(ListTagsResponse { tags: Some(tags) })

@@ -5,6 +5,8 @@ use tindra_core::function::{Function, Scope};
 use tindra_core::name::FunctionReference;
 use uuid::Uuid;
 
+use crate::capacity::{self, Provider};
+use crate::code_signing::{self, CodeSigning};
 use crate::error::ControlError;
 use crate::event_source_mappings;
 
@@ -15,6 +17,10 @@ pub(super) enum Resource {
     Function(String),
     /// An event source mapping.
     EventSourceMapping(Uuid),
+    /// A code signing configuration, with its id.
+    CodeSigning(String),
+    /// A capacity provider, with its name.
+    CapacityProvider(String),
 }
 
 impl Resource {
@@ -43,6 +49,8 @@ impl Resource {
                 Uuid::parse_str(id).map(Self::EventSourceMapping).map_err(|_| event_source_mappings::missing())
             }
             "event-source-mapping" => Err(event_source_mappings::missing()),
+            "code-signing-config" if region == scope.region => Ok(Self::CodeSigning(id.to_owned())),
+            "capacity-provider" if region == scope.region => Ok(Self::CapacityProvider(id.to_owned())),
             _ => Err(ControlError::Missing(format!("The resource {arn} does not exist."))),
         }
     }
@@ -52,6 +60,8 @@ impl Resource {
         match self {
             Self::Function(name) => Function::key(scope, name),
             Self::EventSourceMapping(uuid) => EventSourceMapping::key(scope, *uuid),
+            Self::CodeSigning(id) => CodeSigning::key(scope, id),
+            Self::CapacityProvider(name) => Provider::key(scope, name),
         }
     }
 
@@ -60,6 +70,8 @@ impl Resource {
         match self {
             Self::Function(_) => ControlError::Missing(format!("Function not found: {arn}")),
             Self::EventSourceMapping(_) => event_source_mappings::missing(),
+            Self::CodeSigning(_) => code_signing::not_found(arn),
+            Self::CapacityProvider(_) => capacity::not_found(arn),
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Invoke on the wire: a typed request in, the function's own bytes out.
+//!
+//! Its two siblings come the same way: `InvokeAsync`, an older spelling of `InvocationType: Event`, and
+//! `InvokeWithResponseStream`, whose answer is buffered and then sent as a stream.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,12 +17,17 @@ use tindra_model::Call;
 
 use super::refusal::Refusal;
 use super::route::Served;
-use super::{Backends, Edge, invoke_error};
+use super::{Backends, Edge, event_stream, invoke_error};
 
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 const TRACE_ID: &str = "x-amzn-trace-id";
+
+/// The operation with the event as `InvokeArgs` and nothing beside it.
+const ASYNC: &str = "InvokeAsync";
+/// The operation whose answer is a stream of events.
+const STREAM: &str = "InvokeWithResponseStream";
 
 impl<B: Backends> Edge<B> {
     /// Runs the function and answers with what it made of the event.
@@ -31,8 +39,9 @@ impl<B: Backends> Edge<B> {
         scope: Scope,
         request_id: &str,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let is_stream = call.operation.name() == STREAM;
         match self.backends.invoke(typed(parts, call, scope, request_id)).await {
-            Ok(response) => Ok(answer(response)),
+            Ok(response) => Ok(answer(response, is_stream)),
             Err(error) => Err(served.refuse(invoke_error::to_api(&error))),
         }
     }
@@ -44,6 +53,7 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
         _ => None,
     };
     let mode = match text("InvocationType").as_deref() {
+        _ if call.operation.name() == ASYNC => Mode::Event,
         Some("Event") => Mode::Event,
         Some("DryRun") => Mode::DryRun,
         _ => Mode::RequestResponse,
@@ -61,15 +71,26 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
     }
 }
 
-fn answer(response: InvokeResponse) -> Response<Full<Bytes>> {
+fn answer(response: InvokeResponse, is_stream: bool) -> Response<Full<Bytes>> {
     match response {
         InvokeResponse::DryRun => {
             let mut response = Response::new(Full::new(Bytes::new()));
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
         }
+        InvokeResponse::Completed { finished, executed_version } if is_stream => streamed(finished, &executed_version),
         InvokeResponse::Completed { finished, executed_version } => completed(finished, &executed_version),
     }
+}
+
+fn streamed(finished: Finished, executed_version: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(event_stream::encode(finished)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(event_stream::CONTENT_TYPE));
+    if let Ok(version) = HeaderValue::from_str(executed_version) {
+        headers.insert(EXECUTED_VERSION, version);
+    }
+    response
 }
 
 fn completed(finished: Finished, executed_version: &str) -> Response<Full<Bytes>> {

@@ -9,11 +9,13 @@ use tindra_model::{ApiError, Call, Operation, Reply, Service, WireRequest};
 
 use super::Peer;
 use super::body::BodyError;
-use super::head::Claim;
+use super::head::{self, Claim};
 use super::refusal::Refusal;
 
 /// Bodies of everything that carries neither an event nor code.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// The operations that run a function.
+const INVOKES: [&str; 3] = ["Invoke", "InvokeAsync", "InvokeWithResponseStream"];
 const LOGS_TARGET: &str = "Logs_20140328.";
 
 /// One of the server's own pages.
@@ -66,6 +68,9 @@ pub(super) fn destination<'a>(
     claim: Option<Claim<'_>>,
     peer: &Peer,
 ) -> Result<Destination<'a>, Refusal> {
+    if head::is_function_url(&parts.headers) {
+        return Err(Refusal::FunctionUrl);
+    }
     let path = parts.uri.path();
     if let Some(page) = page(&parts.method, path) {
         // Those pages are the operator's; a function has no business there.
@@ -102,7 +107,7 @@ fn lambda(parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
         .route(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
         .ok_or_else(|| unknown_operation(service))?;
-    let door = if operation.name() == "Invoke" { Door::Invoke } else { Door::Control };
+    let door = if INVOKES.contains(&operation.name()) { Door::Invoke } else { Door::Control };
     Ok(Destination::Arrived(Arrived { door, service, operation: Some(operation) }))
 }
 
@@ -135,8 +140,8 @@ impl Arrived {
     /// The largest body of the operation.
     pub(super) fn body_bytes_max(&self) -> usize {
         match self.name() {
-            "Invoke" => limits::SYNC_REQUEST_BYTES_MAX,
-            "CreateFunction" | "UpdateFunctionCode" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
+            "Invoke" | "InvokeWithResponseStream" => limits::SYNC_REQUEST_BYTES_MAX,
+            "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         }
     }
@@ -167,7 +172,7 @@ impl Arrived {
         let name = self.name();
         let limit = self.body_bytes_max();
         self.refuse(match error {
-            BodyError::TooLarge if name == "Invoke" => ApiError::new(
+            BodyError::TooLarge if INVOKES.contains(&name) => ApiError::new(
                 "RequestTooLargeException",
                 format!("Request must be smaller than {limit} bytes for the InvokeFunction operation"),
             ),

@@ -1,0 +1,53 @@
+//! `GetCapacityProvider`, `ListCapacityProviders`, `ListFunctionVersionsByCapacityProvider`.
+
+use serde_json::Value;
+use tindra_model::Reply;
+use tindra_model::lambda::capacity::{
+    GetCapacityProviderRequest, GetCapacityProviderResponse, ListCapacityProvidersRequest,
+    ListCapacityProvidersResponse, ListFunctionVersionsByCapacityProviderRequest,
+    ListFunctionVersionsByCapacityProviderResponse,
+};
+
+use super::Provider;
+use crate::error::ControlError;
+use crate::paging::read_marker;
+use crate::{Caller, Control, read, reply};
+
+/// The state of every provider that there is.
+const ACTIVE: &str = "Active";
+
+impl Control {
+    pub(crate) async fn get_capacity_provider(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
+        let request: GetCapacityProviderRequest = read(input)?;
+        let record = self.provider(&caller.scope, &request.capacity_provider_name).await?;
+        reply(GetCapacityProviderResponse { capacity_provider: record.value.shown(ACTIVE) })
+    }
+
+    pub(crate) async fn list_capacity_providers(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
+        let request: ListCapacityProvidersRequest = read(input)?;
+        if request.state.as_deref().is_some_and(|state| state != ACTIVE) {
+            return reply(ListCapacityProvidersResponse::default());
+        }
+        let prefix = Provider::key_prefix(&caller.scope);
+        let page = self.page::<Provider>(&prefix, request.marker.as_deref(), request.max_items).await?;
+        reply(ListCapacityProvidersResponse {
+            capacity_providers: page.items.iter().map(|provider| provider.shown(ACTIVE)).collect(),
+            next_marker: page.next_marker,
+        })
+    }
+
+    pub(crate) async fn list_capacity_provider_versions(
+        &self,
+        caller: &Caller,
+        input: Value,
+    ) -> Result<Reply, ControlError> {
+        let request: ListFunctionVersionsByCapacityProviderRequest = read(input)?;
+        let record = self.provider(&caller.scope, &request.capacity_provider_name).await?;
+        request.marker.as_deref().map(read_marker).transpose()?;
+        reply(ListFunctionVersionsByCapacityProviderResponse {
+            capacity_provider_arn: record.value.arn(),
+            function_versions: Vec::new(),
+            next_marker: None,
+        })
+    }
+}
