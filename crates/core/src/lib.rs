@@ -13,6 +13,7 @@ pub mod event_source_mapping;
 pub mod function;
 pub mod limits;
 pub mod name;
+pub mod policy;
 pub mod provisioned;
 pub mod report;
 pub mod runtime;
