@@ -18,6 +18,7 @@ mod functions;
 mod link;
 mod package;
 mod paging;
+mod policies;
 mod reset;
 mod settings;
 mod shape;
@@ -156,6 +157,13 @@ impl Control {
             "TagResource" => self.tag_resource(caller, input).await,
             "ListTags" => self.list_tags(caller, input).await,
             "UntagResource" => self.untag_resource(caller, input).await,
+
+            "AddPermission" => self.add_permission(caller, input).await,
+            "GetPolicy" => self.get_policy(caller, input).await,
+            "RemovePermission" => self.remove_permission(caller, input).await,
+            "GetResourcePolicy" => self.get_resource_policy(caller, input).await,
+            "PutResourcePolicy" => self.put_resource_policy(caller, input).await,
+            "DeleteResourcePolicy" => self.delete_resource_policy(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }
