@@ -6,7 +6,7 @@
 //! resource's policy say, within one account and across two.
 //!
 //! The rules are those of the IAM user guide ("Policy evaluation logic", "JSON policy element reference").
-//! Session policies, permission boundaries and the policies of organisations are not part of it.
+//! The policies of organisations are not part of it.
 
 mod authorise;
 mod condition;
@@ -24,7 +24,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use authorise::{Origin, Verdict, authorise};
+pub use authorise::{Holdings, Origin, Verdict, authorise};
 pub use document::PolicyError;
 pub use evaluate::{Decision, evaluate};
 pub use operator::{Comparison, Operator, Quantifier};

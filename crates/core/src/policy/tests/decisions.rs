@@ -1,6 +1,6 @@
 //! Who may do what: statements, principals, and the two sides of a request.
 
-use super::super::{Context, Decision, Origin, Policy, Request, Requester, Verdict, authorise, evaluate};
+use super::super::{Context, Decision, Holdings, Origin, Policy, Request, Requester, Verdict, authorise, evaluate};
 use super::{ACCOUNT, FUNCTION, context, policy, service, session, user};
 
 const OTHER: &str = "210987654321";
@@ -22,7 +22,7 @@ fn grant_to(principal: &str) -> Policy {
 fn verdict(requester: &Requester, identity: &[Policy], resource: Option<&Policy>) -> Verdict {
     let context = Context::default();
     let request = Request { requester, action: "lambda:InvokeFunction", resource: FUNCTION, context: &context };
-    authorise(request, identity, resource, ACCOUNT)
+    authorise(request, Holdings { policies: identity, ..Holdings::default() }, resource, ACCOUNT)
 }
 
 #[test]
@@ -127,6 +127,30 @@ fn within_an_account_either_side_grants_and_across_accounts_both_must() {
     let root = |account: &str| Requester::Root { account: account.to_owned() };
     assert_eq!(verdict(&root(ACCOUNT), &[], None), Verdict::Allowed);
     assert_eq!(verdict(&root(OTHER), &[], None), Verdict::ImplicitlyDenied(Origin::Resource));
+}
+
+#[test]
+fn what_bounds_an_identity_must_allow_as_well() {
+    let (john, robot) = (user(ACCOUNT, "john"), session(ACCOUNT, "r"));
+    let context = Context::default();
+    let (own, other) = ([grant()], statement(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#));
+    let deny = statement(r#"{"Effect":"Deny","Action":"lambda:*","Resource":"*"}"#);
+    let here = grant_to(r#"{"AWS":["arn:aws:iam::123456789012:user/john","arn:aws:iam::123456789012:role/r"]}"#);
+    let ask = |requester, policies, boundary, session, resource| {
+        let request = Request { requester, action: "lambda:InvokeFunction", resource: FUNCTION, context: &context };
+        authorise(request, Holdings { policies, boundary, session }, resource, ACCOUNT)
+    };
+    let by = Verdict::ImplicitlyDenied;
+    assert_eq!(ask(&john, &own, Some(&own[0]), &[], None), Verdict::Allowed);
+    assert_eq!(ask(&john, &own, Some(&other), &[], None), by(Origin::Boundary));
+    assert_eq!(ask(&john, &[], Some(&own[0]), &[], None), by(Origin::Identity));
+    assert_eq!(ask(&john, &own, Some(&deny), &[], Some(&here)), Verdict::ExplicitlyDenied(Origin::Boundary));
+    assert_eq!(ask(&john, &[], Some(&other), &[], Some(&here)), Verdict::Allowed);
+    assert_eq!(ask(&robot, &own, None, &own, None), Verdict::Allowed);
+    assert_eq!(ask(&robot, &own, None, std::slice::from_ref(&other), None), by(Origin::Session));
+    assert_eq!(ask(&robot, &own, None, std::slice::from_ref(&other), Some(&here)), by(Origin::Session));
+    assert_eq!(ask(&robot, &[], None, std::slice::from_ref(&other), Some(&here)), by(Origin::Identity));
+    assert_eq!(ask(&robot, &[], None, &[], Some(&here)), Verdict::Allowed);
 }
 
 #[test]
