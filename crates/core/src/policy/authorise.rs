@@ -6,6 +6,8 @@
 //! policies of a session) grants nothing by itself, but what it does not allow either, the identity's policies do
 //! not grant. An explicit denial anywhere ends it.
 
+use std::sync::Arc;
+
 use super::evaluate::{Outcome, outcome};
 use super::{Policy, Request, Requester};
 
@@ -48,18 +50,18 @@ impl Origin {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Holdings<'a> {
     /// All policies of the requester: a user's own and those of its groups; a role's.
-    pub policies: &'a [Policy],
+    pub policies: &'a [Arc<Policy>],
     /// The permissions boundary.
     pub boundary: Option<&'a Policy>,
     /// What a session was given to bound it; one of them must allow, if there are any.
-    pub session: &'a [Policy],
+    pub session: &'a [Arc<Policy>],
 }
 
 impl Holdings<'_> {
     /// What they say together.
     fn verdict(self, request: Request<'_>) -> Verdict {
         let bounds = self.bounds(request);
-        let own = Self::read(Origin::Identity, outcome(request, self.policies));
+        let own = Self::read(Origin::Identity, outcome(request, self.policies.iter().map(Arc::as_ref)));
         match (own, bounds) {
             (Verdict::ExplicitlyDenied(_), _) => own,
             (_, Verdict::ExplicitlyDenied(_)) | (Verdict::Allowed, _) => bounds,
@@ -70,7 +72,8 @@ impl Holdings<'_> {
     /// What bounds them says alone.
     fn bounds(self, request: Request<'_>) -> Verdict {
         let boundary = self.boundary.map(|boundary| Self::read(Origin::Boundary, outcome(request, [boundary])));
-        let session = (!self.session.is_empty()).then(|| Self::read(Origin::Session, outcome(request, self.session)));
+        let session = (!self.session.is_empty())
+            .then(|| Self::read(Origin::Session, outcome(request, self.session.iter().map(Arc::as_ref))));
         match (boundary.unwrap_or(Verdict::Allowed), session.unwrap_or(Verdict::Allowed)) {
             (Verdict::Allowed, session) | (_, session @ Verdict::ExplicitlyDenied(_)) => session,
             (boundary, _) => boundary,

@@ -1,5 +1,7 @@
 //! Who may do what: statements, principals, and the two sides of a request.
 
+use std::sync::Arc;
+
 use super::super::{Context, Decision, Holdings, Origin, Policy, Request, Requester, Verdict, authorise, evaluate};
 use super::{ACCOUNT, FUNCTION, context, policy, service, session, user};
 
@@ -22,7 +24,8 @@ fn grant_to(principal: &str) -> Policy {
 fn verdict(requester: &Requester, identity: &[Policy], resource: Option<&Policy>) -> Verdict {
     let context = Context::default();
     let request = Request { requester, action: "lambda:InvokeFunction", resource: FUNCTION, context: &context };
-    authorise(request, Holdings { policies: identity, ..Holdings::default() }, resource, ACCOUNT)
+    let identity: Vec<_> = identity.iter().cloned().map(Arc::new).collect();
+    authorise(request, Holdings { policies: &identity, ..Holdings::default() }, resource, ACCOUNT)
 }
 
 #[test]
@@ -136,7 +139,9 @@ fn what_bounds_an_identity_must_allow_as_well() {
     let (own, other) = ([grant()], statement(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#));
     let deny = statement(r#"{"Effect":"Deny","Action":"lambda:*","Resource":"*"}"#);
     let here = grant_to(r#"{"AWS":["arn:aws:iam::123456789012:user/john","arn:aws:iam::123456789012:role/r"]}"#);
-    let ask = |requester, policies, boundary, session, resource| {
+    let ask = |requester, policies: &[Policy], boundary, session: &[Policy], resource| {
+        let shared = |policies: &[Policy]| policies.iter().cloned().map(Arc::new).collect::<Vec<_>>();
+        let (policies, session) = (&shared(policies), &shared(session));
         let request = Request { requester, action: "lambda:InvokeFunction", resource: FUNCTION, context: &context };
         authorise(request, Holdings { policies, boundary, session }, resource, ACCOUNT)
     };

@@ -1,0 +1,143 @@
+//! What a request is in the words of policies: an action on a resource of an account.
+
+use serde_json::Value;
+use tindra_core::function::Scope;
+use tindra_core::name::{FunctionName, FunctionReference};
+use tindra_core::policy::{Context, Policy, Request, Requester};
+use tindra_model::{ApiError, Call, Service};
+
+use crate::auth::Who;
+use crate::edge::Backends;
+
+/// An action on a resource.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// For example `lambda:InvokeFunction`.
+    pub(super) action: String,
+    /// An ARN, or `*` for what is about no resource in particular.
+    pub(super) resource: String,
+    /// The account of the resource, in the request's region.
+    pub(super) owner: Scope,
+    /// The function of the resource, which may have a policy.
+    function: Option<FunctionName>,
+}
+
+impl Asked {
+    pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
+        let action = format!("{}:{}", service.signing_name(), action(call.operation.name()));
+        let asked = |resource| Self { action: action.clone(), resource, owner: who.scope.clone(), function: None };
+        match service.signing_name() {
+            "lambda" => match function(call, &who.scope) {
+                Some((owner, function)) => {
+                    let resource = function.arn(&owner);
+                    Self { resource, owner, function: Some(function), ..asked(String::new()) }
+                }
+                None => asked(of_lambda(&call.input, &who.scope)),
+            },
+            "logs" => asked(of_logs(&call.input, &who.scope)),
+            "iam" => asked(of_iam(call, who)),
+            _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
+        }
+    }
+
+    pub(super) fn request<'a>(&'a self, requester: &'a Requester, context: &'a Context) -> Request<'a> {
+        Request { requester, action: &self.action, resource: &self.resource, context }
+    }
+
+    /// The policy of the function that it is about.
+    pub(super) async fn own_policy<B: Backends>(&self, backends: &B) -> Result<Option<Policy>, ApiError> {
+        match &self.function {
+            Some(name) => backends.resource_policy(&self.owner, name).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// The role that a request gives to a function.
+pub(super) fn role_to_pass(call: &Call) -> Option<&str> {
+    match call.operation.name() {
+        "CreateFunction" | "UpdateFunctionConfiguration" => text(&call.input, "Role"),
+        _ => None,
+    }
+}
+
+/// The action of an operation, where it is not called as the operation (service authorization reference).
+fn action(operation: &str) -> &str {
+    match operation {
+        "Invoke" | "InvokeWithResponseStream" => "InvokeFunction",
+        "GetLayerVersionByArn" => "GetLayerVersion",
+        name => name,
+    }
+}
+
+/// The function that an operation of Lambda is about, and whose it is. Event source mappings name a function and
+/// are about the mapping.
+fn function(call: &Call, scope: &Scope) -> Option<(Scope, FunctionName)> {
+    let is_of_mapping = call.operation.name().contains("EventSourceMapping");
+    let named = || ["FunctionName", "ResourceArn", "Resource"].iter().find_map(|member| text(&call.input, member));
+    let text = named().filter(|_| !is_of_mapping)?;
+    let reference = FunctionReference::parse(text).ok()?.with_qualifier(self::text(&call.input, "Qualifier")).ok()?;
+    // Another region's is not served; the operation says so.
+    reference.check_region(scope).ok()?;
+    let owner = Scope { account: reference.account.unwrap_or(&scope.account).to_owned(), region: scope.region.clone() };
+    let (name, qualifier) = (reference.name.to_owned(), reference.qualifier.map(str::to_owned));
+    Some((owner, FunctionName { name, qualifier }))
+}
+
+fn of_lambda(input: &Value, Scope { account, region }: &Scope) -> String {
+    let named = |kind: &str, name: &str| match name.starts_with("arn:") {
+        true => name.to_owned(),
+        false => format!("arn:aws:lambda:{region}:{account}:{kind}:{name}"),
+    };
+    let whole = ["Resource", "ResourceArn", "CodeSigningConfigArn", "DurableExecutionArn", "Arn"];
+    if let Some(name) = text(input, "FunctionName") {
+        return named("function", name);
+    }
+    if let Some(arn) = whole.iter().find_map(|member| text(input, member)) {
+        return arn.to_owned();
+    }
+    if let Some(layer) = text(input, "LayerName") {
+        let layer = named("layer", layer);
+        return input.get("VersionNumber").map_or_else(|| layer.clone(), |version| format!("{layer}:{version}"));
+    }
+    let kinds = [("UUID", "event-source-mapping"), ("CapacityProviderName", "capacity-provider")];
+    let found = kinds.iter().find_map(|(member, kind)| text(input, member).map(|name| named(kind, name)));
+    found.unwrap_or_else(|| "*".to_owned())
+}
+
+fn of_logs(input: &Value, Scope { account, region }: &Scope) -> String {
+    let group = text(input, "logGroupIdentifier").or_else(|| text(input, "logGroupName")).unwrap_or_default();
+    let group = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
+    let stream = text(input, "logStreamName").unwrap_or_default();
+    format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
+}
+
+fn of_iam(call: &Call, who: &Who) -> String {
+    let (input, operation) = (&call.input, call.operation.name());
+    let named = |kind: &str, name: &str| {
+        let path = text(input, "Path").or_else(|| text(input, "PathPrefix")).unwrap_or("/");
+        format!("arn:aws:iam::{}:{kind}{path}{name}", who.scope.account)
+    };
+    if let Some(role) = text(input, "RoleName") {
+        return named("role", role);
+    }
+    if let Some(user) = text(input, "UserName") {
+        return named("user", user);
+    }
+    if let Some(arn) = text(input, "PolicyArn") {
+        return arn.to_owned();
+    }
+    match operation {
+        "ListUsers" => named("user", ""),
+        "ListRoles" => named("role", ""),
+        "ListPolicies" => named("policy", ""),
+        "CreatePolicy" => named("policy", text(input, "PolicyName").unwrap_or_default()),
+        // About oneself.
+        "GetUser" | "CreateAccessKey" | "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => who.identity.arn(),
+        _ => "*".to_owned(),
+    }
+}
+
+fn text<'a>(input: &'a Value, member: &str) -> Option<&'a str> {
+    input.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
