@@ -163,7 +163,9 @@ def test_a_user_may_do_what_an_attached_policy_allows(secured, user):
     functions, iam = with_key(secured, "lambda", key), with_key(secured, "iam", key)
     code, message, status = error_of(functions.list_functions)
     assert (code, status) == ("AccessDeniedException", 403)
-    assert message.startswith(f"User: arn:aws:iam::000000000000:user/{name} is not authorized to perform: lambda:ListFunctions")
+    assert message == (
+        f"User: arn:aws:iam::000000000000:user/p/{name} is not authorized to perform: lambda:ListFunctions on resource: *"
+        " because no identity-based policy allows the lambda:ListFunctions action")
     assert error_of(iam.get_user)[::2] == ("AccessDenied", 403)
     secured.root("iam").attach_user_policy(UserName=name, PolicyArn=ADMINISTRATOR)
     functions.list_functions()

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tindra_control::Principal;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
-use tindra_core::policy::{self, Decision, Holdings, Policy, Request, Requester, evaluate};
+use tindra_core::policy::{self, Decision, Holdings, Policy, Request, Requester, Verdict, evaluate};
 use tindra_model::{ApiError, Call, Service};
 use tindra_services::iam;
 
@@ -63,32 +63,48 @@ impl Authoriser {
     ) -> Result<Scope, ApiError> {
         let who = asking.who;
         let is_checked = authenticator.kind() == Auth::SigV4;
-        let asked = Asked::read(asking.service, asking.call, who);
+        let mut asked = Asked::read(asking.service, asking.call, who);
         let is_own = asked.owner.account == who.scope.account;
         let is_free = !is_checked || who.identity.principal().is_none() || FREE.contains(&asked.action.as_str());
         if is_own && is_free {
             return Ok(who.scope.clone());
         }
-        let held = self.held(authenticator, who).await?;
+        if let Some(entity) = &asked.entity
+            && let Some(arn) = &authenticator.policies_of(entity).await?.arn
+        {
+            asked.resource.clone_from(arn);
+        }
+        let held = self.held(authenticator, asking).await?;
         let requester = held.requester(asking);
         let context = facts::context(asking, &requester, &held.tags);
-        let own_policy = asked.own_policy(backends).await?;
+        let own_policy = self.policy_of_resource(backends, authenticator, &asked).await?;
         if !is_checked {
-            let is_open = evaluate(asked.request(&requester, &context), own_policy.as_ref()) == Decision::Allowed;
+            let is_open = evaluate(asked.request(&requester, &context), own_policy.as_deref()) == Decision::Allowed;
             return Ok(if is_open { asked.owner } else { who.scope.clone() });
         }
         let request = asked.request(&requester, &context);
-        let verdict = policy::authorise(request, held.holdings(), own_policy.as_ref(), &asked.owner.account);
+        let verdict = policy::authorise(request, held.holdings(), own_policy.as_deref(), &asked.owner.account);
+        if asked.is_assuming() {
+            check_trust(verdict, own_policy.as_deref(), request)?;
+        }
         refuse(verdict.refusal(request))?;
-        self.check_role_to_assume(authenticator, &asked, request).await?;
         check_role_to_pass(asking, request, &held)?;
         Ok(asked.owner)
     }
 
     /// What the policies and the tags of somebody are; the account itself needs none.
-    async fn held(&self, authenticator: &Authenticator, who: &Who) -> Result<Held, ApiError> {
+    ///
+    /// A function has those of its role only if the whole ARN is the role's. Otherwise who may pass the roles of
+    /// one path could pass those of another by their names.
+    async fn held(&self, authenticator: &Authenticator, asking: Asking<'_>) -> Result<Held, ApiError> {
+        let who = asking.who;
         let Some(principal) = who.identity.principal() else { return Ok(Held::default()) };
         let found = authenticator.policies_of(&principal).await?;
+        if let (Peer::Environment(environment), Some(arn)) = (asking.peer, &found.arn)
+            && *arn != environment.role_arn
+        {
+            return Ok(Held::default());
+        }
         Ok(Held {
             policies: self.documents.read_all(&found.identity)?,
             boundary: found.boundary.as_ref().map(|boundary| self.documents.read(boundary)).transpose()?,
@@ -98,25 +114,32 @@ impl Authoriser {
         })
     }
 
-    /// A role says itself who may assume it; what their own policies allow is not enough.
-    async fn check_role_to_assume(
+    /// The policy of the function that is asked for, or the one that says who may assume the role.
+    async fn policy_of_resource<B: Backends>(
         &self,
+        backends: &B,
         authenticator: &Authenticator,
         asked: &Asked,
-        request: Request<'_>,
-    ) -> Result<(), ApiError> {
-        if asked.action != "sts:AssumeRole" {
-            return Ok(());
+    ) -> Result<Option<Arc<Policy>>, ApiError> {
+        let role = asked.is_assuming().then(|| iam::Principal::role(&asked.resource)).flatten();
+        match (&asked.function, role) {
+            (Some(function), _) => Ok(backends.resource_policy(&asked.owner, function).await?.map(Arc::new)),
+            (None, Some(role)) => {
+                let found = authenticator.policies_of(&role).await?;
+                found.trust.as_ref().map(|trust| self.documents.read(trust)).transpose()
+            }
+            (None, None) => Ok(None),
         }
-        let Some(role) = iam::Principal::role(&asked.resource) else { return Ok(()) };
-        let found = authenticator.policies_of(&role).await?;
-        let trust = found.trust.as_ref().map(|trust| self.documents.read(trust)).transpose()?;
-        let trusts = evaluate(request, trust.as_deref()) == Decision::Allowed;
-        let Request { requester, action, resource, .. } = request;
-        let message =
-            || format!("User: {} is not authorized to perform: {action} on resource: {resource}", requester.arn());
-        refuse((!trusts).then(message))
     }
+}
+
+/// A role says itself who may assume it: what the policies of others allow is not enough. AWS gives no reason.
+fn check_trust(verdict: Verdict, trust: Option<&Policy>, request: Request<'_>) -> Result<(), ApiError> {
+    let is_trusted = verdict.is_allowed() && evaluate(request, trust) == Decision::Allowed;
+    let Request { requester, action, resource, .. } = request;
+    let message =
+        || format!("User: {} is not authorized to perform: {action} on resource: {resource}", requester.arn());
+    refuse((!is_trusted).then(message))
 }
 
 /// Giving a function a role is giving whoever may change the function what the role may do.

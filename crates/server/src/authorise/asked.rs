@@ -3,11 +3,11 @@
 use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_core::name::{FunctionName, FunctionReference};
-use tindra_core::policy::{Context, Policy, Request, Requester};
-use tindra_model::{ApiError, Call, Service};
+use tindra_core::policy::{Context, Request, Requester};
+use tindra_model::{Call, Service};
+use tindra_services::iam;
 
 use crate::auth::Who;
-use crate::edge::Backends;
 
 /// An action on a resource.
 #[derive(Debug)]
@@ -19,13 +19,16 @@ pub(super) struct Asked {
     /// The account of the resource, in the request's region.
     pub(super) owner: Scope,
     /// The function of the resource, which may have a policy.
-    function: Option<FunctionName>,
+    pub(super) function: Option<FunctionName>,
+    /// The user or role of the resource, whose ARN has a path that the request does not tell.
+    pub(super) entity: Option<iam::Principal>,
 }
 
 impl Asked {
     pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
         let action = format!("{}:{}", service.signing_name(), action(call.operation.name()));
-        let asked = |resource| Self { action: action.clone(), resource, owner: who.scope.clone(), function: None };
+        let owner = who.scope.clone();
+        let asked = |resource| Self { action, resource, owner, function: None, entity: None };
         match service.signing_name() {
             "lambda" => match function(call, &who.scope) {
                 Some((owner, function)) => {
@@ -35,7 +38,7 @@ impl Asked {
                 None => asked(of_lambda(&call.input, &who.scope)),
             },
             "logs" => asked(of_logs(&call.input, &who.scope)),
-            "iam" => asked(of_iam(call, who)),
+            "iam" => Self { entity: entity(&call.input, &who.scope.account), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
     }
@@ -44,12 +47,9 @@ impl Asked {
         Request { requester, action: &self.action, resource: &self.resource, context }
     }
 
-    /// The policy of the function that it is about.
-    pub(super) async fn own_policy<B: Backends>(&self, backends: &B) -> Result<Option<Policy>, ApiError> {
-        match &self.function {
-            Some(name) => backends.resource_policy(&self.owner, name).await,
-            None => Ok(None),
-        }
+    /// Whether it is to become a session of a role.
+    pub(super) fn is_assuming(&self) -> bool {
+        self.action == "sts:AssumeRole"
     }
 }
 
@@ -136,6 +136,12 @@ fn of_iam(call: &Call, who: &Who) -> String {
         "GetUser" | "CreateAccessKey" | "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => who.identity.arn(),
         _ => "*".to_owned(),
     }
+}
+
+fn entity(input: &Value, account: &str) -> Option<iam::Principal> {
+    let found = |member, kind| text(input, member).map(|name| (kind, name.to_owned()));
+    let (kind, name) = found("RoleName", iam::Kind::Role).or_else(|| found("UserName", iam::Kind::User))?;
+    Some(iam::Principal { account: account.to_owned(), kind, name })
 }
 
 fn text<'a>(input: &'a Value, member: &str) -> Option<&'a str> {
