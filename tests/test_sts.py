@@ -218,7 +218,7 @@ def test_a_function_signs_with_the_keys_in_its_environment(secured):
     assert answer["arn"] == "arn:aws:sts::000000000000:assumed-role/lambda/signer"
     assert answer["refusal"].startswith(
         "User: arn:aws:sts::000000000000:assumed-role/lambda/signer is not authorized to perform: iam:ListRoles on "
-        "resource: *")
+        "resource: arn:aws:iam::000000000000:role/ because no identity-based policy allows the iam:ListRoles action")
     secured.root("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument=TRUST)
     secured.root("iam").attach_role_policy(RoleName="lambda", PolicyArn=ADMINISTRATOR)
     answer = function.invoke().ok()

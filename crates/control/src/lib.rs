@@ -50,6 +50,7 @@ pub use error::ControlError;
 use event_source_mappings::Settler;
 use link::Links;
 use package::Packages;
+use policies::{KnownPolicies, POLICY_PREFIX};
 use shape::View;
 use sweep::Sweeper;
 use usage::Usage;
@@ -90,6 +91,7 @@ pub struct Control {
     packages: Arc<Packages>,
     links: Links,
     usage: Usage,
+    policies: KnownPolicies,
     _sweeper: Sweeper,
     _settler: Settler,
 }
@@ -103,7 +105,8 @@ impl Control {
         let usage = Usage::start(store.clone());
         let settler = Settler::start(store.clone());
         let links = Links::default();
-        Self { store, clock, options, packages, links, usage, _sweeper: sweeper, _settler: settler }
+        let policies = KnownPolicies::new(store.metadata.watch(POLICY_PREFIX));
+        Self { store, clock, options, packages, links, usage, policies, _sweeper: sweeper, _settler: settler }
     }
 
     /// Answers one operation.

@@ -8,10 +8,13 @@ mod add_permission;
 mod change_policy;
 mod document;
 mod get_policy;
+mod known;
 mod remove_permission;
 mod resource_policy;
 mod statement;
 mod target;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tindra_core::function::Scope;
@@ -21,7 +24,11 @@ use tindra_store::JsonRecords as _;
 use crate::Control;
 use crate::attachments::Attachment;
 use crate::error::ControlError;
+pub(crate) use known::KnownPolicies;
 use target::Target;
+
+/// What the keys of policies begin with.
+pub(crate) const POLICY_PREFIX: &str = "policy/";
 
 /// What the store keeps of a policy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,7 +38,8 @@ struct PolicyRecord {
 }
 
 impl Control {
-    /// The policy of a function, or of a version or an alias of it; none when it has none.
+    /// The policy of a function, or of a version or an alias of it; none when it has none. Memory answers, unless a
+    /// policy has changed.
     ///
     /// # Errors
     /// When the store fails, or holds a document that cannot be read.
@@ -40,8 +48,15 @@ impl Control {
         scope: &Scope,
         function: &str,
         qualifier: Option<&str>,
-    ) -> Result<Option<Policy>, ControlError> {
-        self.policy_under(&policy_key(scope, function, qualifier)).await
+    ) -> Result<Option<Arc<Policy>>, ControlError> {
+        let key = policy_key(scope, function, qualifier);
+        let generation = match self.policies.get(&key) {
+            Ok(policy) => return Ok(policy),
+            Err(generation) => generation,
+        };
+        let policy = self.policy_under(&key).await?.map(Arc::new);
+        self.policies.keep(generation, key, policy.clone());
+        Ok(policy)
     }
 
     async fn policy_under(&self, key: &str) -> Result<Option<Policy>, ControlError> {

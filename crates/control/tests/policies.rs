@@ -247,6 +247,22 @@ async fn a_function_made_again_has_no_policy() {
 }
 
 #[tokio::test]
+async fn whoever_was_told_of_a_change_is_judged_by_it() {
+    let fixture = start();
+    fixture.create("thing").await;
+    let sids = || async {
+        let policy = fixture.control.resource_policy(&caller().scope, "thing", None).await.unwrap();
+        policy.map_or(0, |policy| policy.statements.len())
+    };
+    for round in 0..20 {
+        assert_eq!(sids().await, 0, "round {round}");
+        fixture.done("POST", "/thing/policy", permission("a")).await;
+        assert_eq!(sids().await, 1, "round {round}");
+        fixture.done("DELETE", "/thing/policy/a", Value::Null).await;
+    }
+}
+
+#[tokio::test]
 async fn permissions_added_at_once_are_all_there() {
     let fixture = std::sync::Arc::new(start());
     fixture.create("thing").await;

@@ -1,5 +1,7 @@
 //! The real parts behind the edge.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tindra_control::{Caller, Control};
 use tindra_core::function::Scope;
@@ -59,7 +61,7 @@ impl Backends for Parts {
         self.control.call(caller, call).await
     }
 
-    async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Policy>, ApiError> {
+    async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Arc<Policy>>, ApiError> {
         Ok(self.control.resource_policy(owner, &function.name, function.qualifier.as_deref()).await?)
     }
 

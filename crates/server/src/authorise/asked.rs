@@ -35,7 +35,7 @@ impl Asked {
                     let resource = function.arn(&owner);
                     Self { resource, owner, function: Some(function), ..asked(String::new()) }
                 }
-                None => asked(of_lambda(&call.input, &who.scope)),
+                None => asked(of_lambda(call, &who.scope)),
             },
             "logs" => asked(of_logs(&call.input, &who.scope)),
             "iam" => Self { entity: entity(&call.input, &who.scope.account), ..asked(of_iam(call, who)) },
@@ -51,6 +51,13 @@ impl Asked {
     pub(super) fn is_assuming(&self) -> bool {
         self.action == "sts:AssumeRole"
     }
+}
+
+/// Whether a request names a function of another account than its own. Cheap, for it is asked of every request.
+pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
+    let Some(text) = named_function(call).filter(|text| text.contains(':')) else { return false };
+    let account = FunctionReference::parse(text).ok().and_then(|reference| reference.account);
+    account.is_some_and(|account| account != scope.account)
 }
 
 /// The role that a request gives to a function.
@@ -70,13 +77,21 @@ fn action(operation: &str) -> &str {
     }
 }
 
-/// The function that an operation of Lambda is about, and whose it is. Event source mappings name a function and
-/// are about the mapping.
+/// The function that an operation of Lambda is about. Those of event source mappings name one, too.
+fn named_function(call: &Call) -> Option<&str> {
+    let members = ["FunctionName", "ResourceArn", "Resource"];
+    let named = || members.iter().find_map(|member| text(&call.input, member));
+    if is_of_mapping(call) { None } else { named() }
+}
+
+fn is_of_mapping(call: &Call) -> bool {
+    call.operation.name().contains("EventSourceMapping")
+}
+
+/// That function, and whose it is.
 fn function(call: &Call, scope: &Scope) -> Option<(Scope, FunctionName)> {
-    let is_of_mapping = call.operation.name().contains("EventSourceMapping");
-    let named = || ["FunctionName", "ResourceArn", "Resource"].iter().find_map(|member| text(&call.input, member));
-    let text = named().filter(|_| !is_of_mapping)?;
-    let reference = FunctionReference::parse(text).ok()?.with_qualifier(self::text(&call.input, "Qualifier")).ok()?;
+    let qualifier = text(&call.input, "Qualifier");
+    let reference = FunctionReference::parse(named_function(call)?).ok()?.with_qualifier(qualifier).ok()?;
     // Another region's is not served; the operation says so.
     reference.check_region(scope).ok()?;
     let owner = Scope { account: reference.account.unwrap_or(&scope.account).to_owned(), region: scope.region.clone() };
@@ -84,13 +99,14 @@ fn function(call: &Call, scope: &Scope) -> Option<(Scope, FunctionName)> {
     Some((owner, FunctionName { name, qualifier }))
 }
 
-fn of_lambda(input: &Value, Scope { account, region }: &Scope) -> String {
+fn of_lambda(call: &Call, Scope { account, region }: &Scope) -> String {
+    let input = &call.input;
     let named = |kind: &str, name: &str| match name.starts_with("arn:") {
         true => name.to_owned(),
         false => format!("arn:aws:lambda:{region}:{account}:{kind}:{name}"),
     };
     let whole = ["Resource", "ResourceArn", "CodeSigningConfigArn", "DurableExecutionArn", "Arn"];
-    if let Some(name) = text(input, "FunctionName") {
+    if let Some(name) = text(input, "FunctionName").filter(|_| !is_of_mapping(call)) {
         return named("function", name);
     }
     if let Some(arn) = whole.iter().find_map(|member| text(input, member)) {

@@ -4,7 +4,8 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tindra_core::name;
+use tindra_core::function::Scope;
+use tindra_core::name::{self, FunctionReference};
 use tindra_core::policy::{Context, Requester};
 use tindra_services::iam::{Tag, Who};
 
@@ -80,12 +81,14 @@ fn request_tags(input: &Value) -> Vec<(String, String)> {
 fn of_lambda(asking: Asking<'_>, context: Context) -> Context {
     let input = &asking.call.input;
     let context = [
+        ("lambda:FunctionArn", "FunctionName"),
         ("lambda:Principal", "Principal"),
         ("lambda:FunctionUrlAuthType", "FunctionUrlAuthType"),
         ("lambda:CodeSigningConfigArn", "CodeSigningConfigArn"),
     ]
     .into_iter()
     .fold(context, |context, (key, member)| match input.get(member).and_then(Value::as_str) {
+        Some(value) if key == "lambda:FunctionArn" => context.with(key, function_arn(asking, value)),
         Some(value) => context.with(key, value),
         None => context,
     });
@@ -93,5 +96,17 @@ fn of_lambda(asking: Asking<'_>, context: Context) -> Context {
     match layers.map(|layers| layers.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()) {
         Some(layers) => context.with_all("lambda:Layer", layers),
         None => context,
+    }
+}
+
+/// A function as conditions name it, whatever form the request has.
+fn function_arn(asking: Asking<'_>, text: &str) -> String {
+    let scope = &asking.who.scope;
+    match FunctionReference::parse(text) {
+        Ok(reference) => {
+            let account = reference.account.unwrap_or(&scope.account).to_owned();
+            name::arn(&Scope { account, region: scope.region.clone() }, reference.name, reference.qualifier)
+        }
+        Err(_) => text.to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! What the edge needs from the parts behind it. The server joins the real ones; tests bring their own.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -46,7 +47,7 @@ pub trait Backends: Send + Sync + 'static {
         &self,
         owner: &Scope,
         function: &FunctionName,
-    ) -> impl Future<Output = Result<Option<Policy>, ApiError>> + Send;
+    ) -> impl Future<Output = Result<Option<Arc<Policy>>, ApiError>> + Send;
 
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;

@@ -53,9 +53,9 @@ impl Backends for Fakes {
         }
     }
 
-    async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Policy>, ApiError> {
+    async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Arc<Policy>>, ApiError> {
         let policies = self.policies.lock().unwrap();
-        Ok(policies.get(&function.arn(owner)).map(|policy| Policy::parse(policy).unwrap()))
+        Ok(policies.get(&function.arn(owner)).map(|policy| Arc::new(Policy::parse(policy).unwrap())))
     }
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
