@@ -163,7 +163,9 @@ def test_a_user_may_do_what_an_attached_policy_allows(secured, user):
     functions, iam = with_key(secured, "lambda", key), with_key(secured, "iam", key)
     code, message, status = error_of(functions.list_functions)
     assert (code, status) == ("AccessDeniedException", 403)
-    assert message.startswith(f"User: arn:aws:iam::000000000000:user/{name} is not authorized to perform: lambda:ListFunctions")
+    assert message == (
+        f"User: arn:aws:iam::000000000000:user/p/{name} is not authorized to perform: lambda:ListFunctions on resource: *"
+        " because no identity-based policy allows the lambda:ListFunctions action")
     assert error_of(iam.get_user)[::2] == ("AccessDenied", 403)
     secured.root("iam").attach_user_policy(UserName=name, PolicyArn=ADMINISTRATOR)
     functions.list_functions()
@@ -216,7 +218,7 @@ def test_a_function_signs_with_the_keys_in_its_environment(secured):
     assert answer["arn"] == "arn:aws:sts::000000000000:assumed-role/lambda/signer"
     assert answer["refusal"].startswith(
         "User: arn:aws:sts::000000000000:assumed-role/lambda/signer is not authorized to perform: iam:ListRoles on "
-        "resource: *")
+        "resource: arn:aws:iam::000000000000:role/ because no identity-based policy allows the iam:ListRoles action")
     secured.root("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument=TRUST)
     secured.root("iam").attach_role_policy(RoleName="lambda", PolicyArn=ADMINISTRATOR)
     answer = function.invoke().ok()

@@ -5,6 +5,7 @@
 use tindra_core::code_package::PackageError;
 use tindra_core::limits;
 use tindra_core::name::NameError;
+use tindra_core::policy::PolicyError;
 use tindra_model::ApiError;
 use tindra_store::StoreError;
 
@@ -81,6 +82,9 @@ pub enum ControlError {
         /// Its name.
         operation: String,
     },
+    /// A policy in the store is none.
+    #[error("failed to read a resource policy")]
+    Policy(#[source] PolicyError),
     /// The store failed.
     #[error("failed to use the store")]
     Store(#[from] StoreError),
@@ -120,7 +124,7 @@ impl ControlError {
             Self::ZipTooLarge => "RequestEntityTooLargeException",
             Self::Request(_) => "SerializationException",
             Self::NotServed { .. } => "UnknownOperationException",
-            Self::Store(_) | Self::Lost(_) | Self::Answer(_) => "ServiceException",
+            Self::Store(_) | Self::Policy(_) | Self::Lost(_) | Self::Answer(_) => "ServiceException",
         }
     }
 }

@@ -22,6 +22,7 @@ mod functions;
 mod link;
 mod package;
 mod paging;
+mod policies;
 mod recursion;
 mod reset;
 mod runtime_management;
@@ -55,6 +56,7 @@ pub use error::ControlError;
 use event_source_mappings::Settler;
 use link::Links;
 use package::Packages;
+use policies::{KnownPolicies, POLICY_PREFIX};
 use shape::View;
 use sweep::Sweeper;
 use usage::Usage;
@@ -95,6 +97,7 @@ pub struct Control {
     packages: Arc<Packages>,
     links: Links,
     usage: Usage,
+    policies: KnownPolicies,
     _sweeper: Sweeper,
     _settler: Settler,
 }
@@ -108,7 +111,8 @@ impl Control {
         let usage = Usage::start(store.clone());
         let settler = Settler::start(store.clone());
         let links = Links::default();
-        Self { store, clock, options, packages, links, usage, _sweeper: sweeper, _settler: settler }
+        let policies = KnownPolicies::new(store.metadata.watch(POLICY_PREFIX));
+        Self { store, clock, options, packages, links, usage, policies, _sweeper: sweeper, _settler: settler }
     }
 
     /// Answers one operation.
@@ -204,6 +208,13 @@ impl Control {
             "TagResource" => self.tag_resource(caller, input).await,
             "ListTags" => self.list_tags(caller, input).await,
             "UntagResource" => self.untag_resource(caller, input).await,
+
+            "AddPermission" => self.add_permission(caller, input).await,
+            "GetPolicy" => self.get_policy(caller, input).await,
+            "RemovePermission" => self.remove_permission(caller, input).await,
+            "GetResourcePolicy" => self.get_resource_policy(caller, input).await,
+            "PutResourcePolicy" => self.put_resource_policy(caller, input).await,
+            "DeleteResourcePolicy" => self.delete_resource_policy(caller, input).await,
 
             _ => Err(ControlError::NotServed { operation: operation.to_owned() }),
         }

@@ -14,6 +14,7 @@ pub mod function;
 pub mod function_url;
 pub mod limits;
 pub mod name;
+pub mod policy;
 pub mod provisioned;
 pub mod report;
 pub mod runtime;

@@ -22,6 +22,9 @@ pub const EPHEMERAL_STORAGE_MB_DEFAULT: u32 = 512;
 /// Largest `EphemeralStorage.Size` (AWS).
 pub const EPHEMERAL_STORAGE_MB_MAX: u32 = 10_240;
 
+/// A resource policy as it is printed (AWS).
+pub const RESOURCE_POLICY_BYTES_MAX: usize = 20_480;
+
 /// Total size of the environment variables, names and values (AWS).
 pub const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 

@@ -1,4 +1,4 @@
-//! Who calls, and whether they may.
+//! Who calls.
 //!
 //! With auth off the operator's address is on loopback and believes what a request says. With sigv4 every
 //! signature is verified against a key that the server knows: the operator's own, those of the configuration,
@@ -15,7 +15,7 @@ use tindra_control::Principal;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_model::signing::{self, Presented, SignatureError};
-use tindra_model::{ApiError, Operation, Service, percent_decode};
+use tindra_model::{ApiError, Service, percent_decode};
 use tindra_services::iam::{self, FoundKey, Identity, Policies, PolicyDocument};
 use tindra_store::BoxFuture;
 use tindra_worker::EnvironmentIdentity;
@@ -23,9 +23,6 @@ use tindra_worker::EnvironmentIdentity;
 use crate::config::{AccessKey, Auth};
 use crate::credentials::RootKey;
 use crate::edge::{Claim, Peer, claimed_scope, region};
-
-/// The managed policy that allows everything.
-const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
 /// What the front door needs to know of IAM.
 pub trait Identities: Send + Sync + std::fmt::Debug {
@@ -159,35 +156,12 @@ impl Authenticator {
         Ok(who)
     }
 
-    /// What may be done. Where signatures count, a user or a role may do everything with AWS's policy for
-    /// administrators, and without it nothing but ask who it is; where they do not count, nothing is refused.
-    pub(crate) async fn authorise(
-        &self,
-        who: &Who,
-        service: &Service,
-        operation: &Operation,
-        path: &str,
-    ) -> Result<(), ApiError> {
-        let Some(principal) = who.identity.principal().filter(|_| self.keys.is_some()) else { return Ok(()) };
-        if ["GetCallerIdentity", "GetSessionToken"].contains(&operation.name()) {
-            return Ok(());
+    /// The policies of a user or role; none without IAM.
+    pub(crate) async fn policies_of(&self, principal: &iam::Principal) -> Result<Arc<Policies>, ApiError> {
+        match &self.identities {
+            Some(identities) => identities.policies_of(principal).await,
+            None => Ok(Arc::default()),
         }
-        let policies = match &self.identities {
-            Some(identities) => identities.policies_of(&principal).await?,
-            None => Arc::default(),
-        };
-        let is_bounded = policies.boundary.is_some() || !who.session_policies.is_empty();
-        let is_administrator = policies.identity.iter().any(|policy| policy.arn.as_deref() == Some(ADMINISTRATOR));
-        if is_administrator && !is_bounded {
-            return Ok(());
-        }
-        let action = format!("{}:{}", service.signing_name(), action(operation));
-        let message = format!(
-            "User: {} is not authorized to perform: {action} on resource: {} because no identity-based policy allows the {action} action",
-            who.identity.arn(),
-            resource(service, path, &who.scope),
-        );
-        Err(ApiError::new("AccessDeniedException", message))
     }
 
     /// A key of IAM still tells whose it is.
@@ -266,33 +240,6 @@ fn holder(key: &FoundKey, region: String, access_key_id: &str) -> Who {
     };
     let scope = Scope { account: key.account.clone(), region };
     Who { scope, principal, identity, session_policies: key.session_policies.clone() }
-}
-
-/// The action of an operation in policies, where it is not called as the operation.
-fn action(operation: &Operation) -> &str {
-    match operation.name() {
-        "Invoke" | "InvokeWithResponseStream" => "InvokeFunction",
-        name => name,
-    }
-}
-
-/// What an operation is about: the function in its path, else everything.
-fn resource(service: &Service, path: &str, scope: &Scope) -> String {
-    let Scope { account, region } = scope;
-    if service.signing_name() == "logs" {
-        return format!("arn:aws:logs:{region}:{account}:log-group::log-stream:*");
-    }
-    let mut segments = path.split('/').skip_while(|segment| *segment != "functions").skip(1);
-    match segments.next().filter(|name| !name.is_empty()) {
-        Some(name) => {
-            let name = name.replace("%3A", ":").replace("%3a", ":");
-            match name.starts_with("arn:") {
-                true => name,
-                false => format!("arn:aws:lambda:{region}:{account}:function:{name}"),
-            }
-        }
-        None => "*".to_owned(),
-    }
 }
 
 /// Whether a key of IAM may be used now, and with this request.

@@ -26,7 +26,8 @@ use http_body::Body;
 use http_body_util::Full;
 use tindra_control::Caller;
 use tindra_core::clock::Clock;
-use tindra_model::ApiError;
+use tindra_core::function::Scope;
+use tindra_model::{ApiError, Call};
 use tindra_worker::EnvironmentIdentity;
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ pub(crate) use head::{Claim, claimed_scope, region};
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
+use crate::authorise::{Asking, Authoriser};
 use crate::config::{Auth, Mode};
 use body::BodyBudget;
 use refusal::Refusal;
@@ -74,13 +76,15 @@ pub struct EdgeOptions {
 pub struct Edge<B> {
     backends: Arc<B>,
     options: EdgeOptions,
+    authoriser: Authoriser,
     budget: BodyBudget,
 }
 
 impl<B: Backends> Edge<B> {
     /// An edge in front of `backends`.
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
-        Self { backends, options, budget: BodyBudget::new(BODY_MEMORY_BYTES) }
+        let budget = BodyBudget::new(BODY_MEMORY_BYTES);
+        Self { backends, options, authoriser: Authoriser::default(), budget }
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
@@ -129,8 +133,9 @@ impl<B: Backends> Edge<B> {
             .map_err(|error| arrived.refuse_body(&error))?;
         let served = arrived.serve(&parts, &received.bytes)?;
         let refuse = |error| served.refuse(error);
-        let who = self.admit(&parts, claim, &received.bytes, served, peer).await.map_err(refuse)?;
+        let mut who = self.authenticate(&parts, claim, &received.bytes, served, peer).await.map_err(refuse)?;
         let call = served.decode(&parts, &received.bytes).map_err(refuse)?;
+        who.scope = self.authorise(&who, peer, served, &call).await.map_err(refuse)?;
         let reply = match served.door {
             Door::Invoke => {
                 drop(received);
@@ -155,8 +160,7 @@ impl<B: Backends> Edge<B> {
         Ok(())
     }
 
-    /// Authenticates and authorises.
-    async fn admit(
+    async fn authenticate(
         &self,
         parts: &Parts,
         claim: Option<Claim<'_>>,
@@ -164,11 +168,15 @@ impl<B: Backends> Edge<B> {
         served: Served,
         peer: &Peer,
     ) -> Result<Who, ApiError> {
-        let authenticator = &self.options.authenticator;
         let now_ms = self.options.clock.unix_ms();
-        let who = authenticator.authenticate(parts, claim, body, served.service, peer, now_ms).await?;
-        authenticator.authorise(&who, served.service, served.operation, parts.uri.path()).await?;
-        Ok(who)
+        self.options.authenticator.authenticate(parts, claim, body, served.service, peer, now_ms).await
+    }
+
+    /// The account and region whose resources may be acted on.
+    async fn authorise(&self, who: &Who, peer: &Peer, served: Served, call: &Call) -> Result<Scope, ApiError> {
+        let (now_ms, is_tls) = (self.options.clock.unix_ms(), self.options.is_tls);
+        let asking = Asking { who, peer, service: served.service, call, now_ms, is_tls };
+        self.authoriser.authorise(self.backends.as_ref(), &self.options.authenticator, asking).await
     }
 
     fn caller(&self, parts: &Parts, who: Who, request_id: &str) -> Caller {

@@ -5,6 +5,7 @@
 
 mod adapters;
 pub mod auth;
+mod authorise;
 pub mod config;
 pub mod credentials;
 mod data_directory;

@@ -1,8 +1,12 @@
 //! The real parts behind the edge.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tindra_control::{Caller, Control};
 use tindra_core::function::Scope;
+use tindra_core::name::FunctionName;
+use tindra_core::policy::Policy;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::iam::{IamService, Identity};
@@ -55,6 +59,10 @@ impl Parts {
 impl Backends for Parts {
     async fn control(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
         self.control.call(caller, call).await
+    }
+
+    async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Arc<Policy>>, ApiError> {
+        Ok(self.control.resource_policy(owner, &function.name, function.qualifier.as_deref()).await?)
     }
 
     async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {

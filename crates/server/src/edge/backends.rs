@@ -1,11 +1,14 @@
 //! What the edge needs from the parts behind it. The server joins the real ones; tests bring their own.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 use tindra_control::Caller;
 use tindra_core::function::Scope;
+use tindra_core::name::FunctionName;
+use tindra_core::policy::Policy;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::iam::Identity;
@@ -38,6 +41,13 @@ pub struct HealthLayer {
 pub trait Backends: Send + Sync + 'static {
     /// An operation of Lambda other than an invoke.
     fn control(&self, caller: &Caller, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// The policy of a function, or of a version or alias of it; `None` when it has none.
+    fn resource_policy(
+        &self,
+        owner: &Scope,
+        function: &FunctionName,
+    ) -> impl Future<Output = Result<Option<Arc<Policy>>, ApiError>> + Send;
 
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;

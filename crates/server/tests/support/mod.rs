@@ -2,14 +2,17 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its own share of this")]
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tindra_control::Caller;
 use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
+use tindra_core::name::FunctionName;
+use tindra_core::policy::Policy;
 use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
@@ -31,6 +34,8 @@ pub struct Fakes {
     pub begun: Notify,
     /// With the event `"wait"` an invoke waits for this.
     pub proceed: Notify,
+    /// Policies of functions by their ARNs.
+    pub policies: Mutex<HashMap<String, String>>,
 }
 
 impl Backends for Fakes {
@@ -46,6 +51,11 @@ impl Backends for Fakes {
             }
             name => Err(ApiError::new("ServiceException", name.to_owned())),
         }
+    }
+
+    async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Arc<Policy>>, ApiError> {
+        let policies = self.policies.lock().unwrap();
+        Ok(policies.get(&function.arn(owner)).map(|policy| Arc::new(Policy::parse(policy).unwrap())))
     }
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {

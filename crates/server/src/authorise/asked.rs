@@ -1,0 +1,165 @@
+//! What a request is in the words of policies: an action on a resource of an account.
+
+use serde_json::Value;
+use tindra_core::function::Scope;
+use tindra_core::name::{FunctionName, FunctionReference};
+use tindra_core::policy::{Context, Request, Requester};
+use tindra_model::{Call, Service};
+use tindra_services::iam;
+
+use crate::auth::Who;
+
+/// An action on a resource.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// For example `lambda:InvokeFunction`.
+    pub(super) action: String,
+    /// An ARN, or `*` for what is about no resource in particular.
+    pub(super) resource: String,
+    /// The account of the resource, in the request's region.
+    pub(super) owner: Scope,
+    /// The function of the resource, which may have a policy.
+    pub(super) function: Option<FunctionName>,
+    /// The user or role of the resource, whose ARN has a path that the request does not tell.
+    pub(super) entity: Option<iam::Principal>,
+}
+
+impl Asked {
+    pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
+        let action = format!("{}:{}", service.signing_name(), action(call.operation.name()));
+        let owner = who.scope.clone();
+        let asked = |resource| Self { action, resource, owner, function: None, entity: None };
+        match service.signing_name() {
+            "lambda" => match function(call, &who.scope) {
+                Some((owner, function)) => {
+                    let resource = function.arn(&owner);
+                    Self { resource, owner, function: Some(function), ..asked(String::new()) }
+                }
+                None => asked(of_lambda(call, &who.scope)),
+            },
+            "logs" => asked(of_logs(&call.input, &who.scope)),
+            "iam" => Self { entity: entity(&call.input, &who.scope.account), ..asked(of_iam(call, who)) },
+            _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
+        }
+    }
+
+    pub(super) fn request<'a>(&'a self, requester: &'a Requester, context: &'a Context) -> Request<'a> {
+        Request { requester, action: &self.action, resource: &self.resource, context }
+    }
+
+    /// Whether it is to become a session of a role.
+    pub(super) fn is_assuming(&self) -> bool {
+        self.action == "sts:AssumeRole"
+    }
+}
+
+/// Whether a request names a function of another account than its own. Cheap, for it is asked of every request.
+pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
+    let Some(text) = named_function(call).filter(|text| text.contains(':')) else { return false };
+    let account = FunctionReference::parse(text).ok().and_then(|reference| reference.account);
+    account.is_some_and(|account| account != scope.account)
+}
+
+/// The role that a request gives to a function.
+pub(super) fn role_to_pass(call: &Call) -> Option<&str> {
+    match call.operation.name() {
+        "CreateFunction" | "UpdateFunctionConfiguration" => text(&call.input, "Role"),
+        _ => None,
+    }
+}
+
+/// The action of an operation, where it is not called as the operation (service authorization reference).
+fn action(operation: &str) -> &str {
+    match operation {
+        "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "InvokeFunction",
+        "GetLayerVersionByArn" => "GetLayerVersion",
+        name => name,
+    }
+}
+
+/// The function that an operation of Lambda is about. Those of event source mappings name one, too.
+fn named_function(call: &Call) -> Option<&str> {
+    let members = ["FunctionName", "ResourceArn", "Resource"];
+    let named = || members.iter().find_map(|member| text(&call.input, member));
+    if is_of_mapping(call) { None } else { named() }
+}
+
+fn is_of_mapping(call: &Call) -> bool {
+    call.operation.name().contains("EventSourceMapping")
+}
+
+/// That function, and whose it is.
+fn function(call: &Call, scope: &Scope) -> Option<(Scope, FunctionName)> {
+    let qualifier = text(&call.input, "Qualifier");
+    let reference = FunctionReference::parse(named_function(call)?).ok()?.with_qualifier(qualifier).ok()?;
+    // Another region's is not served; the operation says so.
+    reference.check_region(scope).ok()?;
+    let owner = Scope { account: reference.account.unwrap_or(&scope.account).to_owned(), region: scope.region.clone() };
+    let (name, qualifier) = (reference.name.to_owned(), reference.qualifier.map(str::to_owned));
+    Some((owner, FunctionName { name, qualifier }))
+}
+
+fn of_lambda(call: &Call, Scope { account, region }: &Scope) -> String {
+    let input = &call.input;
+    let named = |kind: &str, name: &str| match name.starts_with("arn:") {
+        true => name.to_owned(),
+        false => format!("arn:aws:lambda:{region}:{account}:{kind}:{name}"),
+    };
+    let whole = ["Resource", "ResourceArn", "CodeSigningConfigArn", "DurableExecutionArn", "Arn"];
+    if let Some(name) = text(input, "FunctionName").filter(|_| !is_of_mapping(call)) {
+        return named("function", name);
+    }
+    if let Some(arn) = whole.iter().find_map(|member| text(input, member)) {
+        return arn.to_owned();
+    }
+    if let Some(layer) = text(input, "LayerName") {
+        let layer = named("layer", layer);
+        return input.get("VersionNumber").map_or_else(|| layer.clone(), |version| format!("{layer}:{version}"));
+    }
+    let kinds = [("UUID", "event-source-mapping"), ("CapacityProviderName", "capacity-provider")];
+    let found = kinds.iter().find_map(|(member, kind)| text(input, member).map(|name| named(kind, name)));
+    found.unwrap_or_else(|| "*".to_owned())
+}
+
+fn of_logs(input: &Value, Scope { account, region }: &Scope) -> String {
+    let group = text(input, "logGroupIdentifier").or_else(|| text(input, "logGroupName")).unwrap_or_default();
+    let group = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
+    let stream = text(input, "logStreamName").unwrap_or_default();
+    format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
+}
+
+fn of_iam(call: &Call, who: &Who) -> String {
+    let (input, operation) = (&call.input, call.operation.name());
+    let named = |kind: &str, name: &str| {
+        let path = text(input, "Path").or_else(|| text(input, "PathPrefix")).unwrap_or("/");
+        format!("arn:aws:iam::{}:{kind}{path}{name}", who.scope.account)
+    };
+    if let Some(role) = text(input, "RoleName") {
+        return named("role", role);
+    }
+    if let Some(user) = text(input, "UserName") {
+        return named("user", user);
+    }
+    if let Some(arn) = text(input, "PolicyArn") {
+        return arn.to_owned();
+    }
+    match operation {
+        "ListUsers" => named("user", ""),
+        "ListRoles" => named("role", ""),
+        "ListPolicies" => named("policy", ""),
+        "CreatePolicy" => named("policy", text(input, "PolicyName").unwrap_or_default()),
+        // About oneself.
+        "GetUser" | "CreateAccessKey" | "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => who.identity.arn(),
+        _ => "*".to_owned(),
+    }
+}
+
+fn entity(input: &Value, account: &str) -> Option<iam::Principal> {
+    let found = |member, kind| text(input, member).map(|name| (kind, name.to_owned()));
+    let (kind, name) = found("RoleName", iam::Kind::Role).or_else(|| found("UserName", iam::Kind::User))?;
+    Some(iam::Principal { account: account.to_owned(), kind, name })
+}
+
+fn text<'a>(input: &'a Value, member: &str) -> Option<&'a str> {
+    input.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
