@@ -19,6 +19,7 @@ mod event_invoke_config;
 mod event_source_mappings;
 mod function_urls;
 mod functions;
+mod layers;
 mod link;
 mod package;
 mod paging;
@@ -142,6 +143,16 @@ impl Control {
             "ListAliases" => self.list_aliases(caller, input).await,
             "UpdateAlias" => self.update_alias(caller, input).await,
             "DeleteAlias" => self.delete_alias(caller, input).await,
+
+            "PublishLayerVersion" => self.publish_layer_version(caller, input).await,
+            "GetLayerVersion" => self.get_layer_version(caller, input).await,
+            "GetLayerVersionByArn" => self.get_layer_version_by_arn(caller, input).await,
+            "ListLayers" => self.list_layers(caller, input).await,
+            "ListLayerVersions" => self.list_layer_versions(caller, input).await,
+            "DeleteLayerVersion" => self.delete_layer_version(caller, input).await,
+            "AddLayerVersionPermission" => self.add_layer_version_permission(caller, input).await,
+            "GetLayerVersionPolicy" => self.get_layer_version_policy(caller, input).await,
+            "RemoveLayerVersionPermission" => self.remove_layer_version_permission(caller, input).await,
 
             "PutFunctionConcurrency" => self.put_function_concurrency(caller, input).await,
             "GetFunctionConcurrency" => self.get_function_concurrency(caller, input).await,

@@ -21,6 +21,13 @@ pub(crate) struct Packages {
     pub(crate) uploads: RwLock<()>,
 }
 
+/// A package that was looked into.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub(crate) zip: Bytes,
+    pub(crate) unzipped_bytes: u64,
+}
+
 /// A package that is durable, and that no record refers to yet.
 #[derive(Debug)]
 pub(crate) struct Upload<'a> {
@@ -35,7 +42,7 @@ impl Packages {
     }
 
     /// Takes the `ZipFile` of a request when it can be a code package.
-    pub(crate) async fn inspect(&self, zip_file: Option<Blob>) -> Result<Bytes, ControlError> {
+    pub(crate) async fn inspect(&self, zip_file: Option<Blob>) -> Result<Package, ControlError> {
         let Some(Blob(zip)) = zip_file else {
             return Err(ControlError::invalid("Please provide a source for function code."));
         };
@@ -49,21 +56,22 @@ impl Packages {
         let _inspecting = self.inspections.acquire().await.ok();
         let inspected = zip.clone();
         let summary = tokio::task::spawn_blocking(move || code_package::inspect(&inspected)).await;
-        if summary.map_err(ControlError::Lost)?.map_err(ControlError::Package)?.files == 0 {
+        let summary = summary.map_err(ControlError::Lost)?.map_err(ControlError::Package)?;
+        if summary.files == 0 {
             return Err(ControlError::invalid("Uploaded file must be a non-empty zip"));
         }
-        Ok(zip)
+        Ok(Package { zip, unzipped_bytes: summary.unzipped_bytes })
     }
 
     /// Stores a package durably.
-    pub(crate) async fn upload(&self, store: &Store, zip: Bytes) -> Result<Upload<'_>, ControlError> {
+    pub(crate) async fn upload(&self, store: &Store, package: &Package) -> Result<Upload<'_>, ControlError> {
         let unswept = self.uploads.read().await;
-        let code = code(&zip, store.blobs.put(zip.clone()).await?);
+        let code = code(package, store.blobs.put(package.zip.clone()).await?);
         Ok(Upload { code, _unswept: unswept })
     }
 }
 
 /// What a package will be called, also when it is not stored.
-pub(crate) fn code(zip: &Bytes, sha256: String) -> Code {
-    Code { sha256, size_bytes: zip.len() as u64 }
+pub(crate) fn code(package: &Package, sha256: String) -> Code {
+    Code { sha256, size_bytes: package.zip.len() as u64, unzipped_bytes: package.unzipped_bytes }
 }

@@ -27,6 +27,9 @@ use crate::error::ControlError;
 pub(crate) use known::KnownPolicies;
 use target::Target;
 
+pub(crate) use document::{with_statement, without_statement};
+pub(crate) use statement::{grant, require};
+
 /// What the keys of policies begin with.
 pub(crate) const POLICY_PREFIX: &str = "policy/";
 
@@ -70,6 +73,6 @@ fn policy_key(scope: &Scope, function: &str, qualifier: Option<&str>) -> String 
 }
 
 /// There is no policy, or nothing that could have one.
-fn no_policy() -> ControlError {
+pub(crate) fn no_policy() -> ControlError {
     ControlError::Missing("The resource you requested does not exist.".to_owned())
 }

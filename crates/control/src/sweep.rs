@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::function::{Function, RECORD_PREFIXES, WATCH_PREFIX};
+use tindra_core::layer::{LAYER_PREFIX, LayerVersion};
 use tindra_store::{JsonRecords as _, Store, StoreError};
 use tokio::task::JoinHandle;
 
@@ -35,7 +36,7 @@ impl Sweeper {
 }
 
 async fn run(store: Store, packages: Arc<Packages>) {
-    let mut watch = store.metadata.watch(WATCH_PREFIX);
+    let (mut functions, mut layers) = (store.metadata.watch(WATCH_PREFIX), store.metadata.watch(LAYER_PREFIX));
     loop {
         match sweep(&store, &packages).await {
             Ok(0) => {}
@@ -45,7 +46,11 @@ async fn run(store: Store, packages: Arc<Packages>) {
                 tracing::warn!(error, "unused code packages could not be removed; trying again after the next change");
             }
         }
-        if watch.changed().await.is_some_and(|keys| keys.is_empty()) {
+        let told = tokio::select! {
+            told = functions.changed() => told,
+            told = layers.changed() => told,
+        };
+        if told.is_some_and(|keys| keys.is_empty()) {
             return;
         }
         tokio::time::sleep(REST).await;
@@ -86,7 +91,15 @@ async fn used(store: &Store) -> Result<HashSet<String>, StoreError> {
             }
         }
     }
-    Ok(used)
+    let mut after: Option<String> = None;
+    loop {
+        let page = store.metadata.list_json::<LayerVersion>(LAYER_PREFIX, after.as_deref(), PAGE).await?;
+        used.extend(page.iter().map(|record| record.value.code.sha256.clone()));
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+            _ => return Ok(used),
+        }
+    }
 }
 
 #[cfg(test)]

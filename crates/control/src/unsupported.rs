@@ -38,11 +38,15 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-const RULES: [Rule; 21] = [
+const RULES: [Rule; 24] = [
     rule("Code.S3Bucket", Harmless::Nothing, FROM_S3),
     rule("Code.S3Key", Harmless::Nothing, FROM_S3),
     rule("Code.S3ObjectVersion", Harmless::Nothing, FROM_S3),
     rule("Code.S3ObjectStorageMode", Harmless::Nothing, FROM_S3),
+    rule("Content.S3Bucket", Harmless::Nothing, FROM_S3),
+    rule("Content.S3Key", Harmless::Nothing, FROM_S3),
+    rule("Content.S3ObjectVersion", Harmless::Nothing, FROM_S3),
+    rule("Content.S3ObjectStorageMode", Harmless::Nothing, FROM_S3),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
     rule("Code.SourceKMSKeyArn", Harmless::Empty, KEYS),
     rule("PackageType", Harmless::Text("Zip"), IMAGES),
@@ -55,7 +59,6 @@ const RULES: [Rule; 21] = [
         Harmless::Text("PassThrough"),
         "X-Ray tracing is not supported; trace ids are passed through",
     ),
-    rule("Layers", Harmless::Empty, "layers are not supported in this version; put their content into the zip"),
     rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
     rule("SnapStart.ApplyOn", Harmless::Text("None"), "SnapStart is not supported in this version"),
     rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
@@ -131,6 +134,7 @@ mod tests {
                 "MemorySize",
                 "Environment",
                 "Environment.Variables",
+                "Layers",
                 "Tags",
                 "Architectures",
                 "EphemeralStorage",
@@ -162,6 +166,7 @@ mod tests {
                 "MemorySize",
                 "Environment",
                 "Environment.Variables",
+                "Layers",
                 "EphemeralStorage",
                 "EphemeralStorage.Size",
                 "LoggingConfig",
@@ -232,7 +237,6 @@ mod tests {
             (json!({ "ImageUri": "x" }), "Code.ImageUri"),
             (json!({ "TracingConfig": { "Mode": "Active" } }), "TracingConfig.Mode"),
             (json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), "VpcConfig"),
-            (json!({ "Layers": ["arn"] }), "Layers"),
             (json!({ "Runtime": "custom" }), "Runtime"),
             (json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }), "TenancyConfig"),
         ] {

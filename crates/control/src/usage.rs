@@ -1,4 +1,4 @@
-//! What each account and region uses: functions, and bytes of code with every version counted.
+//! What each account and region uses: functions, and bytes of code with every version and every layer counted.
 //!
 //! Kept in memory by following the store, so that asking costs the same however many functions there are. While
 //! the follower has not taken in every change yet, the store itself is counted.
@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tindra_core::function::{Function, LATEST_PREFIX, RECORD_PREFIXES, Scope, WATCH_PREFIX};
-use tindra_store::{JsonRecords as _, Progress, Record, Store, StoreError, Versioned, Watch};
+use tindra_core::layer::{LAYER_PREFIX, LayerVersion};
+use tindra_store::{Progress, Record, Store, StoreError, Versioned, Watch};
 use tokio::task::JoinHandle;
 
 /// Records read at once.
@@ -29,7 +30,7 @@ pub(crate) struct Used {
 pub(crate) struct Usage {
     store: Store,
     counts: Arc<Mutex<Counts>>,
-    progress: Progress,
+    progress: [Progress; 2],
     follower: JoinHandle<()>,
 }
 
@@ -51,15 +52,15 @@ impl Usage {
     pub(crate) fn start(store: Store) -> Self {
         let counts = Arc::<Mutex<Counts>>::default();
         // Watching before listing: a change in between is seen twice rather than never.
-        let watch = store.metadata.watch(WATCH_PREFIX);
-        let progress = watch.progress();
-        let follower = tokio::spawn(follow(store.clone(), watch, Arc::clone(&counts)));
+        let watches = [WATCH_PREFIX, LAYER_PREFIX].map(|prefix| store.metadata.watch(prefix));
+        let progress = watches.each_ref().map(Watch::progress);
+        let follower = tokio::spawn(follow(store.clone(), watches, Arc::clone(&counts)));
         Self { store, counts, progress, follower }
     }
 
     /// What an account and region uses now.
     pub(crate) async fn of(&self, scope: &Scope) -> Result<Used, StoreError> {
-        if !self.progress.is_behind() {
+        if !self.progress.iter().any(Progress::is_behind) {
             let counts = lock(&self.counts);
             if counts.is_complete {
                 return Ok(counts.by_scope.get(scope).copied().unwrap_or_default());
@@ -86,7 +87,7 @@ impl Counts {
     }
 }
 
-async fn follow(store: Store, mut watch: Watch, counts: Arc<Mutex<Counts>>) {
+async fn follow(store: Store, [mut functions, mut layers]: [Watch; 2], counts: Arc<Mutex<Counts>>) {
     let mut changed: Option<Vec<String>> = None;
     loop {
         if let Err(error) = take_in(&store, changed.as_deref(), &counts).await {
@@ -94,7 +95,10 @@ async fn follow(store: Store, mut watch: Watch, counts: Arc<Mutex<Counts>>) {
             tokio::time::sleep(RETRY_AFTER).await;
             continue;
         }
-        changed = watch.changed().await;
+        changed = tokio::select! {
+            changed = functions.changed() => changed,
+            changed = layers.changed() => changed,
+        };
         if changed.as_ref().is_some_and(Vec::is_empty) {
             return;
         }
@@ -116,12 +120,12 @@ async fn take_in(store: &Store, changed: Option<&[String]>, counts: &Mutex<Count
 
 async fn count_all(store: &Store) -> Result<Counts, StoreError> {
     let mut counts = Counts { is_complete: true, ..Counts::default() };
-    for prefix in RECORD_PREFIXES {
+    for prefix in RECORD_PREFIXES.into_iter().chain([LAYER_PREFIX]) {
         let mut after: Option<String> = None;
         loop {
-            let page = store.metadata.list_json::<Function>(prefix, after.as_deref(), PAGE).await?;
+            let page = store.metadata.list(prefix, after.as_deref(), PAGE).await?;
             for record in &page {
-                counts.set(&record.key, Some(of_function(&record.key, &record.value)));
+                counts.set(&record.key, Some(count(record.clone())?));
             }
             match page.last() {
                 Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
@@ -133,17 +137,17 @@ async fn count_all(store: &Store) -> Result<Counts, StoreError> {
 }
 
 fn is_counted(key: &str) -> bool {
-    RECORD_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+    RECORD_PREFIXES.into_iter().chain([LAYER_PREFIX]).any(|prefix| key.starts_with(prefix))
 }
 
 fn count(record: Record) -> Result<(Scope, Used), StoreError> {
-    let record = Versioned::<Function>::decode(record)?;
-    Ok(of_function(&record.key, &record.value))
-}
-
-fn of_function(key: &str, function: &Function) -> (Scope, Used) {
-    let functions = u64::from(key.starts_with(LATEST_PREFIX));
-    (function.scope.clone(), Used { functions, code_bytes: function.desired.code.size_bytes })
+    if record.key.starts_with(LAYER_PREFIX) {
+        let layer = Versioned::<LayerVersion>::decode(record)?.value;
+        return Ok((layer.scope, Used { functions: 0, code_bytes: layer.code.size_bytes }));
+    }
+    let functions = u64::from(record.key.starts_with(LATEST_PREFIX));
+    let function = Versioned::<Function>::decode(record)?.value;
+    Ok((function.scope, Used { functions, code_bytes: function.desired.code.size_bytes }))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

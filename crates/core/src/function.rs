@@ -143,6 +143,9 @@ pub struct Code {
     pub sha256: String,
     /// Size of the zip in bytes (`CodeSize`).
     pub size_bytes: u64,
+    /// Bytes of all its files, unpacked.
+    #[serde(default)]
+    pub unzipped_bytes: u64,
 }
 
 /// Code and configuration that belong together. Environments are keyed by `generation`, so a redeployment

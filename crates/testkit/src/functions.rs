@@ -39,7 +39,7 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         network: None,
         dead_letter_target_arn: None,
     };
-    let code = Code { sha256: "0".repeat(64), size_bytes: 1 };
+    let code = Code { sha256: "0".repeat(64), size_bytes: 1, unzipped_bytes: 1 };
     let deployment = Deployment { generation: Uuid::new_v4(), code, configuration };
     Function {
         id: Uuid::new_v4(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::change::creating;
 use crate::error::ControlError;
+use crate::layers::check_sizes;
 use crate::settings::{self, Settings};
 use crate::shape::View;
 use crate::versions::Numbered;
@@ -24,16 +25,21 @@ impl Control {
         let publish = request.publish == Some(true);
         let code_signing_config_arn = request.code_signing_config_arn.take();
         let (zip_file, tags) = (request.code.zip_file.take(), request.tags.take().unwrap_or_default());
-        let configuration = Settings::from(request).create(&name, architecture)?;
+        let layers = request.layers.take().unwrap_or_default();
+        let mut configuration = Settings::from(request).create(&name, architecture)?;
         tags::check(&tags)?;
         let key = Function::key(&caller.scope, &name);
         if self.store.metadata.get(&key).await?.is_some() {
             return Err(ControlError::AlreadyExists { name });
         }
-        let zip = self.packages.inspect(zip_file).await?;
+        configuration.layers = self.layer_references(caller, &layers).await?;
+        let package = self.packages.inspect(zip_file).await?;
+        check_sizes(package.unzipped_bytes, &configuration)?;
         let copies = if publish { 2 } else { 1 };
-        self.check_code_storage(&caller.scope, copies * zip.len() as u64).await?;
-        let upload = self.packages.upload(&self.store, zip).await?;
+        self.check_code_storage(&caller.scope, copies * package.zip.len() as u64).await?;
+        let upload = self.packages.upload(&self.store, &package).await?;
+        // Again while nothing is swept, so that their content stays.
+        configuration.layers = self.layer_references(caller, &layers).await?;
         let function = Function {
             id: Uuid::new_v4(),
             scope: caller.scope.clone(),

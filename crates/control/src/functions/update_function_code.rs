@@ -8,6 +8,7 @@ use tindra_model::lambda::code::UpdateFunctionCodeRequest;
 
 use crate::change::check_changeable;
 use crate::error::ControlError;
+use crate::layers::check_sizes;
 use crate::package::code;
 use crate::settings::check_architectures;
 use crate::shape::View;
@@ -25,7 +26,8 @@ impl Control {
         // Said before fifty megabytes are looked at; it is checked again when the change is made.
         let now = self.find(&caller.scope, &name).await?.value;
         check_changeable(&now, revision_id)?;
-        let zip = self.packages.inspect(request.zip_file).await?;
+        let package = self.packages.inspect(request.zip_file).await?;
+        check_sizes(package.unzipped_bytes, &now.desired.configuration)?;
         let edit = |function: &mut Function, code| {
             function.desired.code = code;
             if let Some(architecture) = architecture {
@@ -34,18 +36,19 @@ impl Control {
         };
         if request.dry_run == Some(true) {
             let mut function = now;
-            let sha256 = sha256_hex(&zip);
-            edit(&mut function, code(&zip, sha256));
+            let sha256 = sha256_hex(&package.zip);
+            edit(&mut function, code(&package, sha256));
             return reply(self.configuration(&function, View::default()));
         }
-        let grows_by = (zip.len() as u64).saturating_sub(now.desired.code.size_bytes);
-        let copy = if publish { zip.len() as u64 } else { 0 };
+        let size = package.zip.len() as u64;
+        let grows_by = size.saturating_sub(now.desired.code.size_bytes);
+        let copy = if publish { size } else { 0 };
         self.check_code_storage(&caller.scope, grows_by + copy).await?;
-        let upload = self.packages.upload(&self.store, zip).await?;
+        let upload = self.packages.upload(&self.store, &package).await?;
         let function = self
             .change(&caller.scope, &name, revision_id, publish, |function| {
                 edit(function, upload.code.clone());
-                Ok(())
+                check_sizes(upload.code.unzipped_bytes, &function.desired.configuration)
             })
             .await?;
         let number = function.version.to_string();

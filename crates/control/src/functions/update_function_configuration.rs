@@ -6,6 +6,7 @@ use tindra_model::Reply;
 use tindra_model::lambda::functions::UpdateFunctionConfigurationRequest;
 
 use crate::error::ControlError;
+use crate::layers::check_sizes;
 use crate::settings::Settings;
 use crate::shape::View;
 use crate::{Caller, Control, read, reply, unsupported};
@@ -20,10 +21,22 @@ impl Control {
         let mut request: UpdateFunctionConfigurationRequest = read(input)?;
         let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?;
         let revision_id = request.revision_id.take();
+        let layers = request.layers.take();
         let settings = Settings::from(request);
+        // What a layer consists of stays while it is being referred to.
+        let _unswept = self.packages.uploads.read().await;
+        let layers = match &layers {
+            Some(arns) => Some(self.layer_references(caller, arns).await?),
+            None => None,
+        };
         let function = self
             .change(&caller.scope, &name, revision_id.as_deref(), false, |function| {
-                settings.clone().merge(&mut function.desired.configuration)
+                let deployment = &mut function.desired;
+                settings.clone().merge(&mut deployment.configuration)?;
+                if let Some(layers) = &layers {
+                    deployment.configuration.layers.clone_from(layers);
+                }
+                check_sizes(deployment.code.unzipped_bytes, &deployment.configuration)
             })
             .await?;
         reply(self.configuration(&function, View::default()))

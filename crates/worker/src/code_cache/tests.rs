@@ -35,7 +35,7 @@ impl Blobs for Memory {
 }
 
 fn code(letter: char) -> Code {
-    Code { sha256: letter.to_string().repeat(64), size_bytes: 1 }
+    Code { sha256: letter.to_string().repeat(64), size_bytes: 1, unzipped_bytes: 1 }
 }
 
 fn zip() -> Bytes {

@@ -40,7 +40,7 @@ impl World {
         function.state = State::Pending;
         function.update_status = UpdateStatus::InProgress;
         function.serving = None;
-        function.desired.code = Code { sha256, size_bytes: zip.len() as u64 };
+        function.desired.code = Code { sha256, size_bytes: zip.len() as u64, unzipped_bytes: 0 };
         function.desired.configuration.runtime = runtime.to_owned();
         let key = Function::key(&function.scope, name);
         let value = serde_json::to_vec(&function).expect("JSON");
