@@ -169,6 +169,15 @@ def test_paths_of_users_count(secured, make_user):
     iam.get_user(UserName=make_user()[0].rsplit("/", 1)[1])
 
 
+def test_handing_out_policies_can_be_limited_to_some(secured, make_user):
+    some = {"ArnEquals": {"iam:PolicyARN": BASIC}}
+    _, key = make_user(statement(action="iam:AttachUserPolicy", Condition=some))
+    iam, name = secured.with_key("iam", key), make_user()[0].rsplit("/", 1)[1]
+    iam.attach_user_policy(UserName=name, PolicyArn=BASIC)
+    refused = error_of(iam.attach_user_policy, UserName=name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert refused[::2] == ("AccessDenied", 403)
+
+
 def test_a_boundary_bounds(secured, make_user, make_function):
     name, arn = make_function()
     root = secured.with_key("iam")

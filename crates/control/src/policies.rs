@@ -6,12 +6,12 @@
 
 mod add_permission;
 mod change_policy;
-mod document;
+pub(crate) mod document;
 mod get_policy;
 mod known;
 mod remove_permission;
 mod resource_policy;
-mod statement;
+pub(crate) mod statement;
 mod target;
 
 use std::sync::Arc;

@@ -9,6 +9,9 @@ use tindra_services::iam;
 
 use crate::auth::Who;
 
+/// Operations of IAM that are about the caller when they name nobody.
+const ABOUT_ONESELF: [&str; 5] = ["GetUser", "CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey"];
+
 /// An action on a resource.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -38,7 +41,7 @@ impl Asked {
                 None => asked(of_lambda(call, &who.scope)),
             },
             "logs" => asked(of_logs(&call.input, &who.scope)),
-            "iam" => Self { entity: entity(&call.input, &who.scope.account), ..asked(of_iam(call, who)) },
+            "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
     }
@@ -122,6 +125,9 @@ fn of_lambda(call: &Call, Scope { account, region }: &Scope) -> String {
 }
 
 fn of_logs(input: &Value, Scope { account, region }: &Scope) -> String {
+    if let Some(arn) = text(input, "resourceArn") {
+        return arn.to_owned();
+    }
     let group = text(input, "logGroupIdentifier").or_else(|| text(input, "logGroupName")).unwrap_or_default();
     let group = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
     let stream = text(input, "logStreamName").unwrap_or_default();
@@ -148,16 +154,19 @@ fn of_iam(call: &Call, who: &Who) -> String {
         "ListRoles" => named("role", ""),
         "ListPolicies" => named("policy", ""),
         "CreatePolicy" => named("policy", text(input, "PolicyName").unwrap_or_default()),
-        // About oneself.
-        "GetUser" | "CreateAccessKey" | "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => who.identity.arn(),
+        name if ABOUT_ONESELF.contains(&name) => who.identity.arn(),
         _ => "*".to_owned(),
     }
 }
 
-fn entity(input: &Value, account: &str) -> Option<iam::Principal> {
-    let found = |member, kind| text(input, member).map(|name| (kind, name.to_owned()));
-    let (kind, name) = found("RoleName", iam::Kind::Role).or_else(|| found("UserName", iam::Kind::User))?;
-    Some(iam::Principal { account: account.to_owned(), kind, name })
+/// The user or role that an operation of IAM is about.
+fn entity(call: &Call, who: &Who) -> Option<iam::Principal> {
+    let named = |member, kind| text(&call.input, member).map(|name| (kind, name.to_owned()));
+    match named("RoleName", iam::Kind::Role).or_else(|| named("UserName", iam::Kind::User)) {
+        Some((kind, name)) => Some(iam::Principal { account: who.scope.account.clone(), kind, name }),
+        None if ABOUT_ONESELF.contains(&call.operation.name()) => who.identity.principal(),
+        None => None,
+    }
 }
 
 fn text<'a>(input: &'a Value, member: &str) -> Option<&'a str> {

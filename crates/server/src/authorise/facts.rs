@@ -15,7 +15,7 @@ use crate::edge::Peer;
 pub(super) fn context(asking: Asking<'_>, requester: &Requester, tags: &[Tag]) -> Context {
     let context = of_principal(asking, requester, tags);
     let context = of_request(asking, context);
-    of_lambda(asking, context)
+    of_service(asking, context)
 }
 
 fn of_principal(asking: Asking<'_>, requester: &Requester, tags: &[Tag]) -> Context {
@@ -77,14 +77,16 @@ fn request_tags(input: &Value) -> Vec<(String, String)> {
     }
 }
 
-/// The keys of Lambda's own (service authorization reference).
-fn of_lambda(asking: Asking<'_>, context: Context) -> Context {
+/// The keys of the services' own (service authorization reference); each has a member of its own.
+fn of_service(asking: Asking<'_>, context: Context) -> Context {
     let input = &asking.call.input;
     let context = [
         ("lambda:FunctionArn", "FunctionName"),
         ("lambda:Principal", "Principal"),
         ("lambda:FunctionUrlAuthType", "FunctionUrlAuthType"),
         ("lambda:CodeSigningConfigArn", "CodeSigningConfigArn"),
+        ("iam:PolicyARN", "PolicyArn"),
+        ("iam:PermissionsBoundary", "PermissionsBoundary"),
     ]
     .into_iter()
     .fold(context, |context, (key, member)| match input.get(member).and_then(Value::as_str) {
