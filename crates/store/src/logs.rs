@@ -94,6 +94,11 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
         stream: &'a str,
     ) -> BoxFuture<'a, Result<Option<LogPosition>, StoreError>>;
 
+    /// Removes the segments of a group all of whose events are older than a time, and the streams of which nothing
+    /// is left. A group that is not there is fine.
+    fn expire<'a>(&'a self, scope: &'a str, group: &'a str, before_ms: UnixMs)
+    -> BoxFuture<'a, Result<(), StoreError>>;
+
     /// Removes a group with its streams; `false` when there is none.
     fn delete_group<'a>(&'a self, scope: &'a str, group: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 }

@@ -1,5 +1,7 @@
 //! CreateLogGroup, DeleteLogGroup, CreateLogStream and PutLogEvents.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tindra_core::function::Scope;
 use tindra_store::LogEvent;
@@ -11,6 +13,8 @@ use super::{LogsError, LogsService};
 #[serde(rename_all = "camelCase")]
 pub(super) struct GroupRequest {
     log_group_name: String,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
     #[serde(flatten)]
     others: serde_json::Map<String, serde_json::Value>,
 }
@@ -50,13 +54,14 @@ impl LogsService {
             return Err(LogsError::invalid(format!("tindra does not support {other} of a log group.")));
         }
         if self.store.logs.create_group(&store_scope(scope), &request.log_group_name).await? {
-            return Ok(());
+            return self.set_tags(scope, &request.log_group_name, request.tags).await;
         }
         Err(LogsError::new("ResourceAlreadyExistsException", "The specified log group already exists"))
     }
 
     pub(super) async fn delete_group(&self, scope: &Scope, request: GroupRequest) -> Result<(), LogsError> {
         let deleted = self.store.logs.delete_group(&store_scope(scope), &request.log_group_name).await?;
+        self.forget_settings(scope, &request.log_group_name).await?;
         if deleted { Ok(()) } else { Err(LogsError::no_group()) }
     }
 

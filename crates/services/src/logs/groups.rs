@@ -44,6 +44,8 @@ struct Group {
     log_group_name: String,
     creation_time: u64,
     metric_filter_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_in_days: Option<u32>,
     arn: String,
     stored_bytes: u64,
     log_group_class: &'static str,
@@ -64,15 +66,20 @@ impl LogsService {
             later && request.asks_for(scope, &group.name)
         });
         let (groups, next_token) = page::cut(asked, limit, |group| group.name.clone());
-        let log_groups = groups.into_iter().map(|group| Group {
-            arn: format!("{}:*", group_arn(scope, &group.name)),
-            log_group_arn: group_arn(scope, &group.name),
-            log_group_name: group.name,
-            creation_time: group.created_ms,
-            metric_filter_count: 0,
-            stored_bytes: group.stored_bytes,
-            log_group_class: CLASS,
-        });
-        Ok(Response { log_groups: log_groups.collect(), next_token })
+        let mut log_groups = Vec::with_capacity(groups.len());
+        for group in groups {
+            let retention_in_days = self.settings(scope, &group.name).await?.retention_days;
+            log_groups.push(Group {
+                retention_in_days,
+                arn: format!("{}:*", group_arn(scope, &group.name)),
+                log_group_arn: group_arn(scope, &group.name),
+                log_group_name: group.name,
+                creation_time: group.created_ms,
+                metric_filter_count: 0,
+                stored_bytes: group.stored_bytes,
+                log_group_class: CLASS,
+            });
+        }
+        Ok(Response { log_groups, next_token })
     }
 }

@@ -12,6 +12,7 @@ mod names;
 mod page;
 mod pattern;
 mod read;
+mod settings;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,17 @@ pub struct LogsService {
     store: Store,
     clock: Arc<dyn Clock>,
     ingest: LogIngest,
+    _expiry: Arc<Expiry>,
+}
+
+/// The task that removes expired events; it ends with the last handle to the service.
+#[derive(Debug)]
+struct Expiry(tokio::task::JoinHandle<()>);
+
+impl Drop for Expiry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl LogsService {
@@ -42,7 +54,8 @@ impl LogsService {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         let ingest = LogIngest::start(Arc::clone(&store.logs), Arc::clone(&clock));
-        Self { store, clock, ingest }
+        let expiry = Arc::new(Expiry(tokio::spawn(settings::expire_for_ever(store.clone(), Arc::clone(&clock)))));
+        Self { store, clock, ingest, _expiry: expiry }
     }
 
     /// A cheap handle for whoever has lines to store.
@@ -70,6 +83,11 @@ impl LogsService {
             "DeleteLogGroup" => self.delete_group(scope, parse(input)?).await.map(|()| json!({})),
             "CreateLogStream" => self.create_stream(scope, parse(input)?).await.map(|()| json!({})),
             "PutLogEvents" => output(self.put_events(scope, parse(input)?).await?),
+            "ListTagsForResource" => self.list_tags(scope, parse(input)?).await,
+            "TagResource" => self.tag(scope, parse(input)?).await.map(|()| json!({})),
+            "UntagResource" => self.untag(scope, parse(input)?).await.map(|()| json!({})),
+            "PutRetentionPolicy" => self.put_retention(scope, parse(input)?).await.map(|()| json!({})),
+            "DeleteRetentionPolicy" => self.delete_retention(scope, parse(input)?).await.map(|()| json!({})),
             _ => Err(LogsError::unknown_operation(operation)),
         }
     }

@@ -320,3 +320,38 @@ async fn the_writer_ends_with_its_last_handle() {
     };
     assert_eq!(store.logs.end(&names::store_scope(&scope), "f", "s").await.unwrap(), Some(1));
 }
+
+#[tokio::test]
+async fn tags_and_retention_are_kept_and_old_events_go() {
+    let day = 24 * 60 * 60 * 1_000;
+    let old = vec![(1_000, "old".to_owned())];
+    let new = vec![(40 * day, "new".to_owned())];
+    let place = Place::new(&[("a", old), ("b", new)]).await;
+    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:g";
+    assert_eq!(place.answer("ListTagsForResource", json!({ "resourceArn": arn })).await, json!({ "tags": {} }));
+    place.answer("TagResource", json!({ "resourceArn": arn, "tags": { "team": "green", "a": "b" } })).await;
+    place.answer("UntagResource", json!({ "resourceArn": format!("{arn}:*"), "tagKeys": ["a"] })).await;
+    let tags = place.answer("ListTagsForResource", json!({ "resourceArn": arn })).await;
+    assert_eq!(tags, json!({ "tags": { "team": "green" } }));
+
+    let (code, _) = place.refusal("PutRetentionPolicy", json!({ "logGroupName": "g", "retentionInDays": 2 })).await;
+    assert_eq!(code, "InvalidParameterException");
+    let (code, _) = place.refusal("PutRetentionPolicy", json!({ "logGroupName": "x", "retentionInDays": 3 })).await;
+    assert_eq!(code, "ResourceNotFoundException");
+    settings::expire(&place.service.store, 41 * day).await.unwrap();
+    assert_eq!(place.pages("FilterLogEvents", "events", json!({ "logGroupName": "g" })).await.len(), 2);
+    place.answer("PutRetentionPolicy", json!({ "logGroupName": "g", "retentionInDays": 30 })).await;
+    let groups = place.answer("DescribeLogGroups", json!({})).await;
+    assert_eq!(groups["logGroups"][0]["retentionInDays"], 30);
+    settings::expire(&place.service.store, 41 * day).await.unwrap();
+    let left = place.pages("FilterLogEvents", "events", json!({ "logGroupName": "g" })).await;
+    assert_eq!(left.iter().map(|event| &event["message"]).collect::<Vec<_>>(), ["new"]);
+    place.answer("DeleteRetentionPolicy", json!({ "logGroupName": "g" })).await;
+    let groups = place.answer("DescribeLogGroups", json!({})).await;
+    assert!(groups["logGroups"][0].get("retentionInDays").is_none());
+
+    place.answer("DeleteLogGroup", json!({ "logGroupName": "g" })).await;
+    place.answer("CreateLogGroup", json!({ "logGroupName": "g", "tags": { "new": "one" } })).await;
+    let tags = place.answer("ListTagsForResource", json!({ "resourceArn": arn })).await;
+    assert_eq!(tags, json!({ "tags": { "new": "one" } }));
+}

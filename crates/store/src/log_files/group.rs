@@ -149,6 +149,16 @@ impl Group {
         None
     }
 
+    /// Removes the segments all of whose events are older than a time.
+    pub(super) fn expire(&mut self, before_ms: UnixMs, handles: &Handles) -> io::Result<()> {
+        let is_old = |segment: &Segment| segment.summary.count > 0 && segment.summary.last_event_ms < before_ms;
+        loop {
+            let old = self.streams()?.values().find(|stream| stream.segments.front().is_some_and(is_old));
+            let Some(name) = old.map(|stream| stream.name.clone()) else { return Ok(()) };
+            self.remove_first_segment(&name, handles)?;
+        }
+    }
+
     fn remove_first_segment(&mut self, name: &str, handles: &Handles) -> io::Result<()> {
         let directory = self.directory.clone();
         let streams = self.streams()?;

@@ -141,6 +141,18 @@ impl Logs for LogFiles {
         })
     }
 
+    fn expire<'a>(
+        &'a self,
+        scope: &'a str,
+        group: &'a str,
+        before_ms: tindra_core::clock::UnixMs,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let (scope, name) = (scope.to_owned(), group.to_owned());
+        self.on_thread("expire the logs", group, move |inner| {
+            inner.with(&scope, &name, |group| group.expire(before_ms, &inner.handles)).map(|_| ())
+        })
+    }
+
     fn delete_group<'a>(&'a self, scope: &'a str, group: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
         let (scope, name) = (scope.to_owned(), group.to_owned());
         self.on_thread("delete the logs", group, move |inner| inner.delete(&scope, &name))
