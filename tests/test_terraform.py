@@ -1,0 +1,94 @@
+"""Terraform's AWS provider applies, sees nothing left to do, updates, and leaves nothing behind."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from support import packages
+from support.server import Server
+
+CONFIGURATION = pathlib.Path(__file__).parent / "terraform/main.tf"
+# Where the machines of the project keep the provider; elsewhere Terraform fetches it.
+MIRROR = pathlib.Path(os.environ.get("TINDRA_TEST_TERRAFORM_PLUGINS", "/opt/tf-plugins"))
+
+HELLO = """
+import os
+import greeting
+def handler(event, context):
+    return [greeting.WORD, os.environ['MESSAGE'], context.function_version]
+"""
+
+
+class Terraform:
+    def __init__(self, folder, server):
+        self.folder = folder
+        rc = folder / "terraform.rc"
+        if MIRROR.is_dir():
+            rc.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{MIRROR}"\n  }}\n}}\n')
+        else:
+            rc.write_text("")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))},
+            "TF_CLI_CONFIG_FILE": str(rc),
+            "TF_VAR_endpoint": server.url,
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def run(self, *arguments, codes=(0,), **variables):
+        environment = {**self.environment, **{f"TF_VAR_{name}": value for name, value in variables.items()}}
+        result = subprocess.run(
+            ["terraform", *arguments, "-no-color"],
+            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600,
+        )
+        assert result.returncode in codes, f"terraform {arguments}:\n{result.stdout[-8000:]}\n{result.stderr[-8000:]}"
+        return result
+
+    def assert_nothing_to_do(self, **variables):
+        plan = self.run("plan", "-detailed-exitcode", "-input=false", codes=(0, 2), **variables)
+        assert plan.returncode == 0, f"the plan is not empty:\n{plan.stdout[-8000:]}"
+
+    def output(self, name):
+        return json.loads(self.run("output", "-json", name).stdout)
+
+
+def state_of(server):
+    """How much there is of everything that the configuration makes."""
+    functions, iam = server.client("lambda"), server.client("iam")
+    return {
+        "functions": functions.list_functions()["Functions"],
+        "layers": functions.list_layers()["Layers"],
+        "mappings": functions.list_event_source_mappings()["EventSourceMappings"],
+        "roles": [role for role in iam.list_roles()["Roles"] if role["RoleName"] == "hello-function"],
+    }
+
+
+def test_apply_plan_update_destroy(tmp_path):
+    if shutil.which("terraform") is None:
+        pytest.fail("terraform is not installed; install it to run this test")
+    (tmp_path / "hello.zip").write_bytes(packages.python(HELLO))
+    (tmp_path / "layer.zip").write_bytes(packages.package({"python/greeting.py": "WORD = 'hello'\n"}))
+    shutil.copy(CONFIGURATION, tmp_path / "main.tf")
+    with Server() as server:
+        terraform = Terraform(tmp_path, server)
+        client = server.client("lambda")
+
+        def invoke():
+            answer = client.invoke(FunctionName="hello", Qualifier="live")
+            return json.loads(answer["Payload"].read())
+
+        terraform.run("init", "-input=false")
+        terraform.run("apply", "-auto-approve", "-input=false")
+        assert invoke() == ["hello", "one", "1"]
+        assert terraform.output("version") == "1"
+        terraform.assert_nothing_to_do()
+
+        terraform.run("apply", "-auto-approve", "-input=false", message="two")
+        assert invoke() == ["hello", "two", "2"]
+        terraform.assert_nothing_to_do(message="two")
+
+        terraform.run("destroy", "-auto-approve", "-input=false", message="two")
+        assert state_of(server) == {"functions": [], "layers": [], "mappings": [], "roles": []}
