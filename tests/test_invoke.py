@@ -9,8 +9,8 @@ import time
 import botocore.exceptions
 import pytest
 
+from support.errors import error_of
 from support import packages
-from test_control_plane import error_of
 
 REPORT = re.compile(
     r"REPORT RequestId: (?P<id>[0-9a-f-]{36})\tDuration: (?P<duration>\d+\.\d\d) ms\tBilled Duration: (?P<billed>\d+) ms"
@@ -282,3 +282,10 @@ def test_system_log_level_decides_what_the_platform_writes(python_function):
         assert types - {"platform.initStart"} == expected, level
         types = {json.loads(line)["type"] for line in function.invoke(1, LogType="Tail").tail.splitlines()}
         assert "platform.report" in types, "what went wrong is written at every level"
+
+
+def test_what_no_function_has_is_refused_and_not_ignored(python_function):
+    function = python_function("def handler(event, context):\n    return 1\n")
+    for member in ("TenantId", "DurableExecutionName"):
+        error = error_of(function.client.invoke, FunctionName=function.name, **{member: "one"})
+        assert (error[0], error[2]) == ("InvalidParameterValueException", 400) and error[1].startswith(member)

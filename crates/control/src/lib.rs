@@ -23,6 +23,8 @@ mod layers;
 mod link;
 mod package;
 mod paging;
+#[cfg(test)]
+mod parity;
 mod policies;
 mod recursion;
 mod reset;

@@ -113,7 +113,7 @@ mod tests {
     use tindra_testkit::{BOUND, active_function, put_function, scope, store};
 
     use super::sweep;
-    use crate::package::Packages;
+    use crate::package::{Package, Packages};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn what_is_being_deployed_is_never_swept() {
@@ -130,8 +130,9 @@ mod tests {
         });
         // The same package comes and goes, so that each time it may just be on its way out.
         let deploying = async {
+            let package = Package { zip: Bytes::from_static(b"same"), unzipped_bytes: 4 };
             while swept.load(Ordering::Relaxed) < 20 {
-                let upload = packages.upload(&test.store, Bytes::from_static(b"same")).await.unwrap();
+                let upload = packages.upload(&test.store, &package).await.unwrap();
                 let mut function = active_function(&scope(), "thing");
                 function.desired.code = upload.code.clone();
                 put_function(&test.store, &function).await;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::{InvokeRequest, InvokeResponse, Mode};
-use tindra_model::Call;
+use tindra_model::{ApiError, Call};
 
 use super::refusal::Refusal;
 use super::route::Served;
@@ -40,10 +40,31 @@ impl<B: Backends> Edge<B> {
         request_id: &str,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let is_stream = call.operation.name() == STREAM;
+        refuse_members(&call).map_err(|error| served.refuse(error))?;
         match self.backends.invoke(typed(parts, call, scope, request_id)).await {
             Ok(response) => Ok(answer(response, is_stream)),
             Err(error) => Err(served.refuse(invoke_error::to_api(&error))),
         }
+    }
+}
+
+/// Refuses what would otherwise be ignored: no function here has tenants, and none is durable.
+fn refuse_members(call: &Call) -> Result<(), ApiError> {
+    let refusals = [
+        (
+            "TenantId",
+            "The invoked function does not isolate tenants; tenant isolation is not supported in this version.",
+        ),
+        (
+            "DurableExecutionName",
+            "The invoked function is not durable; durable functions are not supported in this version.",
+        ),
+    ];
+    match refusals.iter().find(|(member, _)| call.input.get(*member).is_some_and(|value| !value.is_null())) {
+        Some((member, sentence)) => {
+            Err(ApiError::new("InvalidParameterValueException", format!("{member}: {sentence}")))
+        }
+        None => Ok(()),
     }
 }
 
