@@ -11,6 +11,7 @@ mod caller;
 mod capacity;
 mod change;
 mod code_signing;
+mod code_source;
 mod concurrency;
 mod destinations;
 mod durable;
@@ -54,6 +55,7 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_store::Store;
 
 pub use caller::{Caller, Principal};
+pub use code_source::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
 pub use error::ControlError;
 
 use event_source_mappings::Settler;
@@ -77,6 +79,8 @@ pub struct ControlOptions {
     pub concurrent_executions_max: u32,
     /// Bytes of zipped code in each account and region, every version counted.
     pub code_bytes_max: u64,
+    /// Where code comes from that lies in S3; without it such code is refused.
+    pub code_source: Option<Arc<dyn CodeSource>>,
     /// Without it `RuntimeVersionConfig` is left out.
     pub runtime_versions: Option<Arc<dyn RuntimeVersions>>,
 }
@@ -86,6 +90,7 @@ impl Default for ControlOptions {
         Self {
             concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT,
             code_bytes_max: limits::TOTAL_CODE_SIZE_BYTES,
+            code_source: None,
             runtime_versions: None,
         }
     }

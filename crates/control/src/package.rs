@@ -42,15 +42,17 @@ impl Packages {
     }
 
     /// Takes the `ZipFile` of a request when it can be a code package.
-    pub(crate) async fn inspect(&self, zip_file: Option<Blob>) -> Result<Package, ControlError> {
-        let Some(Blob(zip)) = zip_file else {
-            return Err(ControlError::invalid("Please provide a source for function code."));
-        };
-        if zip.is_empty() {
-            return Err(ControlError::invalid("Uploaded file must be a non-empty zip"));
-        }
+    pub(crate) async fn inspect_upload(&self, Blob(zip): Blob) -> Result<Package, ControlError> {
         if zip.len() > limits::ZIP_BYTES_MAX {
             return Err(ControlError::ZipTooLarge);
+        }
+        self.inspect(zip).await
+    }
+
+    /// Takes a zip when it can be a code package.
+    pub(crate) async fn inspect(&self, zip: Bytes) -> Result<Package, ControlError> {
+        if zip.is_empty() {
+            return Err(ControlError::invalid("Uploaded file must be a non-empty zip"));
         }
         // The semaphore is never closed.
         let _inspecting = self.inspections.acquire().await.ok();

@@ -30,7 +30,7 @@ const fn rule(member: &'static str, harmless: Harmless, sentence: &'static str) 
     Rule { member, harmless, sentence }
 }
 
-const FROM_S3: &str = "code from S3 is not supported in this version; send the zip itself as ZipFile";
+const REFERENCES: &str = "code is copied from S3; it cannot be used where it lies (REFERENCE)";
 const IMAGES: &str = "container images are not supported in this version; use a zip";
 const MANAGED_INSTANCES: &str = "$LATEST.PUBLISHED is for managed instances, which are not supported; use Publish";
 const KEYS: &str = "keys of a key management service are not supported; data lies in the server's data directory";
@@ -38,15 +38,9 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-static RULES: [Rule; 24] = [
-    rule("Code.S3Bucket", Harmless::Nothing, FROM_S3),
-    rule("Code.S3Key", Harmless::Nothing, FROM_S3),
-    rule("Code.S3ObjectVersion", Harmless::Nothing, FROM_S3),
-    rule("Code.S3ObjectStorageMode", Harmless::Nothing, FROM_S3),
-    rule("Content.S3Bucket", Harmless::Nothing, FROM_S3),
-    rule("Content.S3Key", Harmless::Nothing, FROM_S3),
-    rule("Content.S3ObjectVersion", Harmless::Nothing, FROM_S3),
-    rule("Content.S3ObjectStorageMode", Harmless::Nothing, FROM_S3),
+static RULES: [Rule; 18] = [
+    rule("Code.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
+    rule("Content.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
     rule("Code.SourceKMSKeyArn", Harmless::Empty, KEYS),
     rule("PackageType", Harmless::Text("Zip"), IMAGES),
@@ -177,8 +171,7 @@ mod tests {
     fn what_would_be_forgotten_is_refused_by_name() {
         for (input, member) in [
             (json!({ "PackageType": "Image" }), "PackageType"),
-            (json!({ "Code": { "S3Bucket": "code", "S3Key": "a.zip" } }), "Code.S3Bucket"),
-            (json!({ "S3Key": "a.zip" }), "Code.S3Key"),
+            (json!({ "Code": { "S3ObjectStorageMode": "REFERENCE" } }), "Code.S3ObjectStorageMode"),
             (json!({ "ImageUri": "x" }), "Code.ImageUri"),
             (json!({ "TracingConfig": { "Mode": "Active" } }), "TracingConfig.Mode"),
             (json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), "VpcConfig"),

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tindra_model::signing::Credentials;
 
 pub(crate) use check::{is_account, is_region};
 pub use error::ConfigError;
@@ -118,6 +119,8 @@ pub struct Settings {
     pub dns_upstreams: Option<Vec<String>>,
     /// Fixed answers to functions' DNS questions: name to address. Default none.
     pub hosts: Option<BTreeMap<String, IpAddr>>,
+    /// URL of the S3 that code is read from, `http://` or `https://`. Default: `AWS_ENDPOINT_URL_S3`, or none.
+    pub s3_endpoint: Option<String>,
     /// Seconds after which an idle environment is ended. Default 600.
     pub idle_timeout_s: Option<u64>,
     /// Environments on this machine at once. Default 500.
@@ -129,6 +132,29 @@ pub struct Settings {
     /// Seconds that running invokes get to end after the first SIGTERM or SIGINT. Default 30.
     pub grace_period_s: Option<u64>,
 }
+
+/// An S3 and the keys for it.
+#[derive(Clone)]
+pub struct S3Access {
+    /// URL without a path.
+    pub endpoint: String,
+    /// From `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; without them requests are unsigned.
+    pub keys: Option<Credentials>,
+}
+
+impl std::fmt::Debug for S3Access {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("S3Access").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for S3Access {
+    fn eq(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint && self.keys.is_some() == other.keys.is_some()
+    }
+}
+
+impl Eq for S3Access {}
 
 /// Certificate and key files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,6 +198,8 @@ pub struct Config {
     pub dns_upstreams: Vec<SocketAddr>,
     /// Fixed DNS answers.
     pub hosts: BTreeMap<String, IpAddr>,
+    /// Where code comes from that lies in S3.
+    pub s3: Option<S3Access>,
     /// After which an idle environment is ended.
     pub idle_timeout: Duration,
     /// Environments at once.

@@ -6,6 +6,7 @@
 mod adapters;
 pub mod auth;
 mod authorise;
+mod code_source;
 pub mod config;
 pub mod credentials;
 mod data_directory;

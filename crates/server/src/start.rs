@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::{EndpointToEdge, IdentitiesOfIam, LogsToService, VersionsOfPacks};
 use crate::auth::Authenticator;
+use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress};
 use crate::data_directory::DataDirectory;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
@@ -82,7 +83,7 @@ impl Server {
         let invoker = Invoker::start(store.clone(), worker.clone(), Arc::clone(&clock), invoker_options(&config))
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
-        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker));
+        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock));
         let neighbours = Neighbours { logs: logs.clone(), iam, sts };
         let parts = Arc::new(Parts::new(control, invoker, neighbours, store, layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
@@ -274,10 +275,11 @@ fn invoker_options(config: &Config) -> InvokerOptions {
     InvokerOptions { concurrent_executions_max: config.account_concurrency }
 }
 
-fn control_options(config: &Config, worker: &Worker) -> ControlOptions {
+fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>) -> ControlOptions {
     let versions = VersionsOfPacks(Arc::clone(worker.packs()));
     ControlOptions {
         concurrent_executions_max: config.account_concurrency,
+        code_source: config.s3.clone().map(|access| Arc::new(S3Endpoint::new(access, Arc::clone(clock))) as _),
         runtime_versions: Some(Arc::new(versions)),
         ..ControlOptions::default()
     }

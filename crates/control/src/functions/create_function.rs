@@ -9,6 +9,7 @@ use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
 use uuid::Uuid;
 
 use crate::change::creating;
+use crate::code_source::CodeMembers;
 use crate::error::ControlError;
 use crate::layers::check_sizes;
 use crate::settings::{self, Settings};
@@ -24,7 +25,14 @@ impl Control {
         let architecture = settings::check_architectures(request.architectures.as_deref())?;
         let publish = request.publish == Some(true);
         let code_signing_config_arn = request.code_signing_config_arn.take();
-        let (zip_file, tags) = (request.code.zip_file.take(), request.tags.take().unwrap_or_default());
+        let code = std::mem::take(&mut request.code);
+        let code = CodeMembers {
+            zip_file: code.zip_file,
+            bucket: code.s3_bucket,
+            key: code.s3_key,
+            version: code.s3_object_version,
+        };
+        let tags = request.tags.take().unwrap_or_default();
         let layers = request.layers.take().unwrap_or_default();
         let mut configuration = Settings::from(request).create(&name, architecture)?;
         tags::check(&tags)?;
@@ -33,7 +41,7 @@ impl Control {
             return Err(ControlError::AlreadyExists { name });
         }
         configuration.layers = self.layer_references(caller, &layers).await?;
-        let package = self.packages.inspect(zip_file).await?;
+        let package = self.package(code, &caller.scope.region).await?;
         check_sizes(package.unzipped_bytes, &configuration)?;
         let copies = if publish { 2 } else { 1 };
         self.check_code_storage(&caller.scope, copies * package.zip.len() as u64).await?;

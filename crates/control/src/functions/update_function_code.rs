@@ -7,6 +7,7 @@ use tindra_model::Reply;
 use tindra_model::lambda::code::UpdateFunctionCodeRequest;
 
 use crate::change::check_changeable;
+use crate::code_source::CodeMembers;
 use crate::error::ControlError;
 use crate::layers::check_sizes;
 use crate::package::code;
@@ -26,7 +27,13 @@ impl Control {
         // Said before fifty megabytes are looked at; it is checked again when the change is made.
         let now = self.find(&caller.scope, &name).await?.value;
         check_changeable(&now, revision_id)?;
-        let package = self.packages.inspect(request.zip_file).await?;
+        let members = CodeMembers {
+            zip_file: request.zip_file,
+            bucket: request.s3_bucket,
+            key: request.s3_key,
+            version: request.s3_object_version,
+        };
+        let package = self.package(members, &caller.scope.region).await?;
         check_sizes(package.unzipped_bytes, &now.desired.configuration)?;
         let edit = |function: &mut Function, code| {
             function.desired.code = code;

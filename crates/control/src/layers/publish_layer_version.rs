@@ -6,6 +6,7 @@ use tindra_model::Reply;
 use tindra_model::lambda::layers::PublishLayerVersionRequest;
 use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, StoreError, Versioned};
 
+use crate::code_source::CodeMembers;
 use crate::error::ControlError;
 use crate::{Caller, Control, read_large, reply, unsupported};
 
@@ -21,7 +22,14 @@ impl Control {
                 "A layer can only be published in the account and region of the request.",
             ));
         }
-        let package = self.packages.inspect(request.content.zip_file.take()).await?;
+        let content = std::mem::take(&mut request.content);
+        let code = CodeMembers {
+            zip_file: content.zip_file,
+            bucket: content.s3_bucket,
+            key: content.s3_key,
+            version: content.s3_object_version,
+        };
+        let package = self.package(code, &caller.scope.region).await?;
         self.check_code_storage(&caller.scope, package.zip.len() as u64).await?;
         let upload = self.packages.upload(&self.store, &package).await?;
         let mut version = LayerVersion {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tindra_core::limits;
+use tindra_model::signing::Credentials;
 
 use super::source::Layers;
 use super::{
     ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENTS_MAX_DEFAULT, Egress,
-    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, TlsFiles,
+    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, TlsFiles,
 };
 
 const DNS_PORT: u16 = 53;
@@ -42,6 +43,7 @@ pub(super) fn check(
         egress_allow: networks("egress_allow", layers.pick("egress_allow", |settings| &settings.egress_allow))?,
         egress_deny: networks("egress_deny", layers.pick("egress_deny", |settings| &settings.egress_deny))?,
         dns_upstreams: dns_upstreams(layers)?,
+        s3: s3(layers, variable)?,
         hosts: layers.pick("hosts", |settings| &settings.hosts).0.unwrap_or_default(),
         idle_timeout: Duration::from_secs(at_least_one(
             "idle_timeout_s",
@@ -252,6 +254,33 @@ fn is_network(text: &str) -> bool {
         (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
         _ => false,
     }
+}
+
+fn s3(layers: &Layers, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<S3Access>, ConfigError> {
+    let (endpoint, origin) = match layers.pick("s3_endpoint", |settings| &settings.s3_endpoint) {
+        (Some(endpoint), origin) => (Some(endpoint), origin),
+        (None, _) => (variable("AWS_ENDPOINT_URL_S3"), "AWS_ENDPOINT_URL_S3".to_owned()),
+    };
+    let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else { return Ok(None) };
+    let uri: Option<http::Uri> = endpoint.parse().ok();
+    let is_good = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.path() == "/"
+    });
+    if !is_good {
+        return Err(invalid(
+            "s3_endpoint",
+            origin,
+            format!("is \"{endpoint}\", which is not the URL of a server"),
+            "write it like http://127.0.0.1:9000 or https://s3.eu-west-1.amazonaws.com, without a path",
+        ));
+    }
+    let keys = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
+    let keys = keys.map(|(access_key_id, secret_access_key)| Credentials {
+        access_key_id,
+        secret_access_key,
+        session_token: variable("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+    });
+    Ok(Some(S3Access { endpoint: endpoint.trim_end_matches('/').to_owned(), keys }))
 }
 
 fn dns_upstreams(layers: &Layers) -> Result<Vec<SocketAddr>, ConfigError> {

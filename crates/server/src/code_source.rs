@@ -1,0 +1,236 @@
+//! Code from S3, or from what speaks its language at the configured endpoint. Path-style addresses, signed links.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
+use tindra_core::clock::Clock;
+use tindra_model::signing::{self, Credentials, Signed};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::config::S3Access;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an attempt may take with its download.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Waits before the second and the third attempt; there is no fourth.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
+/// How long a signed link holds.
+const LINK_S: u32 = 300;
+
+/// One endpoint with the keys for it.
+#[derive(Debug)]
+pub(crate) struct S3Endpoint {
+    access: S3Access,
+    clock: Arc<dyn Clock>,
+}
+
+/// An attempt that failed.
+enum Failure {
+    /// Another attempt may succeed.
+    Passing(String),
+    Final(CodeSourceError),
+}
+
+impl S3Endpoint {
+    pub(crate) fn new(access: S3Access, clock: Arc<dyn Clock>) -> Self {
+        Self { access, clock }
+    }
+
+    async fn fetch(&self, object: &ObjectName, region: &str, bytes_max: usize) -> Result<Bytes, CodeSourceError> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let attempt = self.attempt(object, region, bytes_max);
+            let failure = match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {
+                Ok(Ok(bytes)) => return Ok(bytes),
+                Ok(Err(Failure::Final(error))) => return Err(error),
+                Ok(Err(Failure::Passing(reason))) => reason,
+                Err(_) => format!("it took longer than {} s", ATTEMPT_TIMEOUT.as_secs()),
+            };
+            match pauses.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(self.unreachable(failure)),
+            }
+        }
+    }
+
+    fn unreachable(&self, reason: String) -> CodeSourceError {
+        CodeSourceError::Unreachable { endpoint: self.access.endpoint.clone(), reason }
+    }
+
+    async fn attempt(&self, object: &ObjectName, region: &str, bytes_max: usize) -> Result<Bytes, Failure> {
+        let uri: Uri = self
+            .access
+            .endpoint
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| Failure::Final(self.unreachable(error.to_string())))?;
+        let (host, is_tls) = (uri.host().unwrap_or_default().to_owned(), uri.scheme() == Some(&Scheme::HTTPS));
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let target = self.target(object, region, &authority);
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host.as_str(), port)));
+        let stream = match connecting.await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(Failure::Passing(error.to_string())),
+            Err(_) => return Err(Failure::Passing("connecting took too long".to_owned())),
+        };
+        if !is_tls {
+            return get(stream, &authority, &target, bytes_max).await;
+        }
+        let name = ServerName::try_from(host).map_err(|error| Failure::Final(self.unreachable(error.to_string())))?;
+        let stream = connector().connect(name, stream).await.map_err(|error| Failure::Passing(error.to_string()))?;
+        get(stream, &authority, &target, bytes_max).await
+    }
+
+    /// Path and query, signed when there are keys.
+    fn target(&self, object: &ObjectName, region: &str, authority: &str) -> String {
+        let path = format!("/{}/{}", escape(&object.bucket), escape(&object.key));
+        let version = object.version.as_deref().filter(|version| !version.is_empty());
+        let query = version.map(|version| format!("versionId={}", escape(version).replace('/', "%2F")));
+        let query = query.unwrap_or_default();
+        let query = match &self.access.keys {
+            Some(keys) => self.sign(keys, region, authority, &path, &query),
+            None => query,
+        };
+        if query.is_empty() { path } else { format!("{path}?{query}") }
+    }
+
+    fn sign(&self, keys: &Credentials, region: &str, authority: &str, path: &str, query: &str) -> String {
+        let mut headers = HeaderMap::new();
+        if let Ok(authority) = authority.parse() {
+            headers.insert(header::HOST, authority);
+        }
+        let request = Signed { method: "GET", path, query, headers: &headers, body: b"" };
+        signing::presign(&request, keys, region, "s3", LINK_S, self.clock.unix_ms())
+    }
+}
+
+impl CodeSource for S3Endpoint {
+    fn get<'a>(&'a self, object: &'a ObjectName, region: &'a str, bytes_max: usize) -> CodeFuture<'a> {
+        Box::pin(self.fetch(object, region, bytes_max))
+    }
+}
+
+async fn get(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    authority: &str,
+    target: &str,
+    bytes_max: usize,
+) -> Result<Bytes, Failure> {
+    let passing = |error: hyper::Error| Failure::Passing(error.to_string());
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(passing)?;
+    let driver = tokio::spawn(connection);
+    let request = Request::get(target).header(header::HOST, authority).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| Failure::Passing(error.to_string()))?;
+    let response = sender.send_request(request).await.map_err(passing);
+    let answer = match response {
+        Ok(response) => {
+            let status = response.status();
+            let body = Limited::new(response.into_body(), bytes_max).collect().await;
+            match body {
+                Ok(body) => judge(status, body.to_bytes()),
+                Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                    Err(Failure::Final(CodeSourceError::TooLarge { bytes_max }))
+                }
+                Err(error) => Err(Failure::Passing(error.to_string())),
+            }
+        }
+        Err(failure) => Err(failure),
+    };
+    driver.abort();
+    answer
+}
+
+fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
+    if status.is_success() {
+        return Ok(body);
+    }
+    if status.is_server_error() {
+        return Err(Failure::Passing(format!("it answered {status}")));
+    }
+    let text = String::from_utf8_lossy(&body);
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(text, _)| text.to_owned())
+    };
+    Err(Failure::Final(CodeSourceError::Refused {
+        code: element("Code").unwrap_or_else(|| status.as_u16().to_string()),
+        message: element("Message").unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned()),
+    }))
+}
+
+/// Escapes a path the way S3 signs it: everything but unreserved characters and the slashes of a key.
+fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// Trusts what the system trusts.
+fn connector() -> TlsConnector {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in rustls_native_certs::load_native_certs().certs {
+        // One that cannot be read is left out; another may do.
+        let _ = roots.add(certificate);
+    }
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use tindra_testkit::FakeClock;
+
+    use super::*;
+
+    fn endpoint(keys: Option<Credentials>) -> S3Endpoint {
+        let access = S3Access { endpoint: "http://127.0.0.1:9000".to_owned(), keys };
+        S3Endpoint::new(access, Arc::new(FakeClock::at(1_769_860_800_000)))
+    }
+
+    fn object(key: &str, version: Option<&str>) -> ObjectName {
+        ObjectName { bucket: "code".to_owned(), key: key.to_owned(), version: version.map(str::to_owned) }
+    }
+
+    #[test]
+    fn targets_are_escaped_and_signed() {
+        let plain = endpoint(None);
+        let target = |key, version| plain.target(&object(key, version), "us-east-1", "127.0.0.1:9000");
+        assert_eq!(target("a/b c+d.zip", None), "/code/a/b%20c%2Bd.zip");
+        assert_eq!(target("a.zip", Some("v/1")), "/code/a.zip?versionId=v%2F1");
+        let keys = Credentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: Some("token".to_owned()),
+        };
+        let signed = endpoint(Some(keys)).target(&object("a.zip", None), "eu-west-1", "127.0.0.1:9000");
+        for part in ["X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260131%2Feu-west-1%2Fs3", "X-Amz-Security-Token=token"]
+        {
+            assert!(signed.contains(part), "{signed}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_in_s3s_words() {
+        let body = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>The key is gone.</Message></Error>";
+        let Err(Failure::Final(error)) = judge(StatusCode::NOT_FOUND, Bytes::from_static(body.as_bytes())) else {
+            panic!("it is final")
+        };
+        let text = "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The key is gone.";
+        assert_eq!(error.to_string(), text);
+        assert!(matches!(judge(StatusCode::BAD_GATEWAY, Bytes::new()), Err(Failure::Passing(_))));
+    }
+}

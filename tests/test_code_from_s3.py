@@ -1,0 +1,154 @@
+"""Code and layers are read from S3, or from what speaks its language (moto here)."""
+
+import subprocess
+import sys
+import time
+
+import boto3
+import pytest
+
+from support import packages
+from support.errors import error_of
+from support.server import ROLE, Server, free_port
+from support.wait import until
+
+BUCKET = "code-for-tests"
+
+
+def code(word):
+    return packages.python(f"def handler(event, context):\n    return {word!r}\n")
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """An S3 with one versioned bucket; the client's own endpoint says where it is."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    client = boto3.client(
+        "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )
+
+    def is_answering():
+        try:
+            return client.list_buckets() is not None
+        except Exception:
+            return False
+
+    try:
+        until(is_answering, 60, "moto to answer")
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield client
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def server(s3):
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    with Server(config=f's3_endpoint = "{s3.meta.endpoint_url}"\n', environment=keys) as running:
+        yield running
+
+
+@pytest.fixture
+def create(server):
+    client = server.client("lambda")
+    names = []
+
+    def make(**location):
+        name = f"from-s3-{len(names)}"
+        members = {"Runtime": "python3.12", "Handler": "app.handler", "Role": ROLE, "Code": location}
+        created = client.create_function(FunctionName=name, **members)
+        names.append(name)
+        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
+        return name, created
+
+    yield make
+    for name in names:
+        client.delete_function(FunctionName=name)
+
+
+def invoke(server, name):
+    return server.client("lambda").invoke(FunctionName=name)["Payload"].read()
+
+
+def test_code_comes_from_an_object_and_from_a_version_of_it(s3, server, create):
+    key = "folder/a b+c (1).zip"
+    old = s3.put_object(Bucket=BUCKET, Key=key, Body=code("old"))["VersionId"]
+    s3.put_object(Bucket=BUCKET, Key=key, Body=code("new"))
+    name, created = create(S3Bucket=BUCKET, S3Key=key)
+    assert created["CodeSize"] == len(code("new"))
+    assert invoke(server, name) == b'"new"'
+    name, _ = create(S3Bucket=BUCKET, S3Key=key, S3ObjectVersion=old, S3ObjectStorageMode="COPY")
+    assert invoke(server, name) == b'"old"'
+
+    client = server.client("lambda")
+    client.update_function_code(FunctionName=name, S3Bucket=BUCKET, S3Key=key)
+    client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
+    assert invoke(server, name) == b'"new"'
+
+
+def test_layers_come_from_objects(s3, server, create):
+    s3.put_object(Bucket=BUCKET, Key="layer.zip", Body=packages.package({"python/greeting.py": "WORD = 'hi'\n"}))
+    client = server.client("lambda")
+    layer = client.publish_layer_version(LayerName="from-s3", Content={"S3Bucket": BUCKET, "S3Key": "layer.zip"})
+    body = packages.python("from greeting import WORD\ndef handler(event, context):\n    return WORD\n")
+    s3.put_object(Bucket=BUCKET, Key="uses.zip", Body=body)
+    name, _ = create(S3Bucket=BUCKET, S3Key="uses.zip")
+    client.update_function_configuration(FunctionName=name, Layers=[layer["LayerVersionArn"]])
+    client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
+    assert invoke(server, name) == b'"hi"'
+
+
+def refusal(server, **location):
+    return error_of(
+        server.client("lambda").create_function, FunctionName="refused", Runtime="python3.12", Handler="app.handler",
+        Role=ROLE, Code=location,
+    )
+
+
+def test_what_s3_refuses_is_told_in_its_words(s3, server):
+    invalid = "InvalidParameterValueException"
+    assert refusal(server, S3Bucket=BUCKET, S3Key="missing.zip") == (
+        invalid,
+        "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.",
+        400,
+    )
+    assert refusal(server, S3Bucket="missing-bucket", S3Key="a.zip")[:2] == (
+        invalid,
+        "Error occurred while GetObject. S3 Error Code: NoSuchBucket. "
+        "S3 Error Message: The specified bucket does not exist",
+    )
+    s3.put_object(Bucket=BUCKET, Key="bad.zip", Body=b"this is no zip")
+    error = refusal(server, S3Bucket=BUCKET, S3Key="bad.zip")
+    assert error[0] == invalid and error[1].startswith("Could not unzip uploaded file.")
+    s3.put_object(Bucket=BUCKET, Key="empty.zip", Body=b"")
+    assert refusal(server, S3Bucket=BUCKET, S3Key="empty.zip")[0] == invalid
+
+
+def test_one_source_and_only_one(s3, server):
+    invalid = "InvalidParameterValueException"
+    message = "Please do not provide other FunctionCode parameters when providing a ZipFile."
+    assert refusal(server, ZipFile=code("x"), S3Bucket=BUCKET, S3Key="a.zip")[:2] == (invalid, message)
+    assert refusal(server, S3Bucket=BUCKET)[:2] == (invalid, "Please provide a source for function code.")
+    error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip", S3ObjectStorageMode="REFERENCE")
+    assert error[0] == invalid and "S3ObjectStorageMode" in error[1]
+
+
+def test_an_endpoint_that_is_away_is_told_soon():
+    with Server(config=f's3_endpoint = "http://127.0.0.1:{free_port()}"\n') as server:
+        started = time.monotonic()
+        error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip")
+        assert error[0] == "InvalidParameterValueException" and "could not be used" in error[1]
+        assert time.monotonic() - started < 10
+
+
+def test_without_an_endpoint_the_way_out_is_told(tmp_path):
+    with Server() as server:
+        error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip")
+        assert error[0] == "InvalidParameterValueException" and "s3_endpoint" in error[1]
