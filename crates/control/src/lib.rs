@@ -22,6 +22,7 @@ mod function_urls;
 mod functions;
 mod layers;
 mod link;
+mod membership;
 mod package;
 mod paging;
 #[cfg(test)]
@@ -72,6 +73,15 @@ pub trait RuntimeVersions: Send + Sync + Debug {
     fn version_arn(&self, runtime: &str, region: &str) -> Option<String>;
 }
 
+/// The private networks that functions can be members of.
+pub trait Networks: Send + Sync + Debug {
+    /// The VPC of a subnet; none when there is no such subnet.
+    fn vpc_of_subnet(&self, id: &str) -> Option<String>;
+
+    /// The VPC of a security group; none when there is no such group.
+    fn vpc_of_security_group(&self, id: &str) -> Option<String>;
+}
+
 /// What can be set.
 #[derive(Clone, Debug)]
 pub struct ControlOptions {
@@ -81,6 +91,8 @@ pub struct ControlOptions {
     pub code_bytes_max: u64,
     /// Where code comes from that lies in S3; without it such code is refused.
     pub code_source: Option<Arc<dyn CodeSource>>,
+    /// Without them there are no subnets.
+    pub networks: Option<Arc<dyn Networks>>,
     /// Without it `RuntimeVersionConfig` is left out.
     pub runtime_versions: Option<Arc<dyn RuntimeVersions>>,
 }
@@ -91,6 +103,7 @@ impl Default for ControlOptions {
             concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT,
             code_bytes_max: limits::TOTAL_CODE_SIZE_BYTES,
             code_source: None,
+            networks: None,
             runtime_versions: None,
         }
     }

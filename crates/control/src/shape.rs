@@ -7,12 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use tindra_core::clock::UnixMs;
-use tindra_core::function::{Configuration, Function, LayerReference, LogFormat, Logging, Reason, State, UpdateStatus};
+use tindra_core::function::{
+    Configuration, Function, LayerReference, LogFormat, Logging, NetworkMembership, Reason, State, UpdateStatus,
+};
 use tindra_core::name::arn;
 use tindra_model::Sensitive;
 use tindra_model::lambda::functions::{
     DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig,
-    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse,
+    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, VpcConfigResponse,
 };
 
 /// What else a configuration shows, apart from the function's own record.
@@ -65,6 +67,7 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
         runtime_version_config: view
             .runtime_version_arn
             .map(|arn| RuntimeVersionConfig { runtime_version_arn: Some(arn.to_owned()), error: None }),
+        vpc_config: configuration.network.as_ref().map(vpc_config),
         layers: layers(configuration),
         dead_letter_config: configuration
             .dead_letter_target_arn
@@ -77,6 +80,15 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
 
 fn environment(variables: &BTreeMap<String, String>) -> Option<EnvironmentResponse> {
     (!variables.is_empty()).then(|| EnvironmentResponse { variables: Some(Sensitive(variables.clone())), error: None })
+}
+
+fn vpc_config(membership: &NetworkMembership) -> VpcConfigResponse {
+    VpcConfigResponse {
+        subnet_ids: Some(membership.subnet_ids.clone()),
+        security_group_ids: Some(membership.security_group_ids.clone()),
+        vpc_id: Some(membership.vpc_id.clone()),
+        ipv6_allowed_for_dual_stack: Some(false),
+    }
 }
 
 fn layers(configuration: &Configuration) -> Option<Vec<Layer>> {

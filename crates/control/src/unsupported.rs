@@ -38,7 +38,7 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-static RULES: [Rule; 18] = [
+static RULES: [Rule; 17] = [
     rule("Code.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Content.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
@@ -46,7 +46,6 @@ static RULES: [Rule; 18] = [
     rule("PackageType", Harmless::Text("Zip"), IMAGES),
     rule("ImageConfig", Harmless::Empty, IMAGES),
     rule("PublishTo", Harmless::Nothing, MANAGED_INSTANCES),
-    rule("VpcConfig", Harmless::Empty, "functions have no VPC here; the server's egress policy says what they reach"),
     rule("KMSKeyArn", Harmless::Empty, KEYS),
     rule(
         "TracingConfig.Mode",
@@ -174,7 +173,6 @@ mod tests {
             (json!({ "Code": { "S3ObjectStorageMode": "REFERENCE" } }), "Code.S3ObjectStorageMode"),
             (json!({ "ImageUri": "x" }), "Code.ImageUri"),
             (json!({ "TracingConfig": { "Mode": "Active" } }), "TracingConfig.Mode"),
-            (json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), "VpcConfig"),
             (json!({ "Runtime": "custom" }), "Runtime"),
             (json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }), "TenancyConfig"),
         ] {

@@ -1,8 +1,9 @@
 //! What fits one part to the port that another declares.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use tindra_control::RuntimeVersions;
+use tindra_control::{Networks, RuntimeVersions};
 use tindra_core::clock::UnixMs;
 use tindra_core::runtime::Runtime;
 use tindra_model::ApiError;
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Identities;
+use crate::config::Config;
 use crate::edge::{Backends, Edge, Peer};
 
 /// Connections from all environments together; one more is closed. Apart from the operator's own limit, so that
@@ -58,6 +60,31 @@ impl RuntimeVersions for VersionsOfPacks {
         let pack = self.0.get(&Runtime::parse(runtime))?;
         // A pack does not know where it is used.
         Some(pack.version_arn.replace("REGION", region))
+    }
+}
+
+/// The control plane checks `VpcConfig` against the configuration.
+#[derive(Debug)]
+pub(crate) struct NetworksOfConfig {
+    subnets: HashMap<String, String>,
+    security_groups: HashMap<String, String>,
+}
+
+impl NetworksOfConfig {
+    pub(crate) fn new(config: &Config) -> Self {
+        let subnets = config.subnets.iter().map(|subnet| (subnet.id.clone(), subnet.vpc.clone()));
+        let groups = config.security_groups.iter().map(|group| (group.id.clone(), group.vpc.clone()));
+        Self { subnets: subnets.collect(), security_groups: groups.collect() }
+    }
+}
+
+impl Networks for NetworksOfConfig {
+    fn vpc_of_subnet(&self, id: &str) -> Option<String> {
+        self.subnets.get(id).cloned()
+    }
+
+    fn vpc_of_security_group(&self, id: &str) -> Option<String> {
+        self.security_groups.get(id).cloned()
     }
 }
 

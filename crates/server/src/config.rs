@@ -119,6 +119,10 @@ pub struct Settings {
     pub dns_upstreams: Option<Vec<String>>,
     /// Fixed answers to functions' DNS questions: name to address. Default none.
     pub hosts: Option<BTreeMap<String, IpAddr>>,
+    /// Subnets that functions can name in `VpcConfig`. Default none.
+    pub subnets: Option<Vec<Subnet>>,
+    /// Security groups that functions can name in `VpcConfig`. Default none.
+    pub security_groups: Option<Vec<SecurityGroup>>,
     /// URL of the S3 that code is read from, `http://` or `https://`. Default: `AWS_ENDPOINT_URL_S3`, or none.
     pub s3_endpoint: Option<String>,
     /// Seconds after which an idle environment is ended. Default 600.
@@ -131,6 +135,52 @@ pub struct Settings {
     pub connections_max: Option<usize>,
     /// Seconds that running invokes get to end after the first SIGTERM or SIGINT. Default 30.
     pub grace_period_s: Option<u64>,
+}
+
+/// A subnet that functions can be in, from `[[subnets]]` of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subnet {
+    /// For example `subnet-db`.
+    pub id: String,
+    /// The VPC that it belongs to, for example `vpc-main`.
+    pub vpc: String,
+    /// The networks (CIDR) that it leads to.
+    pub networks: Vec<String>,
+}
+
+/// A security group that functions can be in, from `[[security_groups]]` of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityGroup {
+    /// For example `sg-postgres`.
+    pub id: String,
+    /// The VPC that it belongs to.
+    pub vpc: String,
+    /// What it lets out; without rules, nothing.
+    #[serde(default)]
+    pub egress: Vec<EgressRule>,
+}
+
+/// A rule of a security group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressRule {
+    /// To which addresses (CIDR).
+    pub network: String,
+    /// To which ports: `5432`, or `5000-5010`; all when left out.
+    pub ports: Option<String>,
+}
+
+impl EgressRule {
+    /// The first and the last port; none when the text is not of that form.
+    #[must_use]
+    pub fn port_range(&self) -> Option<(u16, u16)> {
+        let Some(ports) = &self.ports else { return Some((0, u16::MAX)) };
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first <= last).then_some((first, last))
+    }
 }
 
 /// An S3 and the keys for it.
@@ -198,6 +248,10 @@ pub struct Config {
     pub dns_upstreams: Vec<SocketAddr>,
     /// Fixed DNS answers.
     pub hosts: BTreeMap<String, IpAddr>,
+    /// Subnets that functions can be in.
+    pub subnets: Vec<Subnet>,
+    /// Security groups that functions can be in.
+    pub security_groups: Vec<SecurityGroup>,
     /// Where code comes from that lies in S3.
     pub s3: Option<S3Access>,
     /// After which an idle environment is ended.

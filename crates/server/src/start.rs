@@ -15,13 +15,14 @@ use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
+use tindra_worker::network::vpc::{EgressRule, SecurityGroup, Subnet, VirtualNetworks};
 use tindra_worker::network::{Cidr, EgressMode, EgressPolicy, ResolverOptions};
 use tindra_worker::{Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{EndpointToEdge, IdentitiesOfIam, LogsToService, VersionsOfPacks};
+use crate::adapters::{EndpointToEdge, IdentitiesOfIam, LogsToService, NetworksOfConfig, VersionsOfPacks};
 use crate::auth::Authenticator;
 use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress};
@@ -245,7 +246,28 @@ pub(crate) fn egress_policy(config: &Config) -> Result<EgressPolicy, ServerError
         Egress::Public => EgressMode::Public,
         Egress::Deny => EgressMode::DenyAll,
     };
-    Ok(EgressPolicy::new(mode, networks(&config.egress_allow)?, networks(&config.egress_deny)?))
+    let policy = EgressPolicy::new(mode, networks(&config.egress_allow)?, networks(&config.egress_deny)?);
+    Ok(policy.with_networks(virtual_networks(config)?))
+}
+
+/// The private networks that functions can be members of.
+fn virtual_networks(config: &Config) -> Result<VirtualNetworks, ServerError> {
+    let mut all = VirtualNetworks::default();
+    for subnet in &config.subnets {
+        let known = Subnet { vpc_id: subnet.vpc.clone(), networks: networks(&subnet.networks)? };
+        all.subnets.insert(subnet.id.clone(), known);
+    }
+    for group in &config.security_groups {
+        let mut egress = Vec::with_capacity(group.egress.len());
+        for rule in &group.egress {
+            let Some((first, last)) = rule.port_range() else { continue };
+            for network in networks(std::slice::from_ref(&rule.network))? {
+                egress.push(EgressRule { network, ports: first..=last });
+            }
+        }
+        all.security_groups.insert(group.id.clone(), SecurityGroup { vpc_id: group.vpc.clone(), egress });
+    }
+    Ok(all)
 }
 
 fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
@@ -280,6 +302,7 @@ fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>) -> 
     ControlOptions {
         concurrent_executions_max: config.account_concurrency,
         code_source: config.s3.clone().map(|access| Arc::new(S3Endpoint::new(access, Arc::clone(clock))) as _),
+        networks: Some(Arc::new(NetworksOfConfig::new(config))),
         runtime_versions: Some(Arc::new(versions)),
         ..ControlOptions::default()
     }

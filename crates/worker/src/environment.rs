@@ -132,7 +132,8 @@ impl Environment {
         let runtime_server = network.runtime_api.try_clone().map_err(start_error)?;
         let runtime_server = RuntimeServer::start(runtime_server, Arc::clone(&exchange)).map_err(start_error)?;
         let sockets = sockets(&network).map_err(start_error)?;
-        let network_guard = network::serve(sockets, &machine.network, &identity).map_err(start_error)?;
+        let network_guard = network::serve(sockets, &machine.network, &identity, configuration.network.as_ref())
+            .map_err(start_error)?;
         let book = LogBook::new(name, &configuration.logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
         Ok(Self {
             target: Arc::clone(target),

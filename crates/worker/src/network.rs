@@ -10,6 +10,7 @@ mod egress;
 pub mod egress_policy;
 mod endpoint;
 mod local_address;
+pub mod vpc;
 
 pub use cidr::Cidr;
 pub use dns::{Resolver, ResolverOptions};
@@ -21,6 +22,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tindra_core::function::NetworkMembership;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -58,13 +60,19 @@ pub struct NetworkGuard {
     _tasks: JoinSet<()>,
 }
 
-/// Answers on the sockets of one namespace, as `identity`, until the guard is dropped.
+/// Answers on the sockets of one namespace, as `identity`, until the guard is dropped. `membership` tells the private
+/// networks that the function is in.
 ///
 /// To be called inside a tokio runtime.
 ///
 /// # Errors
 /// When a socket cannot be used asynchronously.
-pub fn serve(sockets: Sockets, shared: &Shared, identity: &Arc<EnvironmentIdentity>) -> io::Result<NetworkGuard> {
+pub fn serve(
+    sockets: Sockets,
+    shared: &Shared,
+    identity: &Arc<EnvironmentIdentity>,
+    membership: Option<&NetworkMembership>,
+) -> io::Result<NetworkGuard> {
     let function = identity.function_name.as_str();
     let endpoint = asynchronous(sockets.endpoint)?;
     let dns_tcp = asynchronous(sockets.dns_tcp)?;
@@ -81,10 +89,9 @@ pub fn serve(sockets: Sockets, shared: &Shared, identity: &Arc<EnvironmentIdenti
             .instrument(tracing::debug_span!("endpoint", function)),
     );
     if let Some(listener) = egress {
-        tasks.spawn(
-            egress::accept_all(listener, Arc::clone(&shared.policy))
-                .instrument(tracing::debug_span!("egress", function)),
-        );
+        let rules = egress::Rules { policy: Arc::clone(&shared.policy), membership: membership.cloned().map(Arc::new) };
+        let relaying = egress::accept_all(listener, rules);
+        tasks.spawn(relaying.instrument(tracing::debug_span!("egress", function)));
     }
     Ok(NetworkGuard { _tasks: tasks })
 }

@@ -34,12 +34,14 @@ impl Control {
         };
         let tags = request.tags.take().unwrap_or_default();
         let layers = request.layers.take().unwrap_or_default();
+        let membership = self.membership(request.vpc_config.take())?;
         let mut configuration = Settings::from(request).create(&name, architecture)?;
         tags::check(&tags)?;
         let key = Function::key(&caller.scope, &name);
         if self.store.metadata.get(&key).await?.is_some() {
             return Err(ControlError::AlreadyExists { name });
         }
+        configuration.network = membership.flatten();
         configuration.layers = self.layer_references(caller, &layers).await?;
         let package = self.package(code, &caller.scope.region).await?;
         check_sizes(package.unzipped_bytes, &configuration)?;

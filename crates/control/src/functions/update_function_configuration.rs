@@ -22,6 +22,7 @@ impl Control {
         let name = FunctionName::read_unqualified(&request.function_name, &caller.scope)?;
         let revision_id = request.revision_id.take();
         let layers = request.layers.take();
+        let membership = self.membership(request.vpc_config.take())?;
         let settings = Settings::from(request);
         // What a layer consists of stays while it is being referred to.
         let _unswept = self.packages.uploads.read().await;
@@ -33,6 +34,9 @@ impl Control {
             .change(&caller.scope, &name, revision_id.as_deref(), false, |function| {
                 let deployment = &mut function.desired;
                 settings.clone().merge(&mut deployment.configuration)?;
+                if let Some(membership) = &membership {
+                    deployment.configuration.network.clone_from(membership);
+                }
                 if let Some(layers) = &layers {
                     deployment.configuration.layers.clone_from(layers);
                 }

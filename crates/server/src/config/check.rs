@@ -10,7 +10,8 @@ use tindra_model::signing::Credentials;
 use super::source::Layers;
 use super::{
     ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENTS_MAX_DEFAULT, Egress,
-    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, TlsFiles,
+    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, SecurityGroup,
+    Subnet, TlsFiles,
 };
 
 const DNS_PORT: u16 = 53;
@@ -43,6 +44,8 @@ pub(super) fn check(
         egress_allow: networks("egress_allow", layers.pick("egress_allow", |settings| &settings.egress_allow))?,
         egress_deny: networks("egress_deny", layers.pick("egress_deny", |settings| &settings.egress_deny))?,
         dns_upstreams: dns_upstreams(layers)?,
+        subnets: subnets(layers)?,
+        security_groups: security_groups(layers)?,
         s3: s3(layers, variable)?,
         hosts: layers.pick("hosts", |settings| &settings.hosts).0.unwrap_or_default(),
         idle_timeout: Duration::from_secs(at_least_one(
@@ -253,6 +256,76 @@ fn is_network(text: &str) -> bool {
         (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
         (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
         _ => false,
+    }
+}
+
+fn subnets(layers: &Layers) -> Result<Vec<Subnet>, ConfigError> {
+    let (subnets, origin) = layers.pick("subnets", |settings| &settings.subnets);
+    let subnets = subnets.unwrap_or_default();
+    check_ids("subnets", &origin, "subnet-", subnets.iter().map(|subnet| (subnet.id.as_str(), subnet.vpc.as_str())))?;
+    let networks = subnets.iter().flat_map(|subnet| subnet.networks.iter());
+    check_members("subnets", &origin, networks)?;
+    Ok(subnets)
+}
+
+fn security_groups(layers: &Layers) -> Result<Vec<SecurityGroup>, ConfigError> {
+    let (groups, origin) = layers.pick("security_groups", |settings| &settings.security_groups);
+    let groups = groups.unwrap_or_default();
+    check_ids("security_groups", &origin, "sg-", groups.iter().map(|group| (group.id.as_str(), group.vpc.as_str())))?;
+    let rules = || groups.iter().flat_map(|group| &group.egress);
+    check_members("security_groups", &origin, rules().map(|rule| &rule.network))?;
+    match rules().find(|rule| rule.port_range().is_none()) {
+        Some(rule) => Err(invalid(
+            "security_groups",
+            origin,
+            format!("has the ports \"{}\"", rule.ports.as_deref().unwrap_or_default()),
+            "write one port, for example \"5432\", or the first and the last, for example \"5000-5010\"",
+        )),
+        None => Ok(groups),
+    }
+}
+
+/// Ids begin as AWS's do and are given once.
+fn check_ids<'a>(
+    setting: &'static str,
+    origin: &str,
+    prefix: &str,
+    ids: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), ConfigError> {
+    let is_id = |id: &str, prefix: &str| {
+        let rest = id.strip_prefix(prefix).unwrap_or_default();
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let mut known = std::collections::HashSet::new();
+    for (id, vpc) in ids {
+        if !is_id(id, prefix) || !is_id(vpc, "vpc-") {
+            return Err(invalid(
+                setting,
+                origin.to_owned(),
+                format!("has the id \"{id}\" in \"{vpc}\""),
+                &format!("write {prefix}NAME and vpc-NAME with small letters, digits and hyphens"),
+            ));
+        }
+        if !known.insert(id) {
+            return Err(invalid(setting, origin.to_owned(), format!("has {id} twice"), "give each its own id"));
+        }
+    }
+    Ok(())
+}
+
+fn check_members<'a>(
+    setting: &'static str,
+    origin: &str,
+    mut networks: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    match networks.find(|network| !is_network(network)) {
+        Some(network) => Err(invalid(
+            setting,
+            origin.to_owned(),
+            format!("has \"{network}\", which is not a network"),
+            "write ADDRESS/BITS, for example 10.0.0.0/8",
+        )),
+        None => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tindra_core::function::NetworkMembership;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -28,8 +29,16 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Copied at a time, in each direction.
 const BUFFER_BYTES: usize = 65_536;
 
+/// What holds for the connections of one environment.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) policy: Arc<EgressPolicy>,
+    /// The private networks that the function is in.
+    pub(super) membership: Option<Arc<NetworkMembership>>,
+}
+
 /// Relays every connection that comes; dropping the future closes them all.
-pub(super) async fn accept_all(listener: TcpListener, policy: Arc<EgressPolicy>) {
+pub(super) async fn accept_all(listener: TcpListener, rules: Rules) {
     let mut relays = JoinSet::new();
     loop {
         tokio::select! {
@@ -37,7 +46,7 @@ pub(super) async fn accept_all(listener: TcpListener, policy: Arc<EgressPolicy>)
                 if relays.len() >= CONNECTIONS_MAX {
                     refuse(connection, "too_many");
                 } else {
-                    relays.spawn(relay(connection, Arc::clone(&policy)));
+                    relays.spawn(relay(connection, rules.clone()));
                 }
             }
             Some(_) = relays.join_next() => {}
@@ -45,9 +54,10 @@ pub(super) async fn accept_all(listener: TcpListener, policy: Arc<EgressPolicy>)
     }
 }
 
-async fn relay(connection: TcpStream, policy: Arc<EgressPolicy>) {
+async fn relay(connection: TcpStream, rules: Rules) {
     let Ok(destination) = connection.local_addr() else { return };
-    if let Decision::Denied(reason) = policy.decide(destination.ip(), is_of_this_machine) {
+    let membership = rules.membership.as_deref();
+    if let Decision::Denied(reason) = rules.policy.decide_for(membership, destination, is_of_this_machine) {
         tracing::debug!(%destination, reason, "connection denied");
         return refuse(connection, "denied");
     }

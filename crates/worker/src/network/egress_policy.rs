@@ -3,9 +3,12 @@
 //! The rules look at the address that is about to be connected to, never at a name, so that a name server
 //! that changes its mind (DNS rebinding) gains nothing.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use tindra_core::function::NetworkMembership;
 
 use super::cidr::Cidr;
+use super::vpc::VirtualNetworks;
 
 /// What holds for destinations that no rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub struct EgressPolicy {
     allowed: Vec<Cidr>,
     denied: Vec<Cidr>,
     denied_by_default: Vec<(Cidr, &'static str)>,
+    networks: VirtualNetworks,
 }
 
 /// What the policy says about one destination.
@@ -47,7 +51,19 @@ impl EgressPolicy {
     /// allowing `10.0.0.0/8` does not open the machine itself.
     #[must_use]
     pub fn new(mode: EgressMode, allowed: Vec<Cidr>, denied: Vec<Cidr>) -> Self {
-        Self { mode, allowed, denied, denied_by_default: denied_by_default() }
+        Self { mode, allowed, denied, denied_by_default: denied_by_default(), networks: VirtualNetworks::default() }
+    }
+
+    /// With the private networks that functions can be members of.
+    #[must_use]
+    pub fn with_networks(self, networks: VirtualNetworks) -> Self {
+        Self { networks, ..self }
+    }
+
+    /// The networks that functions can be members of.
+    #[must_use]
+    pub fn networks(&self) -> &VirtualNetworks {
+        &self.networks
     }
 
     /// The same rules as routes: where a function's connections fail at once, and the exceptions. Coarser than
@@ -61,10 +77,30 @@ impl EgressPolicy {
         };
         let unreachable = by_default.iter().filter(|network| !is_allowed(network)).chain(&self.denied);
         let is_denied = |network: &Cidr| self.denied.iter().any(|denied| denied.covers(network));
-        let reachable = self.allowed.iter().filter(|network| !is_denied(network));
+        // A route serves all functions; which of them may use it is decided for each connection.
+        let reachable = self.allowed.iter().chain(self.networks.networks()).filter(|network| !is_denied(network));
         tindra_sandbox::Reach {
             unreachable: unreachable.filter_map(Cidr::as_v4).collect(),
             reachable: reachable.filter_map(Cidr::as_v4).collect(),
+        }
+    }
+
+    /// Decides about one destination of a function that is a member of private networks. Membership opens private
+    /// networks, and nothing that is denied for another reason.
+    #[must_use]
+    pub fn decide_for(
+        &self,
+        membership: Option<&NetworkMembership>,
+        destination: SocketAddr,
+        is_of_this_machine: impl Fn(IpAddr) -> bool,
+    ) -> Decision {
+        match (self.decide(destination.ip(), is_of_this_machine), membership) {
+            (Decision::Denied(PRIVATE | SHARED | NOT_ALLOWED), Some(membership))
+                if self.networks.allows(membership, destination) =>
+            {
+                Decision::Allowed
+            }
+            (decision, _) => decision,
         }
     }
 
@@ -86,7 +122,7 @@ impl EgressPolicy {
             return Decision::Allowed;
         }
         if self.mode == EgressMode::DenyAll {
-            return Decision::Denied("not allowed by the operator");
+            return Decision::Denied(NOT_ALLOWED);
         }
         match self.denied_by_default.iter().find(|(network, _)| network.contains(destination)) {
             Some((_, reason)) => Decision::Denied(reason),
@@ -95,18 +131,22 @@ impl EgressPolicy {
     }
 }
 
+const PRIVATE: &str = "a private network";
+const SHARED: &str = "a carrier's shared network";
+const NOT_ALLOWED: &str = "not allowed by the operator";
+
 /// Networks that are not the public internet: the IANA special-purpose registries, less those that are only
 /// for documentation and benchmarks (nobody is there, and test set-ups use them).
 fn denied_by_default() -> Vec<(Cidr, &'static str)> {
     vec![
         (Cidr::v4([0, 0, 0, 0], 8), "this network"),
-        (Cidr::v4([10, 0, 0, 0], 8), "a private network"),
-        (Cidr::v4([100, 64, 0, 0], 10), "a carrier's shared network"),
+        (Cidr::v4([10, 0, 0, 0], 8), PRIVATE),
+        (Cidr::v4([100, 64, 0, 0], 10), SHARED),
         (Cidr::v4([127, 0, 0, 0], 8), "loopback"),
         (Cidr::v4([169, 254, 0, 0], 16), "link-local (metadata services)"),
-        (Cidr::v4([172, 16, 0, 0], 12), "a private network"),
+        (Cidr::v4([172, 16, 0, 0], 12), PRIVATE),
         (Cidr::v4([192, 0, 0, 0], 24), "protocol assignments"),
-        (Cidr::v4([192, 168, 0, 0], 16), "a private network"),
+        (Cidr::v4([192, 168, 0, 0], 16), PRIVATE),
         (Cidr::v4([224, 0, 0, 0], 4), "multicast"),
         (Cidr::v4([240, 0, 0, 0], 4), "reserved or broadcast"),
         // Includes unspecified, loopback and IPv4-compatible addresses.
@@ -215,6 +255,43 @@ mod tests {
         let policy = EgressPolicy::new(EgressMode::DenyAll, cidrs(&["192.0.2.0/24"]), Vec::new());
         assert!(is_allowed(&policy, "192.0.2.1"));
         assert!(!is_allowed(&policy, "1.1.1.1"));
+    }
+
+    #[test]
+    fn membership_opens_private_networks_and_nothing_else() {
+        use crate::network::vpc::{EgressRule, SecurityGroup, Subnet};
+        let everywhere: Cidr = "0.0.0.0/0".parse().unwrap();
+        let networks = VirtualNetworks {
+            subnets: [("subnet-a".to_owned(), Subnet { vpc_id: "vpc-a".to_owned(), networks: vec![everywhere] })]
+                .into(),
+            security_groups: [(
+                "sg-a".to_owned(),
+                SecurityGroup {
+                    vpc_id: "vpc-a".to_owned(),
+                    egress: vec![EgressRule { network: everywhere, ports: 80..=80 }],
+                },
+            )]
+            .into(),
+        };
+        let membership = NetworkMembership {
+            subnet_ids: vec!["subnet-a".to_owned()],
+            security_group_ids: vec!["sg-a".to_owned()],
+            vpc_id: "vpc-a".to_owned(),
+        };
+        let this_machine: IpAddr = "10.9.9.9".parse().unwrap();
+        let policy =
+            EgressPolicy::new(EgressMode::Public, Vec::new(), cidrs(&["10.66.0.0/16"])).with_networks(networks);
+        let decide = |membership, destination: &str| {
+            policy.decide_for(membership, destination.parse().unwrap(), |address| address == this_machine)
+        };
+        assert_eq!(decide(Some(&membership), "10.1.2.3:80"), Decision::Allowed);
+        assert_ne!(decide(Some(&membership), "10.1.2.3:81"), Decision::Allowed);
+        assert_ne!(decide(None, "10.1.2.3:80"), Decision::Allowed);
+        assert_eq!(decide(Some(&membership), "1.1.1.1:443"), Decision::Allowed, "as for everybody");
+        for never in ["127.0.0.1:80", "10.9.9.9:80", "169.254.169.254:80", "10.66.1.1:80", "224.0.0.1:80", "0.0.0.0:80"]
+        {
+            assert_ne!(decide(Some(&membership), never), Decision::Allowed, "{never}");
+        }
     }
 
     proptest! {

@@ -54,7 +54,7 @@ async fn everything_answers_until_the_guard_is_dropped() {
     let endpoint = sockets.endpoint.local_addr().unwrap();
     let dns = sockets.dns_udp.local_addr().unwrap();
     let egress = sockets.egress.as_ref().unwrap().local_addr().unwrap();
-    let guard = serve(sockets, &shared(), &identity()).unwrap();
+    let guard = serve(sockets, &shared(), &identity(), None).unwrap();
 
     let mut said = String::new();
     TcpStream::connect(endpoint).await.unwrap().read_to_string(&mut said).await.unwrap();

@@ -88,13 +88,13 @@ async fn an_allowed_destination_that_refuses_is_a_reset() {
     let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
     drop(listener);
     let policy = EgressPolicy::new(super::super::EgressMode::Public, vec!["127.0.0.1".parse().unwrap()], Vec::new());
-    relay(accepted.unwrap().0, Arc::new(policy)).await;
+    relay(accepted.unwrap().0, Rules { policy: Arc::new(policy), membership: None }).await;
     assert_eq!(client.unwrap().read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
 async fn a_denied_destination_is_a_reset() {
     let (mut function, inner) = pair().await;
-    relay(inner, Arc::new(EgressPolicy::default())).await;
+    relay(inner, Rules { policy: Arc::new(EgressPolicy::default()), membership: None }).await;
     assert_eq!(function.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
