@@ -243,7 +243,6 @@ def test_parallel_updates_are_serialised(deploy):
          "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
          "Member must have value less than or equal to 900"),
         ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "InvalidParameterValueException", None),
-        ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", None),
         ({"DeadLetterConfig": {"TargetArn": "arn:aws:s3:::failures"}},
          "InvalidParameterValueException", None),
         ({"FunctionName": "n" * 65}, "InvalidParameterValueException", None),

@@ -289,3 +289,14 @@ def test_what_no_function_has_is_refused_and_not_ignored(python_function):
     for member in ("TenantId", "DurableExecutionName"):
         error = error_of(function.client.invoke, FunctionName=function.name, **{member: "one"})
         assert (error[0], error[2]) == ("InvalidParameterValueException", 400) and error[1].startswith(member)
+
+
+def test_an_actively_traced_function_is_sampled_and_others_are_not(python_function):
+    source = "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_TRACE_ID'].split(';')[-1]\n"
+    active = python_function(source, TracingConfig={"Mode": "Active"})
+    assert active.created["TracingConfig"] == {"Mode": "Active"}
+    assert active.invoke().ok() == "Sampled=1"
+    passing = python_function(source)
+    assert passing.invoke().ok() == "Sampled=0"
+    passing.client.update_function_configuration(FunctionName=passing.name, TracingConfig={"Mode": "Active"})
+    assert passing.updated().invoke().ok() == "Sampled=1"

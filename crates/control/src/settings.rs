@@ -7,7 +7,7 @@ use tindra_core::function::{Architecture, Configuration, LogFormat, Logging};
 use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
 use tindra_model::lambda::functions::{
-    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig,
+    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig, TracingConfig,
     UpdateFunctionConfigurationRequest,
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     ephemeral_storage: Option<EphemeralStorage>,
     environment: Option<Environment>,
     logging_config: Option<LoggingConfig>,
+    tracing_config: Option<TracingConfig>,
     dead_letter_config: Option<DeadLetterConfig>,
 }
 
@@ -45,6 +46,7 @@ impl From<CreateFunctionRequest> for Settings {
             ephemeral_storage: request.ephemeral_storage,
             environment: request.environment,
             logging_config: request.logging_config,
+            tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
         }
     }
@@ -62,6 +64,7 @@ impl From<UpdateFunctionConfigurationRequest> for Settings {
             ephemeral_storage: request.ephemeral_storage,
             environment: request.environment,
             logging_config: request.logging_config,
+            tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
         }
     }
@@ -88,6 +91,7 @@ impl Settings {
             },
             layers: Vec::new(),
             network: None,
+            traces_actively: false,
             dead_letter_target_arn: None,
         };
         self.merge(&mut configuration)?;
@@ -117,6 +121,8 @@ impl Settings {
         if let Some(logging) = self.logging_config {
             merge_logging(logging, &mut configuration.logging)?;
         }
+        let tracing = self.tracing_config.and_then(|config| config.mode);
+        set(&mut configuration.traces_actively, tracing.map(|mode| mode == "Active"));
         if let Some(config) = self.dead_letter_config {
             configuration.dead_letter_target_arn = dead_letter_target(config.target_arn.as_deref())?;
         }

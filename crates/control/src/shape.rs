@@ -49,7 +49,9 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
         code_sha256: Some(code_sha256(&code.sha256)),
         version: Some(function.version.to_string()),
         environment: environment(&configuration.environment),
-        tracing_config: Some(TracingConfigResponse { mode: Some("PassThrough".to_owned()) }),
+        tracing_config: Some(TracingConfigResponse {
+            mode: Some(if configuration.traces_actively { "Active" } else { "PassThrough" }.to_owned()),
+        }),
         revision_id: Some(function.revision_id.to_string()),
         state: Some(state(function.state)),
         state_reason: function.state_reason.as_ref().map(message),

@@ -38,7 +38,7 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-static RULES: [Rule; 17] = [
+static RULES: [Rule; 16] = [
     rule("Code.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Content.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
@@ -47,11 +47,6 @@ static RULES: [Rule; 17] = [
     rule("ImageConfig", Harmless::Empty, IMAGES),
     rule("PublishTo", Harmless::Nothing, MANAGED_INSTANCES),
     rule("KMSKeyArn", Harmless::Empty, KEYS),
-    rule(
-        "TracingConfig.Mode",
-        Harmless::Text("PassThrough"),
-        "X-Ray tracing is not supported; trace ids are passed through",
-    ),
     rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
     rule("SnapStart.ApplyOn", Harmless::Text("None"), "SnapStart is not supported in this version"),
     rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
@@ -172,7 +167,6 @@ mod tests {
             (json!({ "PackageType": "Image" }), "PackageType"),
             (json!({ "Code": { "S3ObjectStorageMode": "REFERENCE" } }), "Code.S3ObjectStorageMode"),
             (json!({ "ImageUri": "x" }), "Code.ImageUri"),
-            (json!({ "TracingConfig": { "Mode": "Active" } }), "TracingConfig.Mode"),
             (json!({ "Runtime": "custom" }), "Runtime"),
             (json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }), "TenancyConfig"),
         ] {

@@ -111,6 +111,9 @@ pub struct Configuration {
     /// `VpcConfig`; none outside of any network.
     #[serde(default)]
     pub network: Option<NetworkMembership>,
+    /// `TracingConfig.Mode` is `Active`: invokes are sampled for traces although no caller has asked for it.
+    #[serde(default)]
+    pub traces_actively: bool,
     /// `DeadLetterConfig.TargetArn`.
     #[serde(default)]
     pub dead_letter_target_arn: Option<String>,

@@ -11,6 +11,7 @@ use crate::InvokeError;
 use crate::admission::Counter;
 use crate::environments::Target;
 use crate::figures::Figures;
+use crate::sampling::Sampling;
 
 /// One version of a function.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ pub(crate) struct Known {
     versions: HashMap<Version, Arc<Entry>>,
     aliases: HashMap<String, Arc<Alias>>,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) sampling: Arc<Sampling>,
     /// The function's own reserve, or its account's and region's common one.
     pub(crate) concurrency: Arc<Counter>,
 }
@@ -80,6 +82,7 @@ impl Known {
             versions: HashMap::new(),
             aliases: HashMap::new(),
             figures: Arc::new(Figures::new(scope, name)),
+            sampling: Arc::default(),
             concurrency,
         }
     }

@@ -13,6 +13,7 @@ mod figures;
 mod index;
 mod known;
 mod request;
+mod sampling;
 mod trace;
 
 use std::fmt;
@@ -199,11 +200,14 @@ impl<E: Environments> Shared<E> {
     ) -> Result<Admitted, InvokeError> {
         let permit = known.concurrency.admit().inspect_err(|_| known.figures.throttled())?;
         let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
+        let now_ms = self.clock.unix_ms();
+        let is_sampled =
+            || target.deployment.configuration.traces_actively && known.sampling.is_sampled(now_ms, random);
         let invocation = Invocation {
             invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),
             request_id: request.request_id,
             payload: event.payload,
-            trace_id: trace::trace_id(request.trace_id, self.clock.unix_ms(), Uuid::new_v4),
+            trace_id: trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4),
             client_context: event.client_context,
             wants_log_tail: request.log_tail,
         };

@@ -6,14 +6,33 @@ use uuid::Uuid;
 /// Longest header that is passed on; AWS's own stay far below.
 const BYTES_MAX: usize = 512;
 
-/// The caller's trace id when it is one, else a fresh one that is not sampled.
-pub(crate) fn trace_id(from_caller: Option<String>, now_ms: UnixMs, random: impl FnOnce() -> Uuid) -> String {
-    from_caller.filter(|text| is_trace_id(text)).unwrap_or_else(|| {
-        let random = random().simple().to_string();
-        let (parent, root) = random.split_at(8);
-        // A uuid has fixed bits in the middle; the first 8 digits and the last 24 leave both ids distinct.
-        format!("Root=1-{:08x}-{root};Parent={parent}{};Sampled=0", (now_ms / 1_000) & 0xffff_ffff, &root[16..])
-    })
+/// The caller's trace id when it is one, else a fresh one. Whether it is sampled is decided here only when the caller
+/// has not decided it.
+pub(crate) fn trace_id(
+    from_caller: Option<String>,
+    now_ms: UnixMs,
+    is_sampled: impl FnOnce() -> bool,
+    random: impl FnOnce() -> Uuid,
+) -> String {
+    let (head, is_decided) = match from_caller.filter(|text| is_trace_id(text)) {
+        Some(text) => {
+            let is_decided = text.split(';').any(|field| matches!(field.trim(), "Sampled=0" | "Sampled=1"));
+            (text, is_decided)
+        }
+        None => (fresh(now_ms, random), false),
+    };
+    match is_decided {
+        true => head,
+        // `Sampled=?` asks for a decision, too.
+        false => format!("{};Sampled={}", head.trim_end_matches(";Sampled=?"), u8::from(is_sampled())),
+    }
+}
+
+fn fresh(now_ms: UnixMs, random: impl FnOnce() -> Uuid) -> String {
+    let random = random().simple().to_string();
+    let (parent, root) = random.split_at(8);
+    // A uuid has fixed bits in the middle; the first 8 digits and the last 24 leave both ids distinct.
+    format!("Root=1-{:08x}-{root};Parent={parent}{}", (now_ms / 1_000) & 0xffff_ffff, &root[16..])
 }
 
 /// Whether it has a `Root=1-8hex-24hex` and nothing that a header could not carry.
@@ -40,18 +59,23 @@ mod tests {
     #[test]
     fn callers_keep_theirs() {
         let theirs = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-        assert_eq!(trace_id(Some(theirs.to_owned()), 0, Uuid::new_v4), theirs);
+        assert_eq!(trace_id(Some(theirs.to_owned()), 0, || false, Uuid::new_v4), theirs);
+        let undecided = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        for text in [undecided.to_owned(), format!("{undecided};Sampled=?")] {
+            let decided = trace_id(Some(text), 0, || true, Uuid::new_v4);
+            assert_eq!(decided, format!("{undecided};Sampled=1"));
+        }
     }
 
     #[test]
     fn others_get_a_fresh_one() {
         for junk in ["", "Root=1-2-3", "Root=1-5759e988-bd862e3fe1be46a994272793\r\nX: y", "Self=1"] {
-            let made = trace_id(Some(junk.to_owned()), 1_465_510_280_000, Uuid::new_v4);
+            let made = trace_id(Some(junk.to_owned()), 1_465_510_280_000, || false, Uuid::new_v4);
             assert!(is_trace_id(&made) && made.starts_with("Root=1-5759e988-"), "{made}");
             assert!(made.ends_with(";Sampled=0"), "{made}");
             let parent = made.split("Parent=").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
             assert_eq!(parent.len(), 16);
         }
-        assert_ne!(trace_id(None, 0, Uuid::new_v4), trace_id(None, 0, Uuid::new_v4));
+        assert_ne!(trace_id(None, 0, || false, Uuid::new_v4), trace_id(None, 0, || false, Uuid::new_v4));
     }
 }

@@ -37,6 +37,7 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         },
         layers: Vec::new(),
         network: None,
+        traces_actively: false,
         dead_letter_target_arn: None,
     };
     let code = Code { sha256: "0".repeat(64), size_bytes: 1, unzipped_bytes: 1 };

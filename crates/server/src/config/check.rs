@@ -303,7 +303,7 @@ fn check_ids<'a>(
                 setting,
                 origin.to_owned(),
                 format!("has the id \"{id}\" in \"{vpc}\""),
-                &format!("write {prefix}NAME and vpc-NAME with small letters, digits and hyphens"),
+                format!("write {prefix}NAME and vpc-NAME with small letters, digits and hyphens"),
             ));
         }
         if !known.insert(id) {
