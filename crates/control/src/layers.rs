@@ -32,10 +32,11 @@ impl Control {
         version: i64,
     ) -> Result<LayerVersion, ControlError> {
         let (layer, version) = named(layer, version, &caller.scope)?;
+        let missing = || ControlError::Missing(format!("Layer version {} does not exist.", layer.version_arn(version)));
         if layer.scope != caller.scope {
-            return Err(not_found());
+            return Err(missing());
         }
-        self.layer_version(&layer, version).await?.ok_or_else(not_found)
+        self.layer_version(&layer, version).await?.ok_or_else(missing)
     }
 
     /// With a link to the content.

@@ -73,6 +73,6 @@ fn policy_key(scope: &Scope, function: &str, qualifier: Option<&str>) -> String 
 }
 
 /// There is no policy, or nothing that could have one.
-pub(crate) fn no_policy() -> ControlError {
+fn no_policy() -> ControlError {
     ControlError::Missing("The resource you requested does not exist.".to_owned())
 }

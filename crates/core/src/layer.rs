@@ -32,7 +32,11 @@ impl LayerName {
     pub fn parse_arn(text: &str) -> Option<(Self, Option<u64>)> {
         let parts: Vec<&str> = text.split(':').collect();
         let (head, number) = match parts.as_slice() {
-            [head @ .., number] if head.len() == 7 => (head, Some(number.parse().ok()?)),
+            [head @ .., text] if head.len() == 7 => {
+                let number: u64 = text.parse().ok()?;
+                // One way of writing it: two texts never name the same version.
+                (head, (number.to_string() == *text).then_some(number).map(Some)?)
+            }
             head => (head, None),
         };
         let &["arn", _, "lambda", region, account, "layer", name] = head else { return None };
@@ -109,9 +113,13 @@ mod tests {
         assert_eq!(LayerName::parse(&bare.arn(), &here), bare);
         assert_eq!(LayerName::parse_arn(&bare.version_arn(7)), Some((bare.clone(), Some(7))));
         assert_eq!(LayerName::parse_arn(&bare.arn()), Some((bare, None)));
-        for text in
-            ["tools", "arn:aws:lambda:eu-west-1:123456789012:function:tools", "arn:aws:lambda:r:a:layer:n:x", ""]
-        {
+        for text in [
+            "tools",
+            "arn:aws:lambda:eu-west-1:123456789012:function:tools",
+            "arn:aws:lambda:r:a:layer:n:x",
+            "arn:aws:lambda:r:a:layer:n:01",
+            "",
+        ] {
             assert_eq!(LayerName::parse_arn(text), None, "{text}");
         }
     }

@@ -118,8 +118,7 @@ impl CodeCache {
             Some(path) => Ok(path),
             None => self.unpack(&code.sha256, turn).await,
         };
-        // What nobody waits for any more is forgotten.
-        lock(&self.unpacking).retain(|_, turn| Arc::strong_count(turn) > 1);
+        self.forget_turns();
         unpacked
     }
 
@@ -159,11 +158,13 @@ impl CodeCache {
             return Ok(known);
         }
         let (directory, merged) = (self.directory.clone(), name.clone());
-        let (path, _turn) = tokio::task::spawn_blocking(move || (merge_into_place(&directory, &merged, &trees), turn))
+        let (path, turn) = tokio::task::spawn_blocking(move || (merge_into_place(&directory, &merged, &trees), turn))
             .await
             .map_err(CodeError::Crashed)?;
         let path = path?;
         self.trees().insert(name, Tree { last_used: Instant::now(), size_bytes: None });
+        drop(turn);
+        self.forget_turns();
         Ok(Some(path))
     }
 
@@ -171,6 +172,11 @@ impl CodeCache {
     async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = Arc::clone(lock(&self.unpacking).entry(name.to_owned()).or_default());
         turn.lock_owned().await
+    }
+
+    /// Forgets what nobody makes or waits for any more.
+    fn forget_turns(&self) {
+        lock(&self.unpacking).retain(|_, turn| Arc::strong_count(turn) > 1);
     }
 
     async fn unpack(&self, sha256: &str, guard: tokio::sync::OwnedMutexGuard<()>) -> Result<PathBuf, CodeError> {
@@ -266,6 +272,10 @@ fn merged_name(layers: &[LayerReference]) -> String {
 fn merge_into_place(directory: &Path, name: &str, layers: &[PathBuf]) -> Result<PathBuf, CodeError> {
     let temporary = directory.join(format!("{}{name}", disk::TEMPORARY_PREFIX));
     let target = directory.join(name);
+    // Whoever made it may have been given up before it was known.
+    if target.is_dir() {
+        return Ok(target);
+    }
     let fail = |attempt, source| CodeError::Io { attempt, path: target.clone(), source };
     disk::remove(&temporary).map_err(|source| fail("remove", source))?;
     let merged = merge::merge(layers, &temporary).and_then(|()| fs::rename(&temporary, &target));

@@ -14,7 +14,7 @@ use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, StoreE
 use uuid::Uuid;
 
 use crate::error::ControlError;
-use crate::policies::{grant, no_policy, require, with_statement, without_statement};
+use crate::policies::{grant, require, with_statement, without_statement};
 use crate::{Caller, Control, read, reply};
 
 /// What a layer's permission can allow.
@@ -31,6 +31,10 @@ struct PolicyRecord {
 /// The key of the record.
 pub(super) fn policy_key(layer: &LayerName, version: u64) -> String {
     format!("layer-policy/{}/{}/{}/{version:020}", layer.scope.account, layer.scope.region, layer.name)
+}
+
+fn no_layer_policy() -> ControlError {
+    ControlError::Missing("No policy is associated with the given resource.".to_owned())
 }
 
 impl Control {
@@ -61,7 +65,7 @@ impl Control {
         let version = self.own_layer_version(caller, &request.layer_name, request.version_number).await?;
         let key = policy_key(&version.layer(), version.version);
         let record: Option<Versioned<PolicyRecord>> = self.store.metadata.get_json(&key).await?;
-        let record = record.ok_or_else(no_policy)?.value;
+        let record = record.ok_or_else(no_layer_policy)?.value;
         reply(GetLayerVersionPolicyResponse {
             policy: Some(record.document),
             revision_id: Some(record.revision_id.to_string()),
@@ -93,13 +97,14 @@ impl Control {
         loop {
             let record: Option<Versioned<PolicyRecord>> = self.store.metadata.get_json(&key).await?;
             let known = record.as_ref().map(|record| record.value.revision_id.to_string());
+            let before = record.as_ref().and_then(|record| Policy::parse(&record.value.document).ok());
+            let after = edit(before)?;
             if seen.filter(|seen| !seen.is_empty()).is_some_and(|seen| known.as_deref() != Some(seen)) {
                 return Err(ControlError::Refused {
                     code: "PreconditionFailedException",
-                    message: "The Revision Id provided does not match the latest Revision Id. Call the GetLayerVersionPolicy API to retrieve the latest Revision Id".to_owned(),
+                    message: "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id".to_owned(),
                 });
             }
-            let before = record.as_ref().and_then(|record| Policy::parse(&record.value.document).ok());
             let precondition =
                 record.as_ref().map_or(Precondition::Absent, |record| Precondition::Revision(record.revision));
             let revision_id = Uuid::new_v4();
@@ -110,7 +115,7 @@ impl Control {
             };
             let still_there = Precondition::Revision(layer_record.revision);
             let batch = Batch::default().put(layer_record.key, still_there, layer_record.value);
-            let batch = match edit(before)? {
+            let batch = match after {
                 Some(policy) => {
                     batch.put_json(&*key, precondition, &PolicyRecord { revision_id, document: policy.to_string() })?
                 }

@@ -41,7 +41,8 @@ impl Control {
                 return Err(ControlError::Refused {
                     code: "AccessDeniedException",
                     message: format!(
-                        "User is not authorized to perform: lambda:GetLayerVersion on resource: {arn} because no resource-based policy allows the lambda:GetLayerVersion action"
+                        "User: arn:aws:iam::{}:root is not authorized to perform: lambda:GetLayerVersion on resource: {arn} because no resource-based policy allows the lambda:GetLayerVersion action",
+                        caller.scope.account
                     ),
                 });
             }

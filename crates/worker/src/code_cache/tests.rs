@@ -108,3 +108,21 @@ async fn the_sweep_keeps_what_is_needed() {
     assert!(cache.get(&code('b')).is_some());
     let _ = fs::remove_dir_all(directory);
 }
+
+#[tokio::test]
+async fn a_merged_tree_that_was_given_up_before_it_was_known_is_taken_up() {
+    let directory = scratch("layers");
+    let blobs = HashMap::from([(code('a').sha256, zip()), (code('b').sha256, zip())]);
+    let cache =
+        CodeCache::open(directory.clone(), Arc::new(Memory { blobs, ..Memory::default() })).expect("a directory");
+    let layer = |letter| LayerReference { arn: String::from(letter), code: code(letter) };
+    let layers = [layer('a'), layer('b')];
+    let path = cache.ensure_layers(&layers).await.expect("merged").expect("a tree");
+    assert!(path.join("lib/app.py").is_file());
+    cache.trees().remove(&merged_name(&layers));
+    assert_eq!(cache.ensure_layers(&layers).await.expect("found"), Some(path));
+    assert_ne!(merged_name(&layers), merged_name(&[layer('b'), layer('a')]), "the order counts");
+    assert!(lock(&cache.unpacking).is_empty());
+    drop(cache);
+    fs::remove_dir_all(directory).expect("removed");
+}
