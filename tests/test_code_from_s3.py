@@ -1,7 +1,10 @@
 """Code and layers are read from S3, or from what speaks its language (moto here)."""
 
+import http.server
+import ssl
 import subprocess
 import sys
+import threading
 import time
 
 import boto3
@@ -138,6 +141,73 @@ def test_one_source_and_only_one(s3, server):
     assert refusal(server, S3Bucket=BUCKET)[:2] == (invalid, "Please provide a source for function code.")
     error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip", S3ObjectStorageMode="REFERENCE")
     assert error[0] == invalid and "S3ObjectStorageMode" in error[1]
+
+
+class Scripted(http.server.BaseHTTPRequestHandler):
+    """Answers with the server's statuses in turn, the last one for ever; 200 has its code as the body."""
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers["Host"]))
+        status = self.server.statuses.pop(0) if len(self.server.statuses) > 1 else self.server.statuses[0]
+        body = self.server.code if status == 200 else b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def scripted():
+    """An S3 that answers as told."""
+    endpoint = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    endpoint.asked, endpoint.statuses, endpoint.code = [], [200], code("scripted")
+    thread = threading.Thread(target=endpoint.serve_forever)
+    thread.start()
+    yield endpoint
+    endpoint.shutdown()
+    thread.join()
+    endpoint.server_close()
+
+
+def created_from(server):
+    return server.client("lambda").create_function(
+        FunctionName="scripted", Runtime="python3.12", Handler="app.handler", Role=ROLE,
+        Code={"S3Bucket": BUCKET, "S3Key": "a.zip"},
+    )
+
+
+def test_an_endpoint_that_stumbles_is_asked_again_and_one_that_stays_down_is_told(scripted):
+    scripted.statuses = [503, 500, 200]
+    keys = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    url = f"http://127.0.0.1:{scripted.server_port}"
+    with Server(environment={"AWS_ENDPOINT_URL_S3": url, **keys}) as server:
+        assert created_from(server)["CodeSize"] == len(scripted.code)
+        assert scripted.asked == [(f"/{BUCKET}/a.zip", f"127.0.0.1:{scripted.server_port}")] * 3
+        scripted.statuses = [503]
+        error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip")
+        assert error[0] == "InvalidParameterValueException" and "503" in error[1] and url in error[1]
+        assert len(scripted.asked) == 6
+
+
+def test_https_trusts_the_systems_certificates_only(scripted, tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=s3", "-keyout", key,
+         "-out", certificate, "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"],
+        check=True, capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    scripted.socket = context.wrap_socket(scripted.socket, server_side=True)
+    config = f's3_endpoint = "https://127.0.0.1:{scripted.server_port}"\n'
+    with Server(config=config, environment={"SSL_CERT_FILE": str(certificate)}) as server:
+        assert created_from(server)["CodeSize"] == len(scripted.code)
+    with Server(config=config) as server:
+        error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip")
+        assert "certificate" in error[1]
 
 
 def test_an_endpoint_that_is_away_is_told_soon():

@@ -171,7 +171,8 @@ async fn only_zips_are_taken() {
         (json!({}), "InvalidParameterValueException", "Please provide a source for function code."),
         (json!({ "ZipFile": "" }), "InvalidParameterValueException", "Uploaded file must be a non-empty zip"),
         (json!({ "ZipFile": "bm8gemlw" }), "InvalidParameterValueException", "Could not unzip uploaded file."),
-        (json!({ "S3Bucket": "bucket", "S3Key": "k" }), "InvalidParameterValueException", "This server has no S3"),
+        (json!({ "S3Bucket": "bucket", "S3Key": "k" }), "InvalidParameterValueException", "This server has no S3 "),
+        (json!({ "S3Key": "k" }), "InvalidParameterValueException", "Please provide a source for function code."),
         (json!({ "ImageUri": "image" }), "InvalidParameterValueException", "Code.ImageUri: "),
     ] {
         let (refused, message) = fixture.refused("POST", "", with(source)).await;

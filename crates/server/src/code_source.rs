@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderMap, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
@@ -18,14 +19,20 @@ use tokio_rustls::TlsConnector;
 
 use crate::config::S3Access;
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting may take, with the handshake of TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the endpoint may take to begin its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an attempt may take with its download.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// No attempt begins later than this after the first: the caller waits.
+const RETRIES_END: Duration = Duration::from_secs(10);
 /// Waits before the second and the third attempt; there is no fourth.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 /// How long a signed link holds.
 const LINK_S: u32 = 300;
+/// How much of an answer that is not the object is read.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
 /// One endpoint with the keys for it.
 #[derive(Debug)]
@@ -48,6 +55,7 @@ impl S3Endpoint {
 
     async fn fetch(&self, object: &ObjectName, region: &str, bytes_max: usize) -> Result<Bytes, CodeSourceError> {
         let mut pauses = PAUSES.into_iter();
+        let begun = tokio::time::Instant::now();
         loop {
             let attempt = self.attempt(object, region, bytes_max);
             let failure = match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {
@@ -57,8 +65,8 @@ impl S3Endpoint {
                 Err(_) => format!("it took longer than {} s", ATTEMPT_TIMEOUT.as_secs()),
             };
             match pauses.next() {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(self.unreachable(failure)),
+                Some(pause) if begun.elapsed() + pause < RETRIES_END => tokio::time::sleep(pause).await,
+                _ => return Err(self.unreachable(failure)),
             }
         }
     }
@@ -73,21 +81,17 @@ impl S3Endpoint {
             .endpoint
             .parse()
             .map_err(|error: http::uri::InvalidUri| Failure::Final(self.unreachable(error.to_string())))?;
-        let (host, is_tls) = (uri.host().unwrap_or_default().to_owned(), uri.scheme() == Some(&Scheme::HTTPS));
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let target = self.target(object, region, &authority);
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host.as_str(), port)));
-        let stream = match connecting.await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(Failure::Passing(error.to_string())),
-            Err(_) => return Err(Failure::Passing("connecting took too long".to_owned())),
-        };
+        let stream = timely(TcpStream::connect((host.as_str(), port))).await?;
         if !is_tls {
             return get(stream, &authority, &target, bytes_max).await;
         }
         let name = ServerName::try_from(host).map_err(|error| Failure::Final(self.unreachable(error.to_string())))?;
-        let stream = connector().connect(name, stream).await.map_err(|error| Failure::Passing(error.to_string()))?;
+        let stream = timely(connector().connect(name, stream)).await?;
         get(stream, &authority, &target, bytes_max).await
     }
 
@@ -120,6 +124,14 @@ impl CodeSource for S3Endpoint {
     }
 }
 
+/// A step of connecting, within its time.
+async fn timely<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, Failure> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, step).await {
+        Ok(done) => done.map_err(|error| Failure::Passing(error.to_string())),
+        Err(_) => Err(Failure::Passing("connecting took too long".to_owned())),
+    }
+}
+
 async fn get(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     authority: &str,
@@ -132,23 +144,27 @@ async fn get(
     let driver = tokio::spawn(connection);
     let request = Request::get(target).header(header::HOST, authority).body(Empty::<Bytes>::new());
     let request = request.map_err(|error| Failure::Passing(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(passing);
-    let answer = match response {
-        Ok(response) => {
-            let status = response.status();
-            let body = Limited::new(response.into_body(), bytes_max).collect().await;
-            match body {
-                Ok(body) => judge(status, body.to_bytes()),
-                Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                    Err(Failure::Final(CodeSourceError::TooLarge { bytes_max }))
-                }
-                Err(error) => Err(Failure::Passing(error.to_string())),
-            }
-        }
-        Err(failure) => Err(failure),
+    let answer = match tokio::time::timeout(ANSWER_TIMEOUT, sender.send_request(request)).await {
+        Ok(Ok(response)) => read(response, bytes_max).await,
+        Ok(Err(error)) => Err(passing(error)),
+        Err(_) => Err(Failure::Passing(format!("there was no answer within {} s", ANSWER_TIMEOUT.as_secs()))),
     };
     driver.abort();
     answer
+}
+
+async fn read(response: Response<Incoming>, bytes_max: usize) -> Result<Bytes, Failure> {
+    let status = response.status();
+    let is_object = status.is_success();
+    let limit = if is_object { bytes_max } else { REFUSAL_BYTES_MAX };
+    match Limited::new(response.into_body(), limit).collect().await {
+        Ok(body) => judge(status, body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() && is_object => {
+            Err(Failure::Final(CodeSourceError::TooLarge { bytes_max }))
+        }
+        Err(error) if error.is::<LengthLimitError>() => judge(status, Bytes::new()),
+        Err(error) => Err(Failure::Passing(error.to_string())),
+    }
 }
 
 fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
@@ -161,12 +177,18 @@ fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
     let text = String::from_utf8_lossy(&body);
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        rest.split_once(&format!("</{name}>")).map(|(text, _)| text.to_owned())
+        rest.split_once(&format!("</{name}>")).map(|(text, _)| unescape(text))
     };
     Err(Failure::Final(CodeSourceError::Refused {
         code: element("Code").unwrap_or_else(|| status.as_u16().to_string()),
         message: element("Message").unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned()),
     }))
+}
+
+/// The text of an XML element.
+fn unescape(text: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    entities.into_iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 /// Escapes a path the way S3 signs it: everything but unreserved characters and the slashes of a key.
@@ -216,20 +238,25 @@ mod tests {
             secret_access_key: "secret".to_owned(),
             session_token: Some("token".to_owned()),
         };
-        let signed = endpoint(Some(keys)).target(&object("a.zip", None), "eu-west-1", "127.0.0.1:9000");
-        for part in ["X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260131%2Feu-west-1%2Fs3", "X-Amz-Security-Token=token"]
-        {
-            assert!(signed.contains(part), "{signed}");
+        // Signatures that botocore's S3SigV4QueryAuth makes of the same links at the same time.
+        let signed = endpoint(Some(keys));
+        for (key, version, signature) in [
+            ("a/b c+d.zip", Some("v/1"), "e9f95339880e5daf754d95ceb3ef57c929a32789832da28141a307a6eaa04a4c"),
+            ("/x/../y.zip", None, "68a3a60c7049f147e6020d9a1077371cccfc0128b5fefc5969070a3e9ab7b449"),
+        ] {
+            let target = signed.target(&object(key, version), "eu-west-1", "127.0.0.1:9000");
+            assert!(target.contains("X-Amz-Security-Token=token"), "{target}");
+            assert!(target.ends_with(&format!("X-Amz-Signature={signature}")), "{target}");
         }
     }
 
     #[test]
     fn refusals_are_told_in_s3s_words() {
-        let body = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>The key is gone.</Message></Error>";
+        let body = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>&lt;k&gt; is gone.</Message></Error>";
         let Err(Failure::Final(error)) = judge(StatusCode::NOT_FOUND, Bytes::from_static(body.as_bytes())) else {
             panic!("it is final")
         };
-        let text = "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The key is gone.";
+        let text = "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: <k> is gone.";
         assert_eq!(error.to_string(), text);
         assert!(matches!(judge(StatusCode::BAD_GATEWAY, Bytes::new()), Err(Failure::Passing(_))));
     }

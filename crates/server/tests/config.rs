@@ -105,6 +105,8 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
         (Settings::default(), &[], Some("environments_max = 0"), &["environments_max (in ", "is 0"]),
         (Settings::default(), &[], Some("egress_allow = [\"10.0.0.0/33\"]"), &["egress_allow", "10.0.0.0/33"]),
         (Settings::default(), &[], Some("dns_upstreams = [\"dns.example\"]"), &["dns_upstreams", "dns.example"]),
+        (Settings::default(), &[], Some("s3_endpoint = \"s3.local\""), &["s3_endpoint (in ", "s3.local", "http://"]),
+        (Settings::default(), &[("AWS_ENDPOINT_URL_S3", "http://s3/path")], None, &["AWS_ENDPOINT_URL_S3", "a path"]),
         (Settings::default(), &[], Some("lisen = \"x\""), &["tindra.toml", "unknown field `lisen`", "listen"]),
         (Settings::default(), &[], Some("listen = 5"), &["tindra.toml", "line 1", "expected a string"]),
     ] {
@@ -116,6 +118,21 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
         }
         assert!(!text.contains("secret@"), "{text}");
     }
+}
+
+#[test]
+fn the_s3_endpoint_of_the_file_wins_and_keys_come_in_pairs() {
+    let variables = [("AWS_ENDPOINT_URL_S3", "https://s3.local/"), ("AWS_ACCESS_KEY_ID", "key")];
+    let of_environment = load(Settings::default(), &variables, None).unwrap().s3.unwrap();
+    assert_eq!(of_environment.endpoint, "https://s3.local");
+    assert!(of_environment.keys.is_none(), "half a pair of keys signs nothing");
+    let variables = [variables[0], variables[1], ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let config = load(Settings::default(), &variables, Some("s3_endpoint = \"http://127.0.0.1:9000\"")).unwrap();
+    assert!(!format!("{config:?}").contains("secret\""), "secrets stay out of logs");
+    let of_file = config.s3.unwrap();
+    assert_eq!((of_file.endpoint.as_str(), of_file.keys.is_some()), ("http://127.0.0.1:9000", true));
+    let nothing = load(Settings::default(), &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")], None).unwrap();
+    assert!(nothing.s3.is_none(), "that variable points clients at this server");
 }
 
 #[test]

@@ -347,11 +347,12 @@ fn s3(layers: &Layers, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opti
             "write it like http://127.0.0.1:9000 or https://s3.eu-west-1.amazonaws.com, without a path",
         ));
     }
-    let keys = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
+    let set = |name| variable(name).filter(|value: &String| !value.is_empty());
+    let keys = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
     let keys = keys.map(|(access_key_id, secret_access_key)| Credentials {
         access_key_id,
         secret_access_key,
-        session_token: variable("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+        session_token: set("AWS_SESSION_TOKEN"),
     });
     Ok(Some(S3Access { endpoint: endpoint.trim_end_matches('/').to_owned(), keys }))
 }
