@@ -18,7 +18,7 @@ impl Sampling {
     /// Whether an invoke is sampled; `random` is random over its whole range.
     pub(crate) fn is_sampled(&self, now_ms: UnixMs, random: impl FnOnce() -> u64) -> bool {
         let second = now_ms / 1_000;
-        self.last_second.fetch_max(second, Ordering::Relaxed) < second || random() % OTHERS == 0
+        self.last_second.fetch_max(second, Ordering::Relaxed) < second || random().is_multiple_of(OTHERS)
     }
 }
 
