@@ -1,7 +1,7 @@
 //! What each account and region uses: functions, and bytes of code with every version and every layer counted.
 //!
-//! Kept in memory by following the store, so that asking costs the same however many functions there are. While
-//! the follower has not taken in every change yet, the store itself is counted.
+//! Kept in memory by following the store, so that asking costs the same however many functions there are. Who
+//! asks waits for the follower to take in what was committed before; should that take long, the store itself is counted.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 
 /// Records read at once.
 const PAGE: usize = 256;
+/// How often, and how far apart, the follower is looked at before the store is counted instead.
+const CATCH_UP_LOOKS: u32 = 500;
+const CATCH_UP_INTERVAL: Duration = Duration::from_millis(1);
 /// Wait after the store failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -60,14 +63,25 @@ impl Usage {
 
     /// What an account and region uses now.
     pub(crate) async fn of(&self, scope: &Scope) -> Result<Used, StoreError> {
-        if !self.progress.iter().any(Progress::is_behind) {
-            let counts = lock(&self.counts);
-            if counts.is_complete {
-                return Ok(counts.by_scope.get(scope).copied().unwrap_or_default());
-            }
+        if self.has_caught_up().await {
+            return Ok(lock(&self.counts).by_scope.get(scope).copied().unwrap_or_default());
         }
         let counts = count_all(&self.store).await?;
         Ok(counts.by_scope.get(scope).copied().unwrap_or_default())
+    }
+
+    /// Waits until the follower has taken in every change that anybody was told of by now; what comes after that is
+    /// not waited for. False when that takes long.
+    async fn has_caught_up(&self) -> bool {
+        let announced = self.progress.each_ref().map(Progress::announced);
+        for _ in 0..CATCH_UP_LOOKS {
+            let reached = self.progress.iter().zip(announced).all(|(progress, at)| progress.has_reached(at));
+            if reached && lock(&self.counts).is_complete {
+                return true;
+            }
+            tokio::time::sleep(CATCH_UP_INTERVAL).await;
+        }
+        false
     }
 }
 

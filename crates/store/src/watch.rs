@@ -126,7 +126,19 @@ impl Progress {
     /// True while a committed change under the prefix may not have been dealt with.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.mark.applied.load(Ordering::Acquire) < self.mark.announced.load(Ordering::Acquire)
+        !self.has_reached(self.announced())
+    }
+
+    /// The last commit under the prefix that was answered so far.
+    #[must_use]
+    pub fn announced(&self) -> u64 {
+        self.mark.announced.load(Ordering::Acquire)
+    }
+
+    /// Whether the watcher has dealt with everything up to what [`Progress::announced`] told once.
+    #[must_use]
+    pub fn has_reached(&self, announced: u64) -> bool {
+        self.mark.applied.load(Ordering::Acquire) >= announced
     }
 }
 
