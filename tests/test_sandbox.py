@@ -69,7 +69,9 @@ def test_everything_but_tmp_is_read_only(probe, path):
 @pytest.mark.parametrize("path", ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/kernel/modprobe",
                                   "/proc/1/mem", "/proc/kcore", "/proc/sys/kernel/hostname"])
 def test_kernel_settings_cannot_be_written(probe, path):
-    assert probe(f"attempt(lambda: open({path!r}, 'w'))") in ("EROFS", "EACCES", "EPERM", "ENOENT")
+    # Where the kernel has a file that acts on the whole machine, the null device lies over it.
+    is_masked = probe(f"attempt(lambda: int(os.stat({path!r}).st_rdev == os.makedev(1, 3)))") == 1
+    assert is_masked or probe(f"attempt(lambda: open({path!r}, 'w'))") in ("EROFS", "EACCES", "EPERM", "ENOENT")
 
 
 @pytest.mark.parametrize("path", ["/proc/1/environ", "/proc/1/root", "/proc/1/cwd", "/proc/1/maps", "/proc/1/fd"])

@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags, SeekFrom, copy_file_range, open, openat, seek};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount, open_tree,
 };
 
 use crate::error::{Failure, Named, Step};
@@ -67,6 +67,7 @@ impl Images {
         };
         give_root_to(mount.as_fd(), owner).step(Step::StorageMount)?;
         if !self.attach && clone_mount(mount.as_fd()).is_err() {
+            self.prepare_mount_points()?;
             self.attach = true;
         }
         let attached = self.attach.then(|| self.attach_at(mount.as_fd(), slot)).transpose()?;
@@ -109,8 +110,21 @@ impl Images {
         Ok(target)
     }
 
+    fn mount_points(&self) -> PathBuf {
+        self.directory.join("mounts")
+    }
+
+    /// Puts mount points on a file system that exists only in the launcher's mount namespace, so that they vanish
+    /// with it, as the mounts do.
+    fn prepare_mount_points(&self) -> Result<(), Failure> {
+        let path = self.mount_points();
+        fs::create_dir_all(&path).step_on(Step::StorageMount, &path)?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount("tmpfs", &path, "tmpfs", flags, c"size=1m,mode=700").step_on(Step::StorageMount, &path)
+    }
+
     fn attach_at(&self, mount: BorrowedFd<'_>, slot: u32) -> Result<PathBuf, Failure> {
-        let path = self.directory.join("mounts").join(slot.to_string());
+        let path = self.mount_points().join(slot.to_string());
         fs::create_dir_all(&path).step_on(Step::StorageMount, &path)?;
         move_mount(mount, "", rustix::fs::CWD, &path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .step_on(Step::StorageMount, &path)?;

@@ -105,9 +105,11 @@ fn kernel_settings_are_closed(ground: &Ground) {
         "import os\n\
          for path in ['sys/kernel/core_pattern', 'sys/kernel/modprobe', 'sys/vm/drop_caches', 'sysrq-trigger', 'kallsyms',\n\
          \x20            'self/uid_map', 'self/setgroups']:\n\
-         \x20 try: open('/proc/' + path, 'wb', 0).write(b'0')\n\
+         \x20 path = '/proc/' + path\n\
+         \x20 if os.path.exists(path) and os.stat(path).st_rdev == os.makedev(1, 3): continue\n\
+         \x20 try: open(path, 'wb', 0).write(b'0')\n\
          \x20 except OSError: continue\n\
-         \x20 assert path == 'kallsyms' or False, path\n\
+         \x20 assert False, path\n\
          for path in ['kallsyms', 'keys', 'timer_list', 'config.gz', 'kmsg']:\n\
          \x20 path = '/proc/' + path\n\
          \x20 if os.path.exists(path):\n\
