@@ -168,6 +168,12 @@ impl Environment {
         self.allotted.as_ref().is_some_and(Allotted::is_wanted)
     }
 
+    /// Whether provisioned concurrency kept it ready and does so no longer. Then it ends: it tells its function that it
+    /// is provisioned.
+    pub(crate) fn is_released(&self) -> bool {
+        self.allotted.as_ref().is_some_and(|allotted| !allotted.is_wanted())
+    }
+
     /// Whether the function failed in the init phase, and no invoke has told so yet.
     pub(crate) fn has_failed_init(&self) -> bool {
         matches!(self.first_init, FirstInit::Failed)

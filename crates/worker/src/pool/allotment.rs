@@ -43,7 +43,7 @@ impl Allotment {
         Allotted { shared: Arc::clone(&self.shared) }
     }
 
-    /// From now on its environments are like any others.
+    /// From now on its environments are not wanted.
     pub(super) fn release(&self) {
         self.shared.is_wanted.store(false, Ordering::Release);
     }

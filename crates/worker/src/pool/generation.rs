@@ -250,7 +250,7 @@ impl Lease {
     pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<Box<Environment>> {
         let generation = self.generation;
         let mut environment = self.environment;
-        if !environment.is_good() || is_stopping {
+        if !environment.is_good() || environment.is_released() || is_stopping {
             return Some(environment);
         }
         let mut queue = generation.queue();

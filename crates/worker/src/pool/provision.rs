@@ -297,7 +297,7 @@ impl Pool {
         drop(generation.take_provisioned(usize::try_from(surplus).unwrap_or(usize::MAX)));
     }
 
-    /// Ends the idle ones of a generation that are not wanted any more; the busy ones become like any others.
+    /// Ends the idle ones of a generation that are not wanted any more; the busy ones end when they come back.
     fn release_provisioned(&self, generation: Uuid) {
         let found = self.all().into_iter().find(|known| known.id() == generation);
         drop(found.map(|generation| generation.take_provisioned(usize::MAX)));
