@@ -261,7 +261,8 @@ impl Lease {
                 Err(Err(_)) => unreachable!("a lease was sent"),
             }
         }
-        if queue.is_retired {
+        // Looked at with the queue held: whoever gives provisioned ones up looks through it afterwards.
+        if queue.is_retired || environment.is_released() {
             return Some(environment);
         }
         let is_provisioned = environment.is_provisioned();
