@@ -258,3 +258,33 @@ def test_layers_count_as_unpacked_code(client, publish):
     )
     client.create_function(FunctionName="just-right", Layers=arns[:1], **members)
     client.delete_function(FunctionName="just-right")
+
+
+def test_code_and_layers_fill_the_limit_to_the_byte(client, publish):
+    source = "def handler(event, context):\n    return 1\n"
+    room = 262_144_000 - len(source)
+    fits, too_large = (publish(packages.package({"zeros": b"\0" * size}))["LayerVersionArn"] for size in (room, room + 1))
+    members = {"Runtime": "python3.12", "Handler": "app.handler", "Role": ROLE}
+    members["Code"] = {"ZipFile": packages.python(source)}
+    error = error_of(client.create_function, FunctionName="over-the-edge", Layers=[too_large], **members)
+    assert error[:2] == (
+        "InvalidParameterValueException",
+        "Layers consume more than the available size of 262144000 bytes",
+    )
+    client.create_function(FunctionName="at-the-edge", Layers=[fits], **members)
+    client.delete_function(FunctionName="at-the-edge")
+
+
+def test_five_layers_one_of_another_account(server, client, publish, deploy):
+    other = server.client("lambda", account="999999999999")
+    name = layer_name()
+    content = python_layer(shared="WORD = 'shared'\n")
+    shared = other.publish_layer_version(LayerName=name, Content={"ZipFile": content})["LayerVersionArn"]
+    other.add_layer_version_permission(
+        LayerName=name, VersionNumber=1, StatementId="all", Action="lambda:GetLayerVersion", Principal="*"
+    )
+    own = [publish(python_layer(**{f"own{number}": f"N = {number}\n"}))["LayerVersionArn"] for number in range(4)]
+    source = "import own0, own1, own2, own3, shared\ndef handler(event, context):\n    return [own3.N, shared.WORD]\n"
+    function = deploy("python3.12", packages.python(source), Layers=[*own, shared])
+    assert function.invoke().ok() == [3, "shared"]
+    other.delete_layer_version(LayerName=name, VersionNumber=1)
