@@ -79,6 +79,8 @@ impl Control {
             )),
             (None, Some(bucket), Some(key)) => {
                 let object = ObjectName { bucket, key, version };
+                // The semaphore is never closed.
+                let _fetching = self.packages.fetches.acquire().await.ok();
                 self.packages.inspect(self.object(&object, region).await?).await
             }
             (None, _, _) => Err(ControlError::invalid("Please provide a source for function code.")),

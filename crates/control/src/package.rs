@@ -13,11 +13,15 @@ use crate::error::ControlError;
 /// Packages inflated at the same time: each keeps a core busy and tens of megabytes in use.
 const INSPECTIONS_MAX: usize = 2;
 
+/// Objects of S3 fetched and looked into at the same time: each may have 250 MB, which are held in memory.
+const FETCHES_MAX: usize = 4;
+
 /// The way in. While an [`Upload`] exists nothing is swept, so that a blob is safe between being written and
 /// being referred to.
 #[derive(Debug)]
 pub(crate) struct Packages {
     inspections: Semaphore,
+    pub(crate) fetches: Semaphore,
     pub(crate) uploads: RwLock<()>,
 }
 
@@ -38,7 +42,11 @@ pub(crate) struct Upload<'a> {
 
 impl Packages {
     pub(crate) fn new() -> Self {
-        Self { inspections: Semaphore::new(INSPECTIONS_MAX), uploads: RwLock::new(()) }
+        Self {
+            inspections: Semaphore::new(INSPECTIONS_MAX),
+            fetches: Semaphore::new(FETCHES_MAX),
+            uploads: RwLock::new(()),
+        }
     }
 
     /// Takes the `ZipFile` of a request when it can be a code package.
