@@ -78,6 +78,13 @@ pub(crate) struct Member {
     pub(crate) directory: OwnedFd,
 }
 
+/// See [`Group::doors`].
+#[derive(Debug)]
+pub(crate) struct Doors {
+    pub(crate) clone_target: Option<OwnedFd>,
+    pub(crate) tasks: Vec<OwnedFd>,
+}
+
 /// The directories of one sandbox.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
@@ -101,6 +108,15 @@ impl Group {
         v1.map(|member| member.directory.as_fd()).try_for_each(v1::join)
     }
 
+    /// What somebody else needs to bring a child into the groups: the files to which that child writes `0`, and before
+    /// them, where there is v2, the directory to be cloned into.
+    pub(crate) fn doors(&self) -> io::Result<Doors> {
+        let v1 = self.members.iter().filter(|member| member.version == Version::V1);
+        let tasks = v1.map(|member| v1::open_tasks(member.directory.as_fd())).collect::<io::Result<_>>()?;
+        let clone_target = self.clone_target().map(|directory| directory.try_clone_to_owned()).transpose()?;
+        Ok(Doors { clone_target, tasks })
+    }
+
     /// The v1 memory directory, whose out-of-memory events have to be watched.
     pub(crate) fn watched_memory(&self) -> Option<BorrowedFd<'_>> {
         match self.member(Controller::Memory)? {
@@ -111,16 +127,21 @@ impl Group {
 
     /// Sets the limits of a group before its first process.
     pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
-        match self.member(Controller::Memory) {
-            Some((Version::V1, directory)) => v1::limit_memory(directory, limits.memory_bytes)?,
-            Some((Version::V2, directory)) => v2::limit_memory(directory, limits.memory_bytes)?,
-            None => {}
-        }
+        self.limit_memory(limits.memory_bytes)?;
         if let Some((_, directory)) = self.member(Controller::Processes) {
             // Process 1 is ours and does not count against the function.
             files::write_number(directory, "pids.max", limits.processes.saturating_add(1))?;
         }
         self.limit_cpu(limits.cpu_millis)
+    }
+
+    /// Sets the limit of memory, before the first process or later; nothing to do without the controller.
+    pub(crate) fn limit_memory(&self, bytes: u64) -> io::Result<()> {
+        match self.member(Controller::Memory) {
+            Some((Version::V1, directory)) => v1::limit_memory(directory, bytes),
+            Some((Version::V2, directory)) => v2::limit_memory(directory, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Sets the CPU share; nothing to do without the controller.

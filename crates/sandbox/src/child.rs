@@ -10,18 +10,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::cgroup::Group;
 use crate::error::{Failure, Named, SandboxError, Step};
-use crate::filesystem::{self, Template};
+use crate::filesystem::{self, Scaffold};
 use crate::launcher::requests::{HostIds, read_outcome, write_outcome};
 use crate::launcher::wire::{Reader, Writer};
 use crate::seccomp::Filter;
 use crate::spec::Spec;
 use crate::system::{self, Cloned, Fork};
-use crate::{command, network, pid_one};
+use crate::{command, fork_request, network, pid_one};
 
 /// Namespaces that the child is born into; network, control group and user follow as steps of its own.
 const NEW_NAMESPACES: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
@@ -37,10 +38,14 @@ pub(crate) struct Plan<'a> {
     pub(crate) user_namespace: BorrowedFd<'a>,
     pub(crate) tmp: BorrowedFd<'a>,
     pub(crate) group: &'a Group,
-    pub(crate) template: &'a Template,
+    pub(crate) scaffold: &'a Scaffold,
     pub(crate) filter: &'a Filter,
     pub(crate) is_root: bool,
     pub(crate) streams: &'a Streams,
+    /// Where the command comes from, when it is not executed.
+    pub(crate) template: Option<BorrowedFd<'a>>,
+    /// Number of the sandbox.
+    pub(crate) id: u64,
 }
 
 /// One end of each pipe of a sandbox: the server's or the child's.
@@ -51,17 +56,19 @@ pub(crate) struct Streams {
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     pub(crate) log: OwnedFd,
+    /// A socket for both directions, for a spec that wants one.
+    pub(crate) control: Option<OwnedFd>,
 }
 
 impl Streams {
     /// In the order in which they travel.
     pub(crate) fn all(&self) -> impl Iterator<Item = &OwnedFd> {
-        [&self.status, &self.report, &self.stdout, &self.stderr, &self.log].into_iter()
+        [&self.status, &self.report, &self.stdout, &self.stderr, &self.log].into_iter().chain(&self.control)
     }
 }
 
 /// Opens the pipes: the server's read ends and the child's write ends.
-pub(crate) fn streams(ids: HostIds) -> io::Result<(Streams, Streams)> {
+pub(crate) fn streams(ids: HostIds, has_control: bool) -> io::Result<(Streams, Streams)> {
     let open = |non_blocking: bool| -> io::Result<(OwnedFd, OwnedFd)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         if non_blocking {
@@ -75,8 +82,21 @@ pub(crate) fn streams(ids: HostIds) -> io::Result<(Streams, Streams)> {
         // Programs reopen /dev/stdout by name, which checks the owner of the pipe.
         system::change_owner(written.as_fd(), ids.user)?;
     }
-    let servers = Streams { status, report, stdout, stderr, log };
-    let childs = Streams { status: w_status, report: w_report, stdout: w_stdout, stderr: w_stderr, log: w_log };
+    let (control, c_control) = if has_control {
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        (Some(ours), Some(theirs))
+    } else {
+        (None, None)
+    };
+    let servers = Streams { status, report, stdout, stderr, log, control };
+    let childs = Streams {
+        status: w_status,
+        report: w_report,
+        stdout: w_stdout,
+        stderr: w_stderr,
+        log: w_log,
+        control: c_control,
+    };
     Ok((servers, childs))
 }
 
@@ -96,17 +116,23 @@ pub(crate) fn clone_and_run(plan: &Plan<'_>) -> Result<Cloned, Failure> {
     }
 }
 
-/// The steps of the child, from clone to two processes: ours (process 1) and the command.
+/// The steps of the child, from clone to two processes: ours (process 1) and the command, which a template forks when
+/// there is one.
 fn start(plan: &Plan<'_>) -> Result<Infallible, Failure> {
+    let doors = plan.template.map(|_| plan.group.doors()).transpose().step(Step::CgroupJoin)?;
     plan.group.join().step(Step::CgroupJoin)?;
     network::enter(plan.network).step(Step::NetworkJoin)?;
     system::unshare(UnshareFlags::NEWCGROUP).step(Step::CgroupNamespace)?;
     filesystem::assemble(plan)?;
     rustix::system::sethostname(b"localhost").step(Step::Hostname)?;
     move_into_link_name_space(plan.user_namespace, Some(LinkNameSpaceType::User)).step(Step::UserNamespaceJoin)?;
+    if let (Some(template), Some(doors)) = (plan.template, doors) {
+        fork_request::send(template, plan, &doors).step(Step::ForkTemplate)?;
+        return pid_one::run(plan, None);
+    }
     match system::fork().step(Step::ForkCommand)? {
         Fork::Child => command::run(plan),
-        Fork::Parent(pid) => pid_one::run(plan, pid),
+        Fork::Parent(pid) => pid_one::run(plan, Some(pid)),
     }
 }
 

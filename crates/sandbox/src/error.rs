@@ -70,6 +70,10 @@ steps! {
     DetachOldRoot => "detach the host's root from the sandbox",
     Hostname => "set the host name of the sandbox",
     UserNamespaceJoin => "enter the user namespace of the sandbox",
+    TemplateStart => "start a template",
+    TemplateGone => "reach a template; it has ended",
+    ForkTemplate => "fork the template of the sandbox",
+    Attach => "attach a read-only directory to a running sandbox",
     ForkCommand => "fork the command of the sandbox",
     ConfinePidOne => "confine process 1 of the sandbox",
     Descriptors => "arrange the descriptors of the command",
@@ -133,7 +137,7 @@ pub enum SandboxError {
     /// A control file of a running sandbox.
     #[error("{action} the sandbox")]
     Control {
-        /// `kill`, `freeze`, `thaw` or `set the CPU limit of`.
+        /// `kill`, `freeze`, `thaw`, `set the CPU limit of` or `set the memory limit of`.
         action: &'static str,
         /// What the kernel said.
         source: io::Error,

@@ -58,7 +58,7 @@ const READ_ONLY: u64 = (MountAttrFlags::MOUNT_ATTR_RDONLY.bits()
 
 /// Made once by the launcher: the ready `/dev`, an empty directory for masks, and the place where roots are built.
 #[derive(Debug)]
-pub(crate) struct Template {
+pub(crate) struct Scaffold {
     devices: PathBuf,
     empty: PathBuf,
     stage: PathBuf,
@@ -66,25 +66,25 @@ pub(crate) struct Template {
     masked_directories: Vec<&'static str>,
 }
 
-impl Template {
-    /// Builds the template on a small tmpfs that exists only in the launcher's mount namespace.
-    pub(crate) fn make(state: &Path) -> Result<Template, Failure> {
+impl Scaffold {
+    /// Builds the scaffold on a small tmpfs that exists only in the launcher's mount namespace.
+    pub(crate) fn make(state: &Path) -> Result<Scaffold, Failure> {
         let base = state.join("template");
         fs::create_dir_all(&base).step_on(Step::DeviceTemplate, &base)?;
         mount("tmpfs", &base, "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, c"size=1m,nr_inodes=64,mode=755")
             .step_on(Step::DeviceTemplate, &base)?;
-        let template = Template {
+        let scaffold = Scaffold {
             devices: base.join("dev"),
             empty: base.join("empty"),
             stage: base.join("stage"),
             masked_files: present_in_proc(&MASKED_FILES),
             masked_directories: present_in_proc(&MASKED_DIRECTORIES),
         };
-        template.fill().step_on(Step::DeviceTemplate, &base)?;
+        scaffold.fill().step_on(Step::DeviceTemplate, &base)?;
         let tree = open_tree(CWD, &base, OpenTreeFlags::OPEN_TREE_CLOEXEC).step(Step::DeviceTemplate)?;
         let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
         system::restrict_mounts(tree.as_fd(), read_only).step(Step::DeviceTemplate)?;
-        Ok(template)
+        Ok(scaffold)
     }
 
     fn fill(&self) -> io::Result<()> {
@@ -111,21 +111,28 @@ fn present_in_proc(names: &[&'static str]) -> Vec<&'static str> {
     names.iter().copied().filter(|name| Path::new("/proc").join(name).symlink_metadata().is_ok()).collect()
 }
 
+/// Makes the root of a template: the pack and its devices, nothing else.
+pub(crate) fn assemble_template(root: &Path, scaffold: &Scaffold) -> Result<(), Failure> {
+    let root = mount_root(root, scaffold)?;
+    mount_devices(root.as_fd(), scaffold)?;
+    pivot(root.as_fd())
+}
+
 /// Builds the tree and makes it this process's root.
 pub(crate) fn assemble(plan: &Plan<'_>) -> Result<(), Failure> {
-    let root = mount_root(plan)?;
+    let root = mount_root(&plan.spec.root, plan.scaffold)?;
     let root = root.as_fd();
     for directory in &plan.spec.mounts {
         mount_directory(root, directory)?;
     }
     place(root, plan.tmp, Path::new("/tmp"), Step::MountTmp)?;
-    mount_devices(root, plan.template)?;
-    mount_proc(root, plan.template)?;
+    mount_devices(root, plan.scaffold)?;
+    mount_proc(root, plan.scaffold)?;
     pivot(root)
 }
 
-fn mount_root(plan: &Plan<'_>) -> Result<OwnedFd, Failure> {
-    let (source, stage) = (&plan.spec.root, &plan.template.stage);
+fn mount_root(source: &Path, scaffold: &Scaffold) -> Result<OwnedFd, Failure> {
+    let stage = &scaffold.stage;
     let tree = read_only_tree(source).step_on(Step::MountRoot, source)?;
     move_mount(&tree, "", CWD, stage, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).step_on(Step::MountRoot, source)?;
     Ok(tree)
@@ -137,7 +144,7 @@ fn mount_directory(root: BorrowedFd<'_>, directory: &Mount) -> Result<(), Failur
 }
 
 /// A copy of a directory's mount, attached nowhere, that nobody can write through.
-fn read_only_tree(source: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn read_only_tree(source: &Path) -> io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, source, flags)?;
     system::restrict_mounts(tree.as_fd(), READ_ONLY)?;
@@ -145,7 +152,7 @@ fn read_only_tree(source: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Attaches a tree at a path of the new root.
-fn place(root: BorrowedFd<'_>, tree: BorrowedFd<'_>, target: &Path, step: Step) -> Result<(), Failure> {
+pub(crate) fn place(root: BorrowedFd<'_>, tree: BorrowedFd<'_>, target: &Path, step: Step) -> Result<(), Failure> {
     let place = resolve(root, target).step_on(Step::MountTargetMissing, target)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(tree, "", place, "", flags).step_on(step, target)
@@ -168,9 +175,9 @@ fn path_of(file: BorrowedFd<'_>) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-fn mount_devices(root: BorrowedFd<'_>, template: &Template) -> Result<(), Failure> {
+fn mount_devices(root: BorrowedFd<'_>, scaffold: &Scaffold) -> Result<(), Failure> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, &template.devices, flags).step(Step::MountDev)?;
+    let tree = open_tree(CWD, &scaffold.devices, flags).step(Step::MountDev)?;
     place(root, tree.as_fd(), Path::new("/dev"), Step::MountDev)?;
     let shm = openat(&tree, "shm", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step(Step::MountShm)?;
     let options = CString::new(SHM_OPTIONS).expect("the options hold no NUL");
@@ -178,19 +185,19 @@ fn mount_devices(root: BorrowedFd<'_>, template: &Template) -> Result<(), Failur
     mount("tmpfs", path_of(shm.as_fd()), "tmpfs", flags, options.as_c_str()).step(Step::MountShm)
 }
 
-fn mount_proc(root: BorrowedFd<'_>, template: &Template) -> Result<(), Failure> {
+fn mount_proc(root: BorrowedFd<'_>, scaffold: &Scaffold) -> Result<(), Failure> {
     let target = resolve(root, Path::new("/proc")).step_on(Step::MountTargetMissing, "/proc")?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     // Only the sandbox's own processes are in this pid namespace; hidepid hides process 1 among them.
     mount("proc", path_of(target.as_fd()), "proc", flags, c"hidepid=2").step(Step::MountProc)?;
     let proc = resolve(root, Path::new("/proc")).step(Step::MountProc)?;
     let base = path_of(proc.as_fd());
-    let null = template.devices.join("null");
-    for file in &template.masked_files {
+    let null = scaffold.devices.join("null");
+    for file in &scaffold.masked_files {
         mask(&null, &base.join(file)).step_on(Step::MaskProc, file)?;
     }
-    for directory in &template.masked_directories {
-        mask(&template.empty, &base.join(directory)).step_on(Step::MaskProc, directory)?;
+    for directory in &scaffold.masked_directories {
+        mask(&scaffold.empty, &base.join(directory)).step_on(Step::MaskProc, directory)?;
     }
     let settings = read_only_tree(&base.join("sys")).step_on(Step::MaskProc, "sys")?;
     place(root, settings.as_fd(), Path::new("/proc/sys"), Step::MaskProc)

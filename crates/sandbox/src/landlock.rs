@@ -2,6 +2,7 @@
 //! abstract sockets across the border. Best effort: older kernels enforce the part they know.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use ::landlock::{
     ABI, Access as _, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated,
@@ -13,12 +14,13 @@ use crate::layers::{self, Layer};
 /// The newest interface that the rules below were written for.
 const NEWEST: ABI = ABI::V6;
 
-/// Confines this process and what it starts.
-pub(crate) fn apply() -> io::Result<()> {
-    restrict().map_err(|error| io::Error::other(error.to_string()))
+/// Makes the rules for the sandbox whose root this process has; `None` when the kernel has no Landlock. They act on
+/// whoever restricts itself by them.
+pub(crate) fn rules() -> io::Result<Option<OwnedFd>> {
+    make_rules().map(Into::into).map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn restrict() -> Result<(), ::landlock::RulesetError> {
+fn make_rules() -> Result<RulesetCreated, ::landlock::RulesetError> {
     let rules =
         Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?.scope(Scope::from_all(NEWEST))?.create()?;
     let read = AccessFs::from_read(NEWEST);
@@ -28,9 +30,7 @@ fn restrict() -> Result<(), ::landlock::RulesetError> {
     let rules = allow(rules, "/tmp", all)?;
     let rules = allow(rules, "/dev/shm", all)?;
     let rules = allow(rules, "/dev", read | write | AccessFs::IoctlDev)?;
-    let rules = allow(rules, "/proc", read | write)?;
-    rules.restrict_self()?;
-    Ok(())
+    allow(rules, "/proc", read | write)
 }
 
 fn allow(

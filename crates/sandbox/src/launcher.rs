@@ -4,6 +4,7 @@
 //! are reached over one socket each; when the server's ends close, however that comes about, both end
 //! themselves and every sandbox.
 
+mod attacher;
 mod maker;
 mod pool;
 mod process;
@@ -11,6 +12,7 @@ mod remover;
 pub(crate) mod requests;
 mod start;
 mod state;
+mod templates;
 pub(crate) mod transport;
 mod watch;
 pub(crate) mod wire;
@@ -23,11 +25,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::SandboxError;
+#[cfg(doc)]
+use crate::error::Step;
 use crate::layers::Layer;
 use crate::network::{Network, Reach};
 use crate::sandbox::Sandbox;
 use crate::spec::Spec;
 use crate::storage::Storage;
+use crate::template::Template;
 use requests::Request;
 use wire::Reader;
 
@@ -63,6 +68,7 @@ pub(crate) struct Connection {
 struct Sockets {
     launcher: OwnedFd,
     maker: OwnedFd,
+    attacher: OwnedFd,
 }
 
 impl Launcher {
@@ -73,7 +79,7 @@ impl Launcher {
     /// When no sandbox can be made on this machine; the text says what to do.
     pub fn start(options: LauncherOptions) -> Result<Launcher, SandboxError> {
         let started = start::start(&options)?;
-        let sockets = Some(Sockets { launcher: started.launcher, maker: started.maker });
+        let sockets = Some(Sockets { launcher: started.launcher, maker: started.maker, attacher: started.attacher });
         let process = Mutex::new(started.process);
         Ok(Launcher { connection: Arc::new(Connection { sockets, layers: started.layers, process }) })
     }
@@ -113,7 +119,46 @@ impl Launcher {
     /// # Errors
     /// Names the step that failed; nothing is left running.
     pub fn spawn(&self, spec: &Spec, network: &Network, storage: &Storage) -> Result<Sandbox, SandboxError> {
-        let request = Request::Spawn(Box::new(spec.clone()), storage.host_ids());
+        self.spawn_or_fork(spec, None, network, storage)
+    }
+
+    /// Starts a template: an interpreter that runs the spec's command, with the launcher's power, in the spec's root, and
+    /// waits to be forked. Its mounts and memory limit do not count. Blocks until it is ready, about a second.
+    ///
+    /// # Errors
+    /// Names the step that failed, or what the template itself said.
+    pub fn template(&self, spec: &Spec) -> Result<Template, SandboxError> {
+        let request = Request::StartTemplate(Box::new(spec.clone()));
+        let (bytes, _) = self.connection.ask(Peer::Launcher, &request, &[])?;
+        let mut reader = Reader::new(&bytes);
+        requests::read_outcome(&mut reader)?;
+        let id = reader.u64().map_err(|error| SandboxError::LauncherGone { source: error.into() })?;
+        Ok(Template::new(id, Arc::downgrade(&self.connection)))
+    }
+
+    /// As [`Launcher::spawn`], but the command is a fork of the template: the spec's command, environment and working
+    /// directory do not count.
+    ///
+    /// # Errors
+    /// As [`Launcher::spawn`]; [`Step::TemplateGone`] when the template has ended.
+    pub fn fork(
+        &self,
+        template: &Template,
+        spec: &Spec,
+        network: &Network,
+        storage: &Storage,
+    ) -> Result<Sandbox, SandboxError> {
+        self.spawn_or_fork(spec, Some(template.id()), network, storage)
+    }
+
+    fn spawn_or_fork(
+        &self,
+        spec: &Spec,
+        template: Option<u64>,
+        network: &Network,
+        storage: &Storage,
+    ) -> Result<Sandbox, SandboxError> {
+        let request = Request::Spawn(Box::new(spec.clone()), storage.host_ids(), template);
         let passed = [network.namespace(), storage.mount(), storage.user_namespace()];
         let (bytes, descriptors) = self.connection.ask(Peer::Launcher, &request, &passed)?;
         let mut reader = Reader::new(&bytes);
@@ -128,6 +173,7 @@ impl Launcher {
 pub(crate) enum Peer {
     Launcher,
     Maker,
+    Attacher,
 }
 
 impl Connection {
@@ -136,11 +182,12 @@ impl Connection {
         Ok(match peer {
             Peer::Launcher => sockets.launcher.as_fd(),
             Peer::Maker => sockets.maker.as_fd(),
+            Peer::Attacher => sockets.attacher.as_fd(),
         })
     }
 
     /// Sends a request and waits for its answer.
-    fn ask(
+    pub(crate) fn ask(
         &self,
         peer: Peer,
         request: &Request,

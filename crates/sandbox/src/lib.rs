@@ -13,8 +13,10 @@
 mod cgroup;
 mod child;
 mod command;
+mod confinement;
 mod error;
 mod filesystem;
+mod fork_request;
 mod identity;
 mod landlock;
 mod launcher;
@@ -26,6 +28,7 @@ mod seccomp;
 mod spec;
 mod storage;
 mod system;
+mod template;
 
 pub use error::{SandboxError, Step};
 pub use identity::USER_INSIDE;
@@ -35,3 +38,4 @@ pub use network::{Network, Reach};
 pub use sandbox::{Exit, Sandbox};
 pub use spec::{Limits, Mount, Spec};
 pub use storage::Storage;
+pub use template::Template;

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::child::Plan;
-use crate::command;
+use crate::confinement::Confinement;
 use crate::error::{Failure, Named, Step};
 use crate::sandbox::Exit;
 use crate::system;
@@ -18,32 +18,28 @@ pub(crate) const EXIT_RECORD_BYTES: usize = 8;
 const KIND_CODE: u32 = 1;
 const KIND_SIGNAL: u32 = 2;
 
-/// Confines itself and waits for the command.
-pub(crate) fn run(plan: &Plan<'_>, command_pid: i32) -> Result<Infallible, Failure> {
+/// Confines itself and waits for the command, which is its child. Without one the command comes from a template: the
+/// launcher learns its end and ends this process, which only reaps.
+pub(crate) fn run(plan: &Plan<'_>, command_pid: Option<i32>) -> Result<Infallible, Failure> {
     let status = keep_only_status(plan).step(Step::ConfinePidOne)?;
-    let confined = confine(plan);
+    system::block_child_signal();
     // The command reports its own steps; the pipe is closed here by now, so a failure of ours shows as a lost tree.
-    if confined.is_err() {
+    if Confinement::of_process_one(plan.filter, plan.is_root, plan.ids.pid_one_inside).perform(None).is_err() {
         system::exit_now(1);
     }
     loop {
-        match system::wait_any(true) {
-            Ok(Some(waited)) if waited.pid == command_pid => {
+        match system::wait_any(false) {
+            Ok(Some(waited)) if Some(waited.pid) == command_pid => {
                 let _ = rustix::io::write(status, &encode_exit(waited.status));
                 system::exit_now(0);
             }
-            Ok(_) => {}
+            Ok(Some(_)) => {}
+            Ok(None) => system::await_child_signal(),
+            // No children (ECHILD): only the command's own process 1 may not be without one.
+            Err(_) if command_pid.is_none() => system::await_child_signal(),
             Err(_) => system::exit_now(1),
         }
     }
-}
-
-fn confine(plan: &Plan<'_>) -> Result<(), Failure> {
-    command::drop_privileges(plan, plan.ids.pid_one_inside)?;
-    system::process_control(libc::PR_SET_DUMPABLE, 0).step(Step::ConfinePidOne)?;
-    // Set last: a change of credentials clears it.
-    system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).step(Step::ConfinePidOne)?;
-    plan.filter.install().step(Step::Seccomp)
 }
 
 /// Moves the status pipe to a fixed place and closes everything else, the report pipe included.
@@ -55,7 +51,8 @@ fn keep_only_status(plan: &Plan<'_>) -> std::io::Result<BorrowedFd<'static>> {
     Ok(unsafe { BorrowedFd::borrow_raw(STATUS) })
 }
 
-fn encode_exit(status: i32) -> [u8; EXIT_RECORD_BYTES] {
+/// The record of an end, from the status that `wait` gave.
+pub(crate) fn encode_exit(status: i32) -> [u8; EXIT_RECORD_BYTES] {
     let (kind, number) = if libc::WIFSIGNALED(status) {
         (KIND_SIGNAL, libc::WTERMSIG(status))
     } else {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
 
 use rustix::process::{Signal, pidfd_send_signal};
@@ -9,10 +10,11 @@ use rustix::process::{Signal, pidfd_send_signal};
 use crate::cgroup::Group;
 use crate::child::Report;
 use crate::error::SandboxError;
-use crate::launcher::requests::Request;
+use crate::launcher::requests::{Request, read_outcome};
 use crate::launcher::wire::Reader;
 use crate::launcher::{Connection, Peer};
 use crate::pid_one::EXIT_RECORD_BYTES;
+use crate::spec::Mount;
 
 /// How the main command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,9 @@ pub struct Sandbox {
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
     log: Option<OwnedFd>,
+    control: Option<OwnedFd>,
     group: Group,
-    memory_limit_bytes: u64,
+    memory_limit_bytes: AtomicU64,
     exit: Mutex<Option<Exit>>,
     connection: Weak<Connection>,
 }
@@ -51,10 +54,12 @@ impl Sandbox {
         let gone = |source: io::Error| SandboxError::LauncherGone { source };
         let missing = || gone(io::ErrorKind::InvalidData.into());
         let id = reader.u64().map_err(|error| gone(error.into()))?;
+        let has_control = reader.u8().map_err(|error| gone(error.into()))? != 0;
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or_else(missing);
         let (pid_one, status, report) = (next()?, next()?, next()?);
         let (stdout, stderr, log) = (Some(next()?), Some(next()?), Some(next()?));
+        let control = if has_control { Some(next()?) } else { None };
         let group = Group::read(reader, descriptors).map_err(gone)?;
         let sandbox = Sandbox {
             id,
@@ -63,8 +68,9 @@ impl Sandbox {
             stdout,
             stderr,
             log,
+            control,
             group,
-            memory_limit_bytes,
+            memory_limit_bytes: memory_limit_bytes.into(),
             exit: Mutex::new(None),
             connection,
         };
@@ -88,6 +94,36 @@ impl Sandbox {
     /// The read end of the framed log pipe; non-blocking.
     pub fn take_log(&mut self) -> Option<OwnedFd> {
         self.log.take()
+    }
+
+    /// The server's end of the control socket, of a spec that has one; blocking.
+    pub fn take_control(&mut self) -> Option<OwnedFd> {
+        self.control.take()
+    }
+
+    /// Shows read-only directories in the running sandbox. Only for one that has not run any code of a function yet.
+    /// Blocks for less than a millisecond as a rule.
+    ///
+    /// # Errors
+    /// Names the step that failed; what of it was done is not known then.
+    pub fn attach(&self, mounts: &[Mount]) -> Result<(), SandboxError> {
+        let Some(connection) = self.connection.upgrade() else {
+            return Err(SandboxError::LauncherGone { source: io::ErrorKind::NotConnected.into() });
+        };
+        let request = Request::Attach(mounts.to_vec());
+        let (bytes, _) = connection.ask(Peer::Attacher, &request, &[self.pid_one.as_fd()])?;
+        read_outcome(&mut Reader::new(&bytes))
+    }
+
+    /// Changes the limit of memory.
+    ///
+    /// # Errors
+    /// When the control file cannot be written, for example because more is in use than the new limit allows.
+    pub fn set_memory_bytes(&self, bytes: u64) -> Result<(), SandboxError> {
+        let set = self.group.limit_memory(bytes);
+        set.map_err(|source| SandboxError::Control { action: "set the memory limit of", source })?;
+        self.memory_limit_bytes.store(bytes, Ordering::Release);
+        Ok(())
     }
 
     /// Becomes readable when the main command, or the whole tree, has ended.
@@ -156,7 +192,7 @@ impl Sandbox {
     /// The most memory that the tree held at once, at most its limit; 0 when the machine cannot tell.
     #[must_use]
     pub fn memory_peak_bytes(&self) -> u64 {
-        self.group.memory_peak_bytes().unwrap_or(0).min(self.memory_limit_bytes)
+        self.group.memory_peak_bytes().unwrap_or(0).min(self.memory_limit_bytes.load(Ordering::Acquire))
     }
 
     /// Whether the kernel killed a process of the tree because the limit was reached. Also right after its end.

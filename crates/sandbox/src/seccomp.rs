@@ -9,8 +9,6 @@ mod table;
 
 use std::io;
 
-use crate::system;
-
 /// A compiled filter.
 #[derive(Clone)]
 pub(crate) struct Filter {
@@ -30,9 +28,16 @@ pub(crate) fn compile() -> io::Result<Filter> {
 }
 
 impl Filter {
-    /// Installs it on this process and everything that it starts. Needs no_new_privs.
-    pub(crate) fn install(&self) -> io::Result<()> {
-        system::install_filter(&self.program)
+    /// The instructions as the kernel reads them. Installing them needs no_new_privs.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let instruction = |filter: &libc::sock_filter| {
+            let mut bytes = [0; size_of::<libc::sock_filter>()];
+            bytes[..2].copy_from_slice(&filter.code.to_ne_bytes());
+            bytes[2..4].copy_from_slice(&[filter.jt, filter.jf]);
+            bytes[4..].copy_from_slice(&filter.k.to_ne_bytes());
+            bytes
+        };
+        self.program.iter().flat_map(instruction).collect()
     }
 }
 

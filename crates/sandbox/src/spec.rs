@@ -42,4 +42,7 @@ pub struct Spec {
     pub limits: Limits,
     /// Number of the descriptor that carries framed log records into a pipe; the command finds it open.
     pub log_descriptor: i32,
+    /// Number of the descriptor that is one end of a socket to the server, see [`crate::Sandbox::take_control`]; `None`
+    /// for no such socket.
+    pub control_descriptor: Option<i32>,
 }

@@ -194,32 +194,6 @@ pub(crate) fn process_control(option: libc::c_int, argument: libc::c_ulong) -> i
     check(libc::c_long::from(result)).map(|value| value as libc::c_int)
 }
 
-/// Sets real, effective and saved group and user, in this order, and no supplementary groups.
-///
-/// `may_keep_groups`: in a user namespace made without root the kernel refuses to drop groups.
-pub(crate) fn become_user(id: u32, may_keep_groups: bool) -> io::Result<()> {
-    // SAFETY: an empty list of groups; the pointer is not read for a count of 0.
-    let dropped = check(unsafe { libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>()) });
-    if let (Err(error), false) = (dropped, may_keep_groups) {
-        return Err(error);
-    }
-    // SAFETY: setresgid and setresuid take numbers. The raw calls concern this thread, the only one.
-    check(unsafe { libc::syscall(libc::SYS_setresgid, id, id, id) })?;
-    // SAFETY: as above.
-    check(unsafe { libc::syscall(libc::SYS_setresuid, id, id, id) })?;
-    Ok(())
-}
-
-/// Installs a system call filter on this process and what it starts.
-pub(crate) fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
-    const SECCOMP_SET_MODE_FILTER: libc::c_ulong = 1;
-    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
-    // SAFETY: the program is `length` instructions long and lives across the call; the kernel only reads it.
-    check(unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&filter)) })?;
-    Ok(())
-}
-
 /// Replaces the process; returns only on failure.
 pub(crate) fn execute(command: &[CString], environment: &[CString]) -> io::Error {
     let Some(program) = command.first() else { return io::ErrorKind::InvalidInput.into() };
@@ -253,6 +227,36 @@ pub(crate) fn reset_signals() {
     }
 }
 
+/// A set with SIGCHLD alone.
+fn child_signal() -> libc::sigset_t {
+    // SAFETY: the set is initialised by sigemptyset before use.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        set
+    }
+}
+
+/// Keeps SIGCHLD pending until [`await_child_signal`] takes it.
+pub(crate) fn block_child_signal() {
+    let set = child_signal();
+    // SAFETY: the set is valid and only read.
+    unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+}
+
+/// Waits until a child has ended since the last call.
+pub(crate) fn await_child_signal() {
+    let set = child_signal();
+    // SAFETY: the set is valid and only read; nothing is written to a null pointer.
+    unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), ptr::null()) };
+}
+
+/// Makes orphans below this process its children.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    process_control(libc::PR_SET_CHILD_SUBREAPER, 1).map(|_| ())
+}
+
 /// Ignores a signal.
 pub(crate) fn ignore_signal(signal: libc::c_int) {
     // SAFETY: SIG_IGN installs no handler.
@@ -261,27 +265,14 @@ pub(crate) fn ignore_signal(signal: libc::c_int) {
 
 /// A descriptor that becomes readable when a child ends.
 pub(crate) fn child_signals() -> io::Result<OwnedFd> {
-    // SAFETY: the set is initialised by sigemptyset before use; the descriptor is new and owned by nobody else.
+    block_child_signal();
+    let set = child_signal();
+    // SAFETY: the set is valid and only read; the descriptor is new and owned by nobody else.
     unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
         let descriptor = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
         check(libc::c_long::from(descriptor))?;
         Ok(OwnedFd::from_raw_fd(descriptor))
     }
-}
-
-/// Lowers a resource limit, never above what this process may set.
-pub(crate) fn limit_resource(resource: libc::__rlimit_resource_t, wanted: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is valid for writing.
-    check(libc::c_long::from(unsafe { libc::getrlimit(resource, &raw mut limit) }))?;
-    let allowed = wanted.min(limit.rlim_max);
-    let limit = libc::rlimit { rlim_cur: allowed, rlim_max: allowed };
-    // SAFETY: the structure is valid and only read.
-    check(libc::c_long::from(unsafe { libc::setrlimit(resource, &raw const limit) })).map(|_| ())
 }
 
 /// Gives a file to a host user.
@@ -329,4 +320,27 @@ pub(crate) fn wait_for(pid: i32) -> io::Result<i32> {
             Ok(_) => return Ok(status),
         }
     }
+}
+
+/// The most that this process may set a resource limit to.
+pub(crate) fn resource_maximum(resource: libc::__rlimit_resource_t) -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is valid for writing.
+    check(libc::c_long::from(unsafe { libc::getrlimit(resource, &raw mut limit) }))?;
+    Ok(limit.rlim_max)
+}
+
+/// Whether the kernel has a capability of this number.
+pub(crate) fn knows_capability(number: u64) -> bool {
+    process_control(libc::PR_CAPBSET_READ, number as libc::c_ulong).is_ok()
+}
+
+/// A system call by its number.
+///
+/// # Safety
+/// The arguments must be what the call expects; addresses must name memory of the size that it reads or writes.
+pub(crate) unsafe fn call(number: i64, [a, b, c, d, e, f]: [u64; 6]) -> io::Result<()> {
+    // SAFETY: handed on to the caller.
+    let result = unsafe { libc::syscall(number as libc::c_long, a, b, c, d, e, f) };
+    check(result).map(|_| ())
 }

@@ -221,6 +221,7 @@ impl Environment {
                 open_files: OPEN_FILES_MAX,
             },
             log_descriptor: variables::LOG_DESCRIPTOR,
+            control_descriptor: None,
         }
     }
 }

@@ -14,7 +14,12 @@ const CPU_QUOTA_US_MIN: u64 = 1_000;
 
 /// Sets the limit of memory, and allows no swap.
 pub(crate) fn limit_memory(directory: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
-    files::write_number(directory, "memory.limit_in_bytes", bytes)?;
+    // The limit with swap may never be below the one without: going down it is set afterwards, going up before, which
+    // the first try tells.
+    if files::write_number(directory, "memory.limit_in_bytes", bytes).is_err() {
+        files::write_if_present(directory, "memory.memsw.limit_in_bytes", &bytes.to_string())?;
+        files::write_number(directory, "memory.limit_in_bytes", bytes)?;
+    }
     // Absent without swap accounting; swappiness keeps anonymous pages in memory then.
     files::write_if_present(directory, "memory.memsw.limit_in_bytes", &bytes.to_string())?;
     files::write_if_present(directory, "memory.swappiness", "0")
@@ -70,4 +75,9 @@ pub(crate) fn freeze(directory: BorrowedFd<'_>, frozen: bool) -> io::Result<()> 
 /// for an RCU grace period: 0.06 ms a controller instead of 5 to 14 ms on a quiet machine.
 pub(crate) fn join(directory: BorrowedFd<'_>) -> io::Result<()> {
     files::write(directory, "tasks", "0")
+}
+
+/// Opens what [`join`] writes to.
+pub(crate) fn open_tasks(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Ok(openat(directory, "tasks", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
 }

@@ -10,13 +10,15 @@ use rustix::process::{Signal, pidfd_send_signal};
 use crate::cgroup::{Group, Tree};
 use crate::child::{self, Plan, Streams};
 use crate::error::{Failure, Named, Step};
-use crate::filesystem::Template;
+use crate::filesystem::Scaffold;
 use crate::launcher::remover::RemoverClient;
 use crate::launcher::requests::{HostIds, Request, write_outcome};
 use crate::launcher::state::State;
+use crate::launcher::templates::{News, TemplateProcess};
 use crate::launcher::transport::{self, MESSAGE_BYTES_MAX};
 use crate::launcher::watch::MemoryWatch;
 use crate::launcher::wire::Writer;
+use crate::pid_one::encode_exit;
 use crate::seccomp::Filter;
 use crate::spec::Spec;
 use crate::storage;
@@ -27,14 +29,14 @@ use crate::system;
 pub(crate) struct Ground {
     state: State,
     tree: Tree,
-    template: Template,
+    scaffold: Scaffold,
     filter: Filter,
     is_root: bool,
 }
 
 impl Ground {
-    pub(crate) fn new(state: State, tree: Tree, template: Template, filter: Filter, is_root: bool) -> Ground {
-        Ground { state, tree, template, filter, is_root }
+    pub(crate) fn new(state: State, tree: Tree, scaffold: Scaffold, filter: Filter, is_root: bool) -> Ground {
+        Ground { state, tree, scaffold, filter, is_root }
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -50,6 +52,8 @@ const TOKEN_REQUEST: u64 = 0;
 const TOKEN_CHILD: u64 = 1;
 /// Tokens from here on are sandboxes whose memory is watched.
 const TOKEN_SANDBOX: u64 = 2;
+/// Tokens from here on are templates.
+const TOKEN_TEMPLATE: u64 = 1 << 63;
 
 /// The kill follows its event within microseconds; this long after, there was none.
 const SUSPECT_LOOKS_MAX: u32 = 200;
@@ -58,10 +62,20 @@ const SUSPECT_LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// One running sandbox.
 #[derive(Debug)]
 struct Running {
-    pid: i32,
     pidfd: OwnedFd,
     group: Group,
     watch: Option<MemoryWatch>,
+    /// Where to report the end of a command that a template has forked, whose parent is this process.
+    status: Option<OwnedFd>,
+}
+
+/// What a child of this process is.
+#[derive(Clone, Copy, Debug)]
+enum Child {
+    /// Process 1 of a sandbox.
+    ProcessOne(u64),
+    /// The command of a sandbox, forked from a template.
+    Command(u64),
 }
 
 /// The loop's state.
@@ -73,6 +87,8 @@ pub(crate) struct Loop {
     events: OwnedFd,
     children: OwnedFd,
     running: HashMap<u64, Running>,
+    by_pid: HashMap<i32, Child>,
+    templates: HashMap<u64, TemplateProcess>,
     next_id: u64,
     suspects: Vec<Suspect>,
 }
@@ -88,6 +104,8 @@ impl Loop {
     pub(crate) fn new(socket: OwnedFd, remover: RemoverClient, ground: Ground) -> io::Result<Loop> {
         let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let children = system::child_signals()?;
+        // Children of templates: what forks them ends at once.
+        system::adopt_orphans()?;
         epoll::add(&events, &socket, epoll::EventData::new_u64(TOKEN_REQUEST), epoll::EventFlags::IN)?;
         epoll::add(&events, &children, epoll::EventData::new_u64(TOKEN_CHILD), epoll::EventFlags::IN)?;
         Ok(Loop {
@@ -97,6 +115,8 @@ impl Loop {
             events,
             children,
             running: HashMap::new(),
+            by_pid: HashMap::new(),
+            templates: HashMap::new(),
             next_id: 1,
             suspects: Vec::new(),
         })
@@ -108,7 +128,8 @@ impl Loop {
         for running in self.running.values() {
             running.kill();
         }
-        let Loop { remover, socket, .. } = self;
+        let Loop { remover, socket, templates, .. } = self;
+        drop(templates);
         // The remover sweeps all control groups once nobody can send to it.
         drop((remover, socket));
         while system::wait_any(true).is_ok_and(|waited| waited.is_some()) {}
@@ -136,6 +157,7 @@ impl Loop {
                         self.handle(&buffer[..length], descriptors);
                     }
                     TOKEN_CHILD => self.reap(),
+                    token if token >= TOKEN_TEMPLATE => self.hear_template(token - TOKEN_TEMPLATE),
                     token => self.memory_ran_out(token - TOKEN_SANDBOX),
                 }
             }
@@ -144,18 +166,25 @@ impl Loop {
 
     fn handle(&mut self, bytes: &[u8], descriptors: Vec<OwnedFd>) {
         match Request::decode(bytes) {
-            Ok(Request::Spawn(spec, ids)) => self.spawn(&spec, ids, descriptors),
+            Ok(Request::Spawn(spec, ids, template)) => self.spawn(&spec, ids, template, descriptors),
+            Ok(Request::StartTemplate(spec)) => self.start_template(&spec, descriptors),
+            Ok(Request::EndTemplate(id)) => self.end_template(id),
             Ok(Request::Remove(id)) => self.remove(id),
             // Anything else drops its reply socket, which the asker sees.
             _ => {}
         }
     }
 
-    fn spawn(&mut self, spec: &Spec, ids: HostIds, descriptors: Vec<OwnedFd>) {
-        let Ok([reply, network, tmp, user_namespace]) = <[OwnedFd; 4]>::try_from(descriptors) else { return };
+    fn new_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        let started = self.start(id, spec, ids, [network.as_fd(), tmp.as_fd(), user_namespace.as_fd()]);
+        id
+    }
+
+    fn spawn(&mut self, spec: &Spec, ids: HostIds, template: Option<u64>, descriptors: Vec<OwnedFd>) {
+        let Ok([reply, network, tmp, user_namespace]) = <[OwnedFd; 4]>::try_from(descriptors) else { return };
+        let id = self.new_id();
+        let started = self.start(id, spec, ids, template, [network.as_fd(), tmp.as_fd(), user_namespace.as_fd()]);
         let sent = match &started {
             Ok(streams) => self.announce(id, &reply, streams),
             Err(failure) => {
@@ -175,10 +204,16 @@ impl Loop {
         id: u64,
         spec: &Spec,
         ids: HostIds,
+        template: Option<u64>,
         [network, tmp, user_namespace]: [BorrowedFd<'_>; 3],
     ) -> Result<Streams, Failure> {
+        let template = match template {
+            None => None,
+            Some(id) => Some(self.templates.get(&id).ok_or(io::ErrorKind::NotFound).step(Step::TemplateGone)?.socket()),
+        };
         let tmp = storage::clone_mount(tmp).step(Step::MountTmp)?;
-        let (streams, childs) = child::streams(ids).step(Step::Pipes)?;
+        let (streams, childs) = child::streams(ids, spec.control_descriptor.is_some()).step(Step::Pipes)?;
+        let status = template.map(|_| childs.status.try_clone()).transpose().step(Step::Pipes)?;
         let made = self.ground.tree.make(&id.to_string(), &spec.limits);
         let group = made.inspect_err(|_| self.remover.remove_groups(&self.ground.tree.leaf_paths(&id.to_string())))?;
         let plan = Plan {
@@ -188,10 +223,12 @@ impl Loop {
             user_namespace,
             tmp: tmp.as_fd(),
             group: &group,
-            template: &self.ground.template,
+            scaffold: &self.ground.scaffold,
             filter: &self.ground.filter,
             is_root: self.ground.is_root,
             streams: &childs,
+            template,
+            id,
         };
         let cloned = child::clone_and_run(&plan);
         let (pid, pidfd) = match cloned {
@@ -206,7 +243,8 @@ impl Loop {
             let data = epoll::EventData::new_u64(TOKEN_SANDBOX + id);
             epoll::add(&self.events, watch, data, epoll::EventFlags::IN).step(Step::CgroupLimit)?;
         }
-        self.running.insert(id, Running { pid, pidfd, group, watch });
+        self.by_pid.insert(pid, Child::ProcessOne(id));
+        self.running.insert(id, Running { pidfd, group, watch, status });
         Ok(streams)
     }
 
@@ -215,6 +253,7 @@ impl Loop {
         let mut writer = Writer::default();
         write_outcome(&mut writer, Ok(()));
         writer.u64(id);
+        writer.u8(u8::from(streams.control.is_some()));
         running.group.write(&mut writer);
         let mut descriptors = vec![running.pidfd.as_fd()];
         descriptors.extend(streams.all().map(AsFd::as_fd));
@@ -229,14 +268,73 @@ impl Loop {
         }
     }
 
-    /// Collects the ends of children; what they mean is told by the status pipe, not here.
+    /// Collects the ends of children. What the end of a command means is told by the status pipe: process 1 writes to it,
+    /// or for a command from a template, whose parent is here, this does.
     fn reap(&mut self) {
         let mut drained = [0; 128];
         while rustix::io::read(&self.children, &mut drained).is_ok_and(|length| length > 0) {}
         while let Ok(Some(waited)) = system::wait_any(false) {
-            let ended = self.running.values_mut().find(|running| running.pid == waited.pid);
-            if let Some(running) = ended {
-                running.watch = None;
+            if !self.by_pid.contains_key(&waited.pid) {
+                // A template tells of a child before that child can become an orphan.
+                self.hear_templates();
+            }
+            match self.by_pid.remove(&waited.pid) {
+                Some(Child::ProcessOne(id)) => {
+                    if let Some(running) = self.running.get_mut(&id) {
+                        running.watch = None;
+                    }
+                }
+                Some(Child::Command(id)) => {
+                    if let Some(running) = self.running.get(&id) {
+                        running.end_with(waited.status);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn start_template(&mut self, spec: &Spec, descriptors: Vec<OwnedFd>) {
+        let Some(asker) = descriptors.into_iter().next() else { return };
+        let ground = &self.ground;
+        match TemplateProcess::start(spec, &ground.scaffold, &ground.filter, ground.is_root, asker) {
+            Ok(template) => {
+                let id = self.new_id();
+                let data = epoll::EventData::new_u64(TOKEN_TEMPLATE + id);
+                // Without its events nobody would ever learn that it is ready; dropped, its asker sees the end.
+                if epoll::add(&self.events, template.socket(), data, epoll::EventFlags::IN).is_ok() {
+                    self.templates.insert(id, template);
+                }
+            }
+            Err((asker, failure)) => {
+                let mut writer = Writer::default();
+                write_outcome(&mut writer, Err(&failure));
+                let _ = transport::send(&asker, &writer.finish(), &[]);
+            }
+        }
+    }
+
+    /// What it had to say is heard first: its children outlive it.
+    fn end_template(&mut self, id: u64) {
+        self.hear_template(id);
+        self.templates.remove(&id);
+    }
+
+    fn hear_templates(&mut self) {
+        let ids: Vec<u64> = self.templates.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.hear_template(id));
+    }
+
+    fn hear_template(&mut self, id: u64) {
+        while let Some(template) = self.templates.get_mut(&id) {
+            match template.news(id) {
+                News::Forked { sandbox, pid } => {
+                    self.by_pid.insert(pid, Child::Command(sandbox));
+                }
+                News::None => return,
+                News::Gone => {
+                    self.templates.remove(&id);
+                }
             }
         }
     }
@@ -265,6 +363,14 @@ impl Loop {
 }
 
 impl Running {
+    /// The command has ended, so the sandbox ends.
+    fn end_with(&self, status: i32) {
+        if let Some(pipe) = &self.status {
+            let _ = rustix::io::write(pipe, &encode_exit(status));
+        }
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
     fn kill(&self) {
         self.group.kill();
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);

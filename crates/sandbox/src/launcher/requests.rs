@@ -23,8 +23,9 @@ pub(crate) struct HostIds {
 /// A request; descriptors travel beside it, the reply socket first.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// To the launcher; descriptors: reply, network namespace, /tmp mount, user namespace.
-    Spawn(Box<Spec>, HostIds),
+    /// To the launcher; descriptors: reply, network namespace, /tmp mount, user namespace. With the number of a template
+    /// the command is forked from it and not executed.
+    Spawn(Box<Spec>, HostIds, Option<u64>),
     /// To the launcher, no reply: the sandbox is no longer wanted.
     Remove(u64),
     /// To the maker; descriptor: reply.
@@ -33,17 +34,24 @@ pub(crate) enum Request {
     Storage(u32),
     /// To the maker, no reply: the storage in this slot is no longer wanted.
     Release(u32),
+    /// To the launcher; descriptor: reply, which comes when the template says that it is ready.
+    StartTemplate(Box<Spec>),
+    /// To the launcher, no reply: the template is no longer wanted.
+    EndTemplate(u64),
+    /// To the attacher; descriptors: reply, process 1 of the sandbox.
+    Attach(Vec<Mount>),
 }
 
 impl Request {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         match self {
-            Request::Spawn(spec, ids) => {
+            Request::Spawn(spec, ids, template) => {
                 writer.u8(0);
                 writer.u32(ids.slot);
                 writer.u32(ids.user);
                 writer.u32(ids.pid_one_inside);
+                writer.u64(template.unwrap_or(0));
                 write_spec(&mut writer, spec);
             }
             Request::Remove(id) => {
@@ -59,6 +67,18 @@ impl Request {
                 writer.u8(4);
                 writer.u32(*slot);
             }
+            Request::StartTemplate(spec) => {
+                writer.u8(5);
+                write_spec(&mut writer, spec);
+            }
+            Request::EndTemplate(id) => {
+                writer.u8(6);
+                writer.u64(*id);
+            }
+            Request::Attach(mounts) => {
+                writer.u8(7);
+                write_mounts(&mut writer, mounts);
+            }
         }
         writer.finish()
     }
@@ -68,12 +88,16 @@ impl Request {
         Ok(match reader.u8()? {
             0 => {
                 let ids = HostIds { slot: reader.u32()?, user: reader.u32()?, pid_one_inside: reader.u32()? };
-                Request::Spawn(Box::new(read_spec(&mut reader)?), ids)
+                let template = Some(reader.u64()?).filter(|id| *id != 0);
+                Request::Spawn(Box::new(read_spec(&mut reader)?), ids, template)
             }
             1 => Request::Remove(reader.u64()?),
             2 => Request::Network,
             3 => Request::Storage(reader.u32()?),
             4 => Request::Release(reader.u32()?),
+            5 => Request::StartTemplate(Box::new(read_spec(&mut reader)?)),
+            6 => Request::EndTemplate(reader.u64()?),
+            7 => Request::Attach(read_mounts(&mut reader)?),
             _ => return Err(Truncated),
         })
     }
@@ -82,11 +106,7 @@ impl Request {
 fn write_spec(writer: &mut Writer, spec: &Spec) {
     writer.bytes(spec.root.as_os_str().as_bytes());
     writer.bytes(spec.working_directory.as_os_str().as_bytes());
-    writer.u32(u32::try_from(spec.mounts.len()).unwrap_or(0));
-    for mount in &spec.mounts {
-        writer.bytes(mount.source.as_os_str().as_bytes());
-        writer.bytes(mount.target.as_os_str().as_bytes());
-    }
+    write_mounts(writer, &spec.mounts);
     for strings in [&spec.command, &spec.environment] {
         writer.u32(u32::try_from(strings.len()).unwrap_or(0));
         strings.iter().for_each(|string| writer.bytes(string.as_bytes()));
@@ -98,15 +118,29 @@ fn write_spec(writer: &mut Writer, spec: &Spec) {
     writer.u64(limits.processes);
     writer.u64(limits.open_files);
     writer.u32(spec.log_descriptor.cast_unsigned());
+    writer.u32(spec.control_descriptor.unwrap_or(-1).cast_unsigned());
+}
+
+fn write_mounts(writer: &mut Writer, mounts: &[Mount]) {
+    writer.u32(u32::try_from(mounts.len()).unwrap_or(0));
+    for mount in mounts {
+        writer.bytes(mount.source.as_os_str().as_bytes());
+        writer.bytes(mount.target.as_os_str().as_bytes());
+    }
+}
+
+fn read_mounts(reader: &mut Reader<'_>) -> Result<Vec<Mount>, Truncated> {
+    let mut mounts = Vec::new();
+    for _ in 0..reader.u32()? {
+        mounts.push(Mount { source: read_path(reader)?, target: read_path(reader)? });
+    }
+    Ok(mounts)
 }
 
 fn read_spec(reader: &mut Reader<'_>) -> Result<Spec, Truncated> {
     let root = read_path(reader)?;
     let working_directory = read_path(reader)?;
-    let mut mounts = Vec::new();
-    for _ in 0..reader.u32()? {
-        mounts.push(Mount { source: read_path(reader)?, target: read_path(reader)? });
-    }
+    let mounts = read_mounts(reader)?;
     let command = read_strings(reader)?;
     let environment = read_strings(reader)?;
     let memory_bytes = reader.u64()?;
@@ -119,7 +153,8 @@ fn read_spec(reader: &mut Reader<'_>) -> Result<Spec, Truncated> {
         open_files: reader.u64()?,
     };
     let log_descriptor = reader.u32()?.cast_signed();
-    Ok(Spec { root, mounts, command, environment, working_directory, limits, log_descriptor })
+    let control_descriptor = Some(reader.u32()?.cast_signed()).filter(|descriptor| *descriptor >= 0);
+    Ok(Spec { root, mounts, command, environment, working_directory, limits, log_descriptor, control_descriptor })
 }
 
 fn read_path(reader: &mut Reader<'_>) -> Result<PathBuf, Truncated> {
@@ -173,10 +208,13 @@ mod tests {
             working_directory: "/var/task".into(),
             limits: Limits { memory_bytes: 1 << 40, cpu_millis: Some(72), processes: 1024, open_files: 1024 },
             log_descriptor: 3,
+            control_descriptor: Some(4),
         };
         let ids = HostIds { slot: 7, user: 2_000_000_014, pid_one_inside: 994 };
-        let bytes = Request::Spawn(Box::new(spec.clone()), ids).encode();
-        let Request::Spawn(read, read_ids) = Request::decode(&bytes).unwrap() else { panic!("another request") };
+        let bytes = Request::Spawn(Box::new(spec.clone()), ids, Some(9)).encode();
+        let Request::Spawn(read, read_ids, Some(9)) = Request::decode(&bytes).unwrap() else {
+            panic!("another request")
+        };
         assert_eq!(format!("{read:?}"), format!("{spec:?}").replace("Spec {", "Spec {"));
         assert_eq!(read_ids, ids);
         assert!(Request::decode(&bytes[..bytes.len() - 2]).is_err());

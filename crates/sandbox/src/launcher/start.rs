@@ -13,8 +13,9 @@ use rustix::thread::UnshareFlags;
 
 use crate::cgroup::Tree;
 use crate::error::{Failure, Named, SandboxError, Step};
-use crate::filesystem::Template;
+use crate::filesystem::Scaffold;
 use crate::landlock;
+use crate::launcher::attacher;
 use crate::launcher::maker::Maker;
 use crate::launcher::process::{Ground, Loop};
 use crate::launcher::remover::{self, RemoverClient};
@@ -36,6 +37,7 @@ const LAUNCHER_ARGUMENT: &str = "sandbox-launcher";
 pub(super) struct Started {
     pub(super) launcher: OwnedFd,
     pub(super) maker: OwnedFd,
+    pub(super) attacher: OwnedFd,
     pub(super) layers: Vec<Layer>,
     pub(super) process: Child,
 }
@@ -46,6 +48,7 @@ pub(super) fn start(options: &LauncherOptions) -> Result<Started, SandboxError> 
     let failed = |source: io::Error| SandboxError::StartLauncher { source };
     let (launcher, launchers_end) = transport::pair().map_err(failed)?;
     let (maker, makers_end) = transport::pair().map_err(failed)?;
+    let (attacher, attachers_end) = transport::pair().map_err(failed)?;
     let mut process = Command::new("/proc/self/exe")
         .arg0("tindra")
         .arg(LAUNCHER_ARGUMENT)
@@ -54,10 +57,10 @@ pub(super) fn start(options: &LauncherOptions) -> Result<Started, SandboxError> 
         .stdout(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    match greet(&launcher, &maker, makers_end, &directory, &options.reach) {
-        Ok(layers) => Ok(Started { launcher, maker, layers, process }),
+    match greet(&launcher, &maker, [makers_end, attachers_end], &directory, &options.reach) {
+        Ok(layers) => Ok(Started { launcher, maker, attacher, layers, process }),
         Err(error) => {
-            drop((launcher, maker));
+            drop((launcher, maker, attacher));
             let _ = process.wait();
             Err(error)
         }
@@ -74,7 +77,7 @@ fn make_state_directory(path: &std::path::Path) -> Result<PathBuf, SandboxError>
 fn greet(
     launcher: &OwnedFd,
     maker: &OwnedFd,
-    makers_end: OwnedFd,
+    helpers_ends: [OwnedFd; 2],
     directory: &std::path::Path,
     reach: &Reach,
 ) -> Result<Vec<Layer>, SandboxError> {
@@ -82,8 +85,8 @@ fn greet(
     let mut writer = Writer::default();
     writer.bytes(directory.as_os_str().as_bytes());
     reach.write(&mut writer);
-    transport::send(launcher, &writer.finish(), &[makers_end.as_fd()]).map_err(gone)?;
-    drop(makers_end);
+    transport::send(launcher, &writer.finish(), &helpers_ends.each_ref().map(OwnedFd::as_fd)).map_err(gone)?;
+    drop(helpers_ends);
     let mut layers = read_hello(launcher)?;
     layers.extend(read_hello(maker)?);
     Ok(layers)
@@ -113,27 +116,34 @@ pub fn run_if_launcher() {
 /// The launcher's life, as a list.
 fn run() -> io::Result<()> {
     let socket = detach_from_the_server()?;
-    let (directory, reach, maker_socket) = read_start(&socket)?;
+    let (directory, reach, [maker_socket, attacher_socket]) = read_start(&socket)?;
     let (ground, layers, parents) = match prepare(directory) {
         Ok(prepared) => prepared,
         Err(failure) => return say_hello(&socket, Err(&failure)),
     };
     let (client, remover_socket) = RemoverClient::pair()?;
     if let Fork::Child = system::fork()? {
-        drop((client, maker_socket, socket));
+        drop((client, maker_socket, attacher_socket, socket));
         remover::run(&remover_socket, &parents);
         system::exit_now(0);
     }
     drop(remover_socket);
     let remover_for_maker = client.try_clone()?;
     if let Fork::Child = system::fork()? {
-        drop((client, socket));
+        drop((client, attacher_socket, socket));
         // The maker has nothing to finish: what it holds vanishes with it.
         let _ = system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         Maker::new(maker_socket, remover_for_maker, ground.state(), ground.storage_kind(), reach).run();
         system::exit_now(0);
     }
     drop((maker_socket, remover_for_maker));
+    if let Fork::Child = system::fork()? {
+        drop((client, socket));
+        let _ = system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
+        attacher::run(&attacher_socket);
+        system::exit_now(0);
+    }
+    drop(attacher_socket);
     say_hello(&socket, Ok(&layers))?;
     Loop::new(socket, client, ground)?.run()
 }
@@ -154,14 +164,14 @@ fn detach_from_the_server() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn read_start(socket: &OwnedFd) -> io::Result<(PathBuf, Reach, OwnedFd)> {
+fn read_start(socket: &OwnedFd) -> io::Result<(PathBuf, Reach, [OwnedFd; 2])> {
     let mut buffer = vec![0; 8 * 1024];
     let (length, descriptors) = transport::receive(socket, &mut buffer)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut reader = Reader::new(&buffer[..length]);
     let directory = PathBuf::from(std::ffi::OsString::from_vec(reader.bytes()?.to_vec()));
     let reach = Reach::read(&mut reader)?;
-    let maker_socket = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
-    Ok((directory, reach, maker_socket))
+    let helpers_sockets = descriptors.try_into().map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok((directory, reach, helpers_sockets))
 }
 
 fn say_hello(socket: &OwnedFd, outcome: Result<&[Layer], &Failure>) -> io::Result<()> {
@@ -184,7 +194,7 @@ fn prepare(directory: PathBuf) -> Result<(Ground, Vec<Layer>, Vec<PathBuf>), Fai
     let tree = Tree::open(&state.group_name());
     state.remember(tree.parents())?;
     let parents = tree.parents().map(PathBuf::from).collect();
-    let template = Template::make(&state.directory)?;
+    let scaffold = Scaffold::make(&state.directory)?;
     let filter = seccomp::compile().step(Step::SeccompCompile)?;
     let mut table = vec![
         Layer::holds(layers::NAMESPACES, "user namespace, mount, pid, network, ipc, uts, cgroup"),
@@ -194,7 +204,7 @@ fn prepare(directory: PathBuf) -> Result<(Ground, Vec<Layer>, Vec<PathBuf>), Fai
         landlock::layer(),
     ];
     table.extend(tree.layers());
-    Ok((Ground::new(state, tree, template, filter, is_root), table, parents))
+    Ok((Ground::new(state, tree, scaffold, filter, is_root), table, parents))
 }
 
 /// Root stays what it is; anybody else becomes the root of a user namespace, where the same code works with less.

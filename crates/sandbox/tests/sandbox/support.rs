@@ -112,6 +112,7 @@ impl Root {
             working_directory: "/".into(),
             limits: Limits { memory_bytes: 256 << 20, cpu_millis: None, processes: 1024, open_files: 1024 },
             log_descriptor: 3,
+            control_descriptor: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{PackError, Progress, clients, shell};
 /// Our files in `/var/runtime`, compiled into the binary.
 pub(super) const SOURCES: &[(&str, &str)] = &[
     ("/var/runtime/bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
+    ("/var/runtime/template.py", include_str!("../../../../runtimes/python/template.py")),
     ("/var/runtime/tindra_transport/runtime_client.py", include_str!("../../../../runtimes/python/runtime_client.py")),
 ];
 

@@ -1,0 +1,244 @@
+"""The template of Python environments: an interpreter that has loaded the runtime client and is forked again and again.
+
+The launcher starts it with its own power in a root of its own, where there is nothing but the runtime pack, and it runs no
+code but the pack's. Descriptor 4 is its socket. First comes the list of system calls by which a child gives everything
+up, decided by the launcher. Then, from process 1 of each new sandbox, a request with the sandbox's namespaces and pipes.
+A child enters the sandbox, confines itself, and waits there until it is bound to a function (bootstrap.py).
+
+TINDRA_TEMPLATE_PRELOAD names modules to load ahead, besides the client: boto3, for functions that use it.
+"""
+
+import array
+import ctypes
+import gc
+import os
+import signal
+import socket
+import struct
+import sys
+
+import bootstrap
+
+_SOCKET = 4
+_CLONE_INTO_CGROUP = 0x200000000
+_CLONE_NEWUSER = 0x10000000
+# Mount, control group, uts, ipc, pid and network.
+_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
+# The same numbers on every architecture.
+_SYS_CLONE3 = 435
+_SYS_CLOSE_RANGE = 436
+_PREPARING = "TINDRA_TEMPLATE_PRELOAD"
+
+# Keeps the interpreter's lock during a call: after a raw clone there is nobody to give it back.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class _Refused(Exception):
+    """A system call failed: the step that it belongs to, and the error number."""
+
+
+class _Reader:
+    def __init__(self, data):
+        self._data = data
+        self._at = 0
+
+    def take(self, form):
+        value = struct.unpack_from("<" + form, self._data, self._at)
+        self._at += struct.calcsize("<" + form)
+        return value[0]
+
+    def bytes(self):
+        length = self.take("I")
+        self._at += length
+        return self._data[self._at - length : self._at]
+
+
+def _read_confinement(data):
+    """The launcher's list: (step, may fail, number, arguments); see `confinement.rs`."""
+    reader = _Reader(data)
+    calls = []
+    for _ in range(reader.take("I")):
+        step, may_fail, number = reader.take("B"), reader.take("B") != 0, reader.take("Q")
+        arguments = []
+        for _ in range(reader.take("B")):
+            kind = reader.take("B")
+            if kind == 0:
+                arguments.append(ctypes.c_ulong(reader.take("Q")))
+            elif kind == 3:
+                arguments.append(None)
+            else:
+                # Kept alive by being in the list; a program is a length and an address.
+                memory = ctypes.create_string_buffer(reader.bytes())
+                if kind == 2:
+                    head = struct.pack("HxxxxxxQ", (len(memory) - 1) // 8, ctypes.addressof(memory))
+                    arguments.append((ctypes.create_string_buffer(head), memory))
+                else:
+                    arguments.append((memory,))
+        calls.append((step, may_fail, ctypes.c_long(number), arguments))
+    return calls
+
+
+def _confine(calls, rules):
+    for step, may_fail, number, arguments in calls:
+        if None in arguments and rules is None:
+            continue
+        values = []
+        for argument in arguments:
+            if argument is None:
+                values.append(ctypes.c_ulong(rules))
+            elif isinstance(argument, tuple):
+                values.append(ctypes.byref(argument[0]))
+            else:
+                values.append(argument)
+        if _libc.syscall(number, *values) < 0 and not may_fail:
+            raise _Refused(step, ctypes.get_errno())
+
+
+def _load(extra):
+    """Loads the client and the modules of `extra`, and makes the import system warm."""
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:1"
+    client = bootstrap.load_client(official=False)
+    for name in extra:
+        __import__(name)
+    # The compiler's own first time.
+    exec(compile("import json\ndef handler(event, context):\n    return {'a': f'{event}'}\n", "app", "exec"), {})
+    del client
+    bootstrap.keep_client_for_later()
+
+
+def _receive(connection):
+    """One message and its descriptors; None when the launcher is gone."""
+    descriptors = array.array("i")
+    size = socket.CMSG_LEN(32 * descriptors.itemsize)
+    data, ancillary, _, _ = connection.recvmsg(1 << 17, size)
+    for level, kind, rights in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
+    return (data, list(descriptors)) if data else None
+
+
+class _Request:
+    """What process 1 of a sandbox sends; see `fork_request.rs`."""
+
+    def __init__(self, data, descriptors):
+        self.sandbox, *has = struct.unpack("<QBBB", data)
+        self.all = list(descriptors)
+        rest = iter(descriptors)
+        self.process, self.user, self.report = next(rest), next(rest), next(rest)
+        self.stdout, self.stderr, self.log = next(rest), next(rest), next(rest)
+        self.control, self.rules, self.group = [next(rest) if present else None for present in has]
+        self.tasks = list(rest)
+
+
+def _clone(group):
+    """Forks, on v2 straight into a control group. Of the child nothing is asked but to fork again."""
+    flags = 0 if group is None else _CLONE_INTO_CGROUP
+    arguments = struct.pack("=11Q", flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, group or 0)
+    memory = ctypes.create_string_buffer(arguments, len(arguments))
+    return _libc.syscall(ctypes.c_long(_SYS_CLONE3), memory, ctypes.c_long(len(arguments)))
+
+
+def _report(request, step, errno, subject=b""):
+    os.write(request.report, struct.pack("<BBII", 1, step, errno, len(subject)) + subject)
+
+
+def _enter(request, step):
+    """In a process between template and child: into the sandbox, for whoever is forked next."""
+    for tasks in request.tasks:
+        os.write(tasks, b"0")
+    for descriptor, kinds in ((request.process, _NAMESPACES), (request.user, _CLONE_NEWUSER)):
+        if _libc.setns(descriptor, kinds) != 0:
+            raise _Refused(step, ctypes.get_errno())
+    # The interpreter's own fork, which runs its hooks: generators of random numbers are seeded anew.
+    return os.fork()
+
+
+def _arrange(request):
+    """The child's descriptors: streams, log, control; besides them only the report and the rules, for a moment."""
+    for descriptor, place in ((request.stdout, 1), (request.stderr, 2), (request.log, 3), (request.control, _SOCKET)):
+        os.dup2(descriptor, place, inheritable=True)
+    kept = sorted(descriptor for descriptor in (request.report, request.rules) if descriptor is not None)
+    first = _SOCKET + 1
+    for descriptor in kept + [0xFFFFFFFF]:
+        if first < descriptor:
+            last = descriptor if descriptor == 0xFFFFFFFF else descriptor - 1
+            _libc.syscall(ctypes.c_long(_SYS_CLOSE_RANGE), ctypes.c_uint(first), ctypes.c_uint(last), ctypes.c_uint(0))
+        first = descriptor + 1
+
+
+def _become_child(request, calls):
+    """Never returns to the template's loop."""
+    _arrange(request)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.chdir("/")
+    _confine(calls, request.rules)
+    for descriptor in (request.report, request.rules):
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _fork(request, calls, fork_step):
+    """In the process between: forks the child, tells the launcher, and ends. Returns in the child."""
+    try:
+        pid = _enter(request, fork_step)
+        if pid != 0:
+            os.write(_SOCKET, struct.pack("<QI", request.sandbox, pid))
+            os._exit(0)
+        _become_child(request, calls)
+    except _Refused as refused:
+        _report(request, *refused.args)
+        os._exit(1)
+    except OSError as error:
+        _report(request, fork_step, error.errno or 5)
+        os._exit(1)
+
+
+def _serve(connection, calls, fork_step):
+    """Forks a child for each request. Returns in children only."""
+    while True:
+        received = _receive(connection)
+        if received is None:
+            os._exit(0)
+        request = _Request(*received)
+        pid = _clone(request.group)
+        if pid == 0:
+            _fork(request, calls, fork_step)
+            return
+        if pid < 0:
+            _report(request, fork_step, ctypes.get_errno())
+        for descriptor in request.all:
+            os.close(descriptor)
+
+
+def _greet(failure):
+    text = ("%s: %s" % (type(failure).__name__, failure)).encode()[:2000]
+    os.write(_SOCKET, struct.pack("<BBII", 1, 255, 5, len(text)) + text)
+
+
+def main():
+    # What arrives over the socket lands above the places of a child's own descriptors.
+    os.dup2(0, 3, inheritable=False)
+    os.set_inheritable(_SOCKET, False)
+    connection = socket.socket(fileno=_SOCKET)
+    # Processes between template and child are nobody's to wait for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        data, _ = _receive(connection)
+        fork_step, calls = data[0], _read_confinement(data[1:])
+        _load([name for name in os.environ.pop(_PREPARING, "").split(",") if name])
+    except BaseException as failure:
+        _greet(failure)
+        raise
+    os.environ.clear()
+    gc.collect()
+    gc.freeze()
+    os.write(_SOCKET, b"\0")
+    _serve(connection, calls, fork_step)
+    # The connection's descriptor is the child's control socket now.
+    connection.detach()
+    bootstrap.wait_for_function(_SOCKET)
+
+
+if __name__ == "__main__":
+    main()
