@@ -280,11 +280,13 @@ function official() {
 if (/^(1|true)$/.test(process.env.TINDRA_OFFICIAL_TRANSPORT ?? '')) {
   module.exports = official();
 } else {
-  const client = new Client(process.env.AWS_LAMBDA_RUNTIME_API);
+  let client = null;
+  // Not before the first call: a spare loads this module before there is an address.
+  const connected = () => (client ??= new Client(process.env.AWS_LAMBDA_RUNTIME_API));
   module.exports = {
-    next: () => client.next(),
-    done: (id, body) => client.post(`${id}/response`, '', body),
+    next: () => connected().next(),
+    done: (id, body) => connected().post(`${id}/response`, '', body),
     error: (id, body, xray) =>
-      client.post(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
+      connected().post(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
   };
 }

@@ -79,6 +79,9 @@ pub(crate) struct ServeArguments {
     /// Environments on this machine at once [env: TINDRA_ENVIRONMENTS_MAX] [default: 500]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) environments_max: Option<usize>,
+    /// Runtimes kept waiting for cold starts, 0 for none [env: TINDRA_SPARES_MAX] [default: 100]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) spares_max: Option<usize>,
     /// Concurrent executions of one account in one region [env: TINDRA_ACCOUNT_CONCURRENCY] [default: 1000]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) account_concurrency: Option<u32>,
@@ -109,6 +112,7 @@ impl ServeArguments {
             allow_missing_layers: self.allow_missing_layers.then_some(true),
             idle_timeout_s: self.idle_timeout_s,
             environments_max: self.environments_max,
+            spares_max: self.spares_max,
             account_concurrency: self.account_concurrency,
             connections_max: self.connections_max,
             grace_period_s: self.grace_period_s,

@@ -90,6 +90,12 @@ impl Launcher {
         &self.connection.layers
     }
 
+    /// Whether [`Sandbox::attach`] works here: with the power of root alone.
+    #[must_use]
+    pub fn can_attach(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     /// Takes a network namespace from the pool, or makes one. Blocks for up to a few milliseconds.
     ///
     /// # Errors

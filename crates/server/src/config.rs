@@ -29,6 +29,8 @@ pub const REGION_DEFAULT: &str = "us-east-1";
 pub const IDLE_TIMEOUT_S_DEFAULT: u64 = 600;
 /// Default of `environments_max`: more than a machine of 64 GB holds in functions of 128 MB.
 pub const ENVIRONMENTS_MAX_DEFAULT: usize = 500;
+/// Default of `spares_max`: a burst of a hundred cold starts finds them ready; in Python some 250 MB.
+pub const SPARES_MAX_DEFAULT: usize = 100;
 /// Default of `grace_period_s`, the time that running invokes get after the first SIGTERM.
 pub const GRACE_PERIOD_S_DEFAULT: u64 = 30;
 /// Default of `connections_max`: ten thousand idle clients and room for those that talk.
@@ -129,6 +131,8 @@ pub struct Settings {
     pub idle_timeout_s: Option<u64>,
     /// Environments on this machine at once. Default 500.
     pub environments_max: Option<usize>,
+    /// Runtimes kept waiting, bound to no function, so that cold starts are short; 0 for none. Default 100.
+    pub spares_max: Option<usize>,
     /// Concurrent executions of one account in one region. Default 1000, as on AWS.
     pub account_concurrency: Option<u32>,
     /// Client connections at once; more are answered 503. Default 12000.
@@ -258,6 +262,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// Environments at once.
     pub environments_max: usize,
+    /// Runtimes kept waiting at most.
+    pub spares_max: usize,
     /// Concurrent executions of one account in one region.
     pub account_concurrency: u32,
     /// Client connections at once.

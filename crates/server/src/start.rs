@@ -281,6 +281,7 @@ fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
         code_cache: config.code_cache_directory(),
         idle_timeout: config.idle_timeout,
         environments_max: config.environments_max,
+        spares_max: config.spares_max,
         egress: egress_policy(config)?,
         resolver,
     })

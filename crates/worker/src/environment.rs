@@ -22,19 +22,22 @@ use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
 use tindra_core::report::{Initialization, Subject};
 use tindra_core::runtime::Runtime;
 use tindra_invoke::environments::{AcquireError, Target};
-use tindra_sandbox::{Launcher, Limits, Mount, Network, Spec, Storage};
+use tindra_sandbox::{Launcher, Limits, Mount, Network, Spec};
 
 use crate::code_cache::CodeCache;
+use crate::habitat::Habitat;
 use crate::living::Living;
 use crate::log_book::{LogBook, LogSink, LogStreamName, stream_name};
 use crate::network::{self, NetworkGuard, Shared, Sockets};
 use crate::packs::{Pack, Packs, Silent};
 use crate::place::Place;
 use crate::pool::Allotted;
-use crate::runtime_api::{Exchange, RuntimeServer};
+use crate::runtime_api::Exchange;
+use crate::spares::{Origin, Spares, Waiting};
 
 pub(crate) use failure::Failure;
 pub(crate) use process::Process;
+pub(crate) use variables::LOG_DESCRIPTOR;
 
 /// Processor share of an init phase, unless the function has more (observed on AWS: about two processors).
 const INIT_CPU_MILLIS: u64 = 2_000;
@@ -49,6 +52,7 @@ pub(crate) struct Machine {
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) network: Shared,
     pub(crate) living: Living,
+    pub(crate) spares: Arc<Spares>,
 }
 
 /// See the module.
@@ -63,18 +67,18 @@ pub(crate) struct Environment {
     runtime_version_arn: String,
     variables: Vec<CString>,
     book: Arc<LogBook>,
-    exchange: Arc<Exchange>,
     // Order of the end: the process, then what it talks to, then where it lives.
     process: Option<Arc<Process>>,
+    /// The runtime that waits to become the first process.
+    spare: Option<Waiting>,
+    origin: Origin,
     first_init: FirstInit,
     /// Deadline of the last invoke.
     busy_until: tokio::time::Instant,
     /// False once its state is unknown.
     is_good: bool,
-    _runtime_server: RuntimeServer,
     _network_guard: NetworkGuard,
-    network: Arc<Network>,
-    storage: Arc<Storage>,
+    habitat: Habitat,
     _place: Place,
     /// Of provisioned concurrency.
     allotted: Option<Allotted>,
@@ -114,9 +118,11 @@ impl Environment {
             Some(layers) => layers,
             None => machine.code.ensure_layers(&configuration.layers).await.map_err(start_error)?,
         };
-        let (launcher, storage_mb) = (machine.launcher.clone(), configuration.ephemeral_storage_mb);
-        let made = blocking(move || Ok((launcher.network()?, launcher.storage(storage_mb)?))).await;
-        let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
+        let taken = machine.spares.take(&pack, configuration, &code, layers.as_deref()).await;
+        let (habitat, spare, origin) = match taken {
+            Some((spare, origin)) => (spare.habitat, Some(spare.waiting), origin),
+            None => (new_habitat(machine, configuration.ephemeral_storage_mb).await?, None, Origin::Plain),
+        };
         let name = LogStreamName {
             scope: target.scope.clone(),
             group: configuration.logging.group.clone(),
@@ -128,10 +134,7 @@ impl Environment {
             None => Initialization::OnDemand,
         };
         let variables = variables::variables(target, &pack, &identity, &name, initialization);
-        let exchange = Arc::<Exchange>::default();
-        let runtime_server = network.runtime_api.try_clone().map_err(start_error)?;
-        let runtime_server = RuntimeServer::start(runtime_server, Arc::clone(&exchange)).map_err(start_error)?;
-        let sockets = sockets(&network).map_err(start_error)?;
+        let sockets = sockets(&habitat.network).map_err(start_error)?;
         let network_guard = network::serve(sockets, &machine.network, &identity, configuration.network.as_ref())
             .map_err(start_error)?;
         let book = LogBook::new(name, &configuration.logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
@@ -144,18 +147,21 @@ impl Environment {
             layers,
             variables,
             book: Arc::new(book),
-            exchange,
             process: None,
+            spare,
+            origin,
             first_init: FirstInit::Told,
             busy_until: tokio::time::Instant::now(),
             is_good: true,
-            _runtime_server: runtime_server,
             _network_guard: network_guard,
-            network: Arc::new(network),
-            storage: Arc::new(storage),
+            habitat,
             _place: place,
             allotted,
         })
+    }
+
+    fn exchange(&self) -> &Arc<Exchange> {
+        &self.habitat.exchange
     }
 
     /// The process, for freezing and killing it from elsewhere.
@@ -224,6 +230,13 @@ impl Environment {
             control_descriptor: None,
         }
     }
+}
+
+async fn new_habitat(machine: &Machine, storage_mb: u32) -> Result<Habitat, AcquireError> {
+    let launcher = machine.launcher.clone();
+    let made = blocking(move || Habitat::material(&launcher, storage_mb)).await;
+    let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
+    Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(start_error)
 }
 
 fn sockets(network: &Network) -> std::io::Result<Sockets> {

@@ -6,6 +6,7 @@
 
 pub mod code_cache;
 mod environment;
+mod habitat;
 mod living;
 mod log_book;
 mod log_capture;
@@ -17,6 +18,7 @@ mod pool;
 pub mod preparation;
 mod readiness;
 mod runtime_api;
+mod spares;
 mod worker;
 
 pub use log_book::{LogSink, LogStreamName};

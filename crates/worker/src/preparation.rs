@@ -5,10 +5,13 @@
 //! that was replaced meanwhile settles nothing. Different functions are prepared side by side.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tindra_core::function::{Architecture, Code, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX};
+use tindra_core::function::{
+    Architecture, Code, Configuration, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX,
+};
 use tindra_core::runtime::Runtime;
 use tindra_store::{Batch, Precondition, Record, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -25,6 +28,12 @@ const PAGE: usize = 256;
 /// Wait after the store failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Hears which deployments can run now.
+pub trait Prepared: std::fmt::Debug + Send + Sync {
+    /// Code and layers are unpacked at these places, and the runtime is there.
+    fn expect(&self, configuration: &Configuration, code: &Path, layers: Option<&Path>);
+}
+
 /// The running preparation. Dropping it stops it; what it was at is taken up again by the next one.
 #[derive(Debug)]
 pub struct Preparation {
@@ -40,11 +49,12 @@ impl Drop for Preparation {
 impl Preparation {
     /// Starts to prepare the functions of a store, those first that are unsettled now.
     #[must_use]
-    pub fn start(store: Store, packs: Arc<Packs>, code: Arc<CodeCache>) -> Self {
+    pub fn start(store: Store, packs: Arc<Packs>, code: Arc<CodeCache>, prepared: Arc<dyn Prepared>) -> Self {
         let shared = Arc::new(Shared {
             store,
             packs,
             code,
+            prepared,
             under_way: Mutex::default(),
             permits: Semaphore::new(CONCURRENCY_MAX),
         });
@@ -57,6 +67,7 @@ struct Shared {
     store: Store,
     packs: Arc<Packs>,
     code: Arc<CodeCache>,
+    prepared: Arc<dyn Prepared>,
     /// Generations that have a task.
     under_way: Mutex<HashSet<Uuid>>,
     permits: Semaphore,
@@ -98,6 +109,7 @@ async fn prepare_all(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) -> Result<()
                 let Some(function) = parse(record) else { continue };
                 let deployments = std::iter::once(&function.desired).chain(&function.serving);
                 needed.extend(deployments.flat_map(code_cache::trees_of));
+                shared.expect(&function);
                 prepare_function(shared, tasks, function);
             }
             match page.last() {
@@ -198,7 +210,24 @@ async fn make_ready(shared: &Shared, name: &str, deployment: &Deployment) -> Res
     let (pack, code) = tokio::join!(shared.packs.ensure(&runtime, &progress), code);
     pack.map_err(|error| pack_reason(&error))?;
     code.map_err(|error| code_reason(&error, &deployment.code))?;
+    shared.expect_deployment(deployment);
     Ok(())
+}
+
+impl Shared {
+    /// Tells of the deployment that a function serves.
+    fn expect(&self, function: &Function) {
+        if let Some(serving) = &function.serving {
+            self.expect_deployment(serving);
+        }
+    }
+
+    fn expect_deployment(&self, deployment: &Deployment) {
+        let layers = self.code.get_layers(&deployment.configuration.layers);
+        if let (Some(code), Some(layers)) = (self.code.get(&deployment.code), layers) {
+            self.prepared.expect(&deployment.configuration, &code, layers.as_deref());
+        }
+    }
 }
 
 fn pack_reason(error: &PackError) -> Reason {

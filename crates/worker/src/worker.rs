@@ -20,6 +20,7 @@ use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, 
 use crate::packs::{PackError, Packs};
 use crate::pool::{self, Lease, Pool};
 use crate::preparation::Preparation;
+use crate::spares::{self, Spares};
 
 /// How long the environments may take to end at a shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +36,8 @@ pub struct WorkerOptions {
     pub idle_timeout: Duration,
     /// Environments at once; one more evicts the longest idle one, or is refused. Default 500.
     pub environments_max: usize,
+    /// Waiting runtimes at once, of all kinds together, that make cold starts short. 0 for none. Default 100.
+    pub spares_max: usize,
     /// Where functions may connect to.
     pub egress: EgressPolicy,
     /// Who answers functions' DNS questions.
@@ -48,6 +51,7 @@ impl Default for WorkerOptions {
             code_cache: "code".into(),
             idle_timeout: Duration::from_secs(600),
             environments_max: 500,
+            spares_max: 100,
             egress: EgressPolicy::default(),
             resolver: ResolverOptions::default(),
         }
@@ -100,8 +104,11 @@ impl Worker {
         let resolver = Arc::new(Resolver::new(options.resolver));
         let network = Shared { policy: Arc::new(options.egress), resolver, endpoint };
         let (packs, code) = (Arc::new(packs), Arc::new(code));
+        let spares = Spares::new(launcher.clone(), Arc::clone(&packs), Arc::clone(&clock), options.spares_max);
+        let spares = Arc::new(spares);
         let machine = Machine {
             launcher,
+            spares: Arc::clone(&spares),
             packs: Arc::clone(&packs),
             code: Arc::clone(&code),
             clock,
@@ -116,7 +123,8 @@ impl Worker {
         tasks.spawn(pool::tend(Arc::clone(&pool)));
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
-        let preparation = Preparation::start(store, Arc::clone(&packs), code);
+        tasks.spawn(spares::keep(Arc::clone(&spares)));
+        let preparation = Preparation::start(store, Arc::clone(&packs), code, spares);
         let background = Background { _preparation: preparation, _tasks: tasks };
         Ok(Self { pool, packs, _background: Arc::new(background) })
     }

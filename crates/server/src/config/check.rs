@@ -10,8 +10,8 @@ use tindra_model::signing::Credentials;
 use super::source::Layers;
 use super::{
     ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENTS_MAX_DEFAULT, Egress,
-    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, SecurityGroup,
-    Subnet, TlsFiles,
+    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, SPARES_MAX_DEFAULT,
+    SecurityGroup, Subnet, TlsFiles,
 };
 
 const DNS_PORT: u16 = 53;
@@ -58,6 +58,7 @@ pub(super) fn check(
             layers.pick("environments_max", |settings| &settings.environments_max),
             ENVIRONMENTS_MAX_DEFAULT,
         )?,
+        spares_max: layers.pick("spares_max", |settings| &settings.spares_max).0.unwrap_or(SPARES_MAX_DEFAULT),
         account_concurrency: at_least_one(
             "account_concurrency",
             layers.pick("account_concurrency", |settings| &settings.account_concurrency),

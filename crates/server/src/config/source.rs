@@ -55,6 +55,7 @@ pub(super) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Res
         tls_key: path("TINDRA_TLS_KEY"),
         idle_timeout_s: number("idle_timeout_s", text("TINDRA_IDLE_TIMEOUT_S"))?,
         environments_max: number("environments_max", text("TINDRA_ENVIRONMENTS_MAX"))?,
+        spares_max: number("spares_max", text("TINDRA_SPARES_MAX"))?,
         account_concurrency: number("account_concurrency", text("TINDRA_ACCOUNT_CONCURRENCY"))?,
         connections_max: number("connections_max", text("TINDRA_CONNECTIONS_MAX"))?,
         grace_period_s: number("grace_period_s", text("TINDRA_GRACE_PERIOD_S"))?,

@@ -11,6 +11,7 @@ use tindra_sandbox::Exit;
 
 use super::{Environment, Failure, FirstInit, INIT_CPU_MILLIS, Process, blocking, start_error};
 use crate::runtime_api::InitAnswer;
+use crate::spares::{BindError, Origin};
 
 /// How long the end of a killed tree is waited for; one that takes longer is not built upon.
 const END_PATIENCE: Duration = Duration::from_millis(300);
@@ -22,7 +23,7 @@ impl Environment {
         let started = self.machine.clock.monotonic();
         let outcome = self.launch(self.init_limit()).await?;
         let duration = self.machine.clock.monotonic().saturating_sub(started);
-        metrics::counter!("tindra_cold_starts_total").increment(1);
+        metrics::counter!("tindra_cold_starts_total", "start" => self.origin.as_str()).increment(1);
         metrics::histogram!("tindra_init_duration_seconds").record(duration.as_secs_f64());
         self.first_init = match outcome {
             // No invoke has waited for it, so none reports it.
@@ -66,8 +67,11 @@ impl Environment {
             Err(error) => return Ok(Err(Failure::InvalidEntrypoint(error.to_string()))),
         };
         let deadline = tokio::time::Instant::now() + limit;
-        let ready = self.exchange.begin();
-        let process = self.spawn(command, share.max(INIT_CPU_MILLIS)).await?;
+        let ready = self.exchange().begin();
+        let process = match self.bind_spare(share.max(INIT_CPU_MILLIS)).await? {
+            Some(process) => process,
+            None => self.spawn(command, share.max(INIT_CPU_MILLIS)).await?,
+        };
         let outcome = tokio::select! {
             biased;
             answer = ready => match answer {
@@ -93,10 +97,38 @@ impl Environment {
         }
     }
 
+    /// Makes the waiting spare, if there is one, the function's process. One that fails is replaced by a plain start.
+    async fn bind_spare(&mut self, cpu_millis: u64) -> Result<Option<Arc<Process>>, AcquireError> {
+        let Some(mut spare) = self.spare.take() else { return Ok(None) };
+        let (mounts, variables) = (self.mounts(), self.variables.clone());
+        let memory_bytes = u64::from(self.target.deployment.configuration.memory_mb) << 20;
+        let bound = tokio::task::spawn_blocking(move || {
+            // A spare has the share of an init phase of a small function.
+            if cpu_millis > INIT_CPU_MILLIS {
+                spare.sandbox.set_cpu_millis(Some(cpu_millis))?;
+            }
+            spare.bind(&mounts, memory_bytes, &variables)?;
+            Ok::<_, BindError>(spare.sandbox)
+        });
+        match bound.await {
+            Ok(Ok(sandbox)) => {
+                let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
+                self.machine.living.add(&process);
+                Ok(Some(process))
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(function = self.target.name, %error, "a spare could not be bound; starting plainly");
+                self.origin = Origin::Plain;
+                Ok(None)
+            }
+            Err(panic) => Err(start_error(panic)),
+        }
+    }
+
     async fn spawn(&self, command: Vec<String>, cpu_millis: u64) -> Result<Arc<Process>, AcquireError> {
         let spec = self.spec(command, cpu_millis);
         let launcher = self.machine.launcher.clone();
-        let (network, storage) = (Arc::clone(&self.network), Arc::clone(&self.storage));
+        let (network, storage) = (Arc::clone(&self.habitat.network), Arc::clone(&self.habitat.storage));
         let sandbox = blocking(move || launcher.spawn(&spec, &network, &storage)).await;
         let sandbox = sandbox.map_err(|source| AcquireError::Start { source })?;
         let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);

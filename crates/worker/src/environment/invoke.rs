@@ -42,7 +42,7 @@ impl Environment {
 
     /// Whether it may be given an event, or be frozen, now: the runtime asks for one, or there is no process.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let is_at_rest = self.process.is_none() || self.exchange.is_asked();
+        let is_at_rest = self.process.is_none() || self.exchange().is_asked();
         if is_at_rest {
             self.rest();
         }
@@ -53,7 +53,7 @@ impl Environment {
     pub(crate) async fn come_to_rest(&mut self) {
         let Some(process) = self.process.clone() else { return };
         tokio::select! {
-            () = self.exchange.asked() => self.rest(),
+            () = self.exchange().asked() => self.rest(),
             _ = process.exited() => self.end_process().await,
             () = tokio::time::sleep_until(self.busy_until) => self.end_process().await,
         }
@@ -110,10 +110,10 @@ impl Environment {
             }
             let Some(process) = self.process.clone() else { continue };
             self.start_line(course, &mut is_started);
-            let answer = self.exchange.dispatch(delivery);
+            let answer = self.exchange().dispatch(delivery);
             let result = wait(&process, answer, course.deadline).await;
             if matches!(result, Err(Failure::Exited { .. }))
-                && let Some(unseen) = self.exchange.take_back()
+                && let Some(unseen) = self.exchange().take_back()
             {
                 delivery = unseen;
                 continue;

@@ -14,7 +14,7 @@ use crate::network::EnvironmentIdentity;
 use crate::packs::Pack;
 
 /// The descriptor of framed log records.
-pub(super) const LOG_DESCRIPTOR: i32 = 3;
+pub(crate) const LOG_DESCRIPTOR: i32 = 3;
 
 /// `NAME=value` of everything that the process finds.
 pub(super) fn variables(

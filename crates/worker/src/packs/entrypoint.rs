@@ -37,6 +37,24 @@ impl Pack {
     }
 }
 
+impl Pack {
+    /// What a template runs, for runtimes that are forked.
+    pub(crate) fn template_command(&self) -> Option<Vec<String>> {
+        let program = self.command.first()?.clone();
+        (self.family == Family::Python).then(|| vec![program, "/var/runtime/template.py".to_owned()])
+    }
+
+    /// What a spare runs, for runtimes that are started ahead with a limit of memory.
+    pub(crate) fn spare_command(&self, memory_mb: u32) -> Option<Vec<String>> {
+        if self.family != Family::Node {
+            return None;
+        }
+        let mut command = with_heap(&self.command, memory_mb);
+        *command.last_mut()? = "/var/runtime/spare.mjs".to_owned();
+        Some(command)
+    }
+}
+
 fn bootstrap(task: &Path, opt: Option<&Path>) -> Result<&'static str, EntrypointError> {
     let mut not_executable = None;
     for (directory, path) in [(Some(task), "/var/task/bootstrap"), (opt, "/opt/bootstrap")] {

@@ -11,6 +11,10 @@ use super::{PackError, Progress, clients};
 /// Our files in `/var/runtime`, compiled into the binary.
 pub(super) const SOURCES: &[(&str, &str)] = &[
     ("/var/runtime/index.mjs", include_str!("../../../../runtimes/node/index.mjs")),
+    ("/var/runtime/client.mjs", include_str!("../../../../runtimes/node/client.mjs")),
+    ("/var/runtime/spare.mjs", include_str!("../../../../runtimes/node/spare.mjs")),
+    ("/var/runtime/warm.mjs", include_str!("../../../../runtimes/node/warm.mjs")),
+    ("/var/runtime/warm.cjs", include_str!("../../../../runtimes/node/warm.cjs")),
     ("CLIENT/rapid-client.node/index.cjs", include_str!("../../../../runtimes/node/rapid-client.cjs")),
     ("CLIENT/rapid-client.node/package.json", "{\"main\":\"index.cjs\"}\n"),
 ];

@@ -17,6 +17,13 @@ struct World {
     code: Arc<CodeCache>,
 }
 
+#[derive(Debug)]
+struct Nobody;
+
+impl Prepared for Nobody {
+    fn expect(&self, _: &Configuration, _: &Path, _: Option<&Path>) {}
+}
+
 impl World {
     fn new(name: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("tindra-preparation-{name}-{}", std::process::id()));
@@ -30,7 +37,7 @@ impl World {
     }
 
     fn start(&self) -> Preparation {
-        Preparation::start(self.store.clone(), Arc::clone(&self.packs), Arc::clone(&self.code))
+        Preparation::start(self.store.clone(), Arc::clone(&self.packs), Arc::clone(&self.code), Arc::new(Nobody))
     }
 
     async fn create(&self, name: &str, runtime: &str, zip: &Bytes) -> Function {

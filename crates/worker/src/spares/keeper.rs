@@ -1,0 +1,81 @@
+//! Fills the supplies in the background, one spare at a time, and gives up what is too much.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Kind, Spares, memory, spare};
+use crate::packs::Pack;
+use crate::spares::supply::Supply;
+use tindra_core::runtime::Runtime;
+
+/// How often it looks without being woken: demand is forgotten, memory runs short, spares end.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Pause between two spares, so that refilling does not compete with the calls that caused it.
+const PACE: Duration = Duration::from_millis(2);
+
+/// Runs until it is aborted.
+pub(crate) async fn keep(spares: Arc<Spares>) {
+    loop {
+        let is_short = memory::is_short();
+        while !is_short && spares.make_one().await {
+            tokio::time::sleep(PACE).await;
+        }
+        spares.trim(is_short);
+        let _ = tokio::time::timeout(LOOK_EVERY, spares.work.notified()).await;
+    }
+}
+
+impl Spares {
+    /// Makes the spare that is missed most; false when none is missed.
+    async fn make_one(&self) -> bool {
+        let now = self.clock.monotonic();
+        let supplies = self.all();
+        let total: usize = supplies.iter().map(|(_, supply)| supply.ready()).sum();
+        if total >= self.max {
+            return false;
+        }
+        let missing = |kind: &Kind, supply: &Supply| {
+            let wanted = supply.wanted(now, kind.is_forked, self.max);
+            // The emptiest first: none before few.
+            (wanted > supply.ready()).then(|| supply.ready() * 100 / wanted)
+        };
+        let scored = supplies.iter().filter_map(|(kind, supply)| Some((missing(kind, supply)?, kind, supply)));
+        let Some((_, kind, supply)) = scored.min_by_key(|(score, _, _)| *score) else { return false };
+        let Some(pack) = self.packs.get(&Runtime::parse(&kind.runtime)) else {
+            supply.pause(now);
+            return true;
+        };
+        match self.make(kind, &pack).await {
+            Ok(made) => {
+                supply.put(made);
+                metrics::gauge!("tindra_spares", "runtime" => kind.runtime.clone()).increment(1.0);
+            }
+            Err(error) => {
+                tracing::warn!(runtime = kind.runtime, error, "a spare environment could not be made; trying again");
+                supply.pause(now);
+            }
+        }
+        true
+    }
+
+    async fn make(&self, kind: &Kind, pack: &Arc<Pack>) -> Result<spare::Spare, String> {
+        if !kind.is_forked {
+            return spare::start(&self.launcher, kind, pack).await;
+        }
+        let cell = self.template_cell(kind, pack);
+        cell.get_or_try_init(|| spare::template(&self.launcher, kind, pack)).await?;
+        let made = spare::fork(&self.launcher, &cell, kind, pack).await;
+        if made.is_err() {
+            self.forget_template(kind, pack, &cell);
+        }
+        made
+    }
+
+    fn trim(&self, is_short: bool) {
+        let now = self.clock.monotonic();
+        for (kind, supply) in self.all() {
+            let keep = if is_short { 0 } else { supply.wanted(now, kind.is_forked, self.max) };
+            drop(supply.trim(keep));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What must be equal for a spare to serve a function.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use tindra_core::function::Configuration;
+use tindra_core::runtime::{Family, Runtime};
+
+/// A kind of spare.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kind {
+    /// The `Runtime` value.
+    pub(super) runtime: String,
+    /// Whether spares come from a template.
+    pub(super) is_forked: bool,
+    pub(super) preload: Preload,
+    /// For runtimes that fix their heap when they start; others get their limit when they are bound.
+    pub(super) memory_mb: Option<u32>,
+    /// Size of `/tmp`.
+    pub(super) storage_mb: u32,
+}
+
+/// What a template has loaded besides the runtime client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Preload {
+    Nothing,
+    /// The AWS SDK, for functions that mention it; it makes each child larger.
+    Sdk,
+}
+
+impl Preload {
+    /// Modules for `TINDRA_TEMPLATE_PRELOAD`.
+    pub(super) fn modules(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Sdk => "boto3",
+        }
+    }
+}
+
+impl Kind {
+    /// `None` for runtimes that have no spares.
+    pub(super) fn of(configuration: &Configuration, code: &Path, layers: Option<&Path>) -> Option<Self> {
+        let runtime = Runtime::parse(&configuration.runtime);
+        let (is_forked, preload, memory_mb) = match runtime.family() {
+            Family::Python => (true, preload(code, layers), None),
+            Family::Node => (false, Preload::Nothing, Some(configuration.memory_mb)),
+            Family::Provided | Family::Unsupported => return None,
+        };
+        Some(Self {
+            runtime: runtime.name().to_owned(),
+            is_forked,
+            preload,
+            memory_mb,
+            storage_mb: configuration.ephemeral_storage_mb,
+        })
+    }
+}
+
+/// How much source is searched for a mention of the SDK.
+const SEARCHED_BYTES_MAX: u64 = 1 << 20;
+/// How many files of it.
+const SEARCHED_FILES_MAX: usize = 64;
+/// Trees whose answer is remembered.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// Looks once at each tree of code, which never changes.
+fn preload(code: &Path, layers: Option<&Path>) -> Preload {
+    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Preload>>> = LazyLock::new(Mutex::default);
+    // A function that brings its own SDK does not want ours.
+    if layers.is_some_and(|layers| brings_sdk(&layers.join("python"))) {
+        return Preload::Nothing;
+    }
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= REMEMBERED_MAX {
+        known.clear();
+    }
+    *known
+        .entry(code.to_owned())
+        .or_insert_with(|| if !brings_sdk(code) && mentions_sdk(code) { Preload::Sdk } else { Preload::Nothing })
+}
+
+fn brings_sdk(directory: &Path) -> bool {
+    ["boto3", "botocore"].iter().any(|name| directory.join(name).is_dir())
+}
+
+/// Whether a module at the top imports the SDK. A wrong guess costs time, never correctness.
+fn mentions_sdk(code: &Path) -> bool {
+    let mut left_bytes = SEARCHED_BYTES_MAX;
+    let files = fs::read_dir(code).into_iter().flatten().flatten().map(|entry| entry.path());
+    let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "py"));
+    sources.take(SEARCHED_FILES_MAX).any(|path| {
+        let size = path.metadata().map_or(u64::MAX, |metadata| metadata.len());
+        if size > left_bytes {
+            return false;
+        }
+        left_bytes -= size;
+        let text = fs::read(&path).unwrap_or_default();
+        [&b"boto3"[..], b"botocore"].iter().any(|name| text.windows(name.len()).any(|window| window == *name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sdk_is_loaded_ahead_for_who_imports_it_and_has_none() {
+        let scratch = tempfile::tempdir().unwrap();
+        let case = |name: &str, source: &str| {
+            let directory = scratch.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            fs::write(directory.join("app.py"), source).unwrap();
+            directory
+        };
+        assert_eq!(preload(&case("plain", "import json"), None), Preload::Nothing);
+        assert_eq!(preload(&case("sdk", "import boto3"), None), Preload::Sdk);
+        let own = case("own", "import boto3");
+        fs::create_dir(own.join("boto3")).unwrap();
+        assert_eq!(preload(&own, None), Preload::Nothing);
+        let layer = scratch.path().join("layer");
+        fs::create_dir_all(layer.join("python/botocore")).unwrap();
+        assert_eq!(preload(&case("by-layer", "import boto3"), Some(&layer)), Preload::Nothing);
+    }
+}

@@ -1,0 +1,177 @@
+//! One spare: how it is made, and how it becomes a function's.
+
+use std::ffi::CString;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
+use tindra_sandbox::{Launcher, Limits, Mount, Network, Sandbox, SandboxError, Spec, Storage, Template};
+use tokio::sync::OnceCell;
+
+use super::Kind;
+use crate::environment::LOG_DESCRIPTOR;
+use crate::habitat::Habitat;
+use crate::packs::Pack;
+
+/// Where a spare finds the socket over which it is bound.
+const CONTROL_DESCRIPTOR: i32 = 4;
+/// What a spare writes when it is warm.
+const READY: u8 = b'R';
+/// How long a runtime may take to be warm; a virtual machine on a busy host takes seconds.
+const WARM_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a spare may take to read its message.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
+/// Until it is bound, a spare of a runtime that takes any limit has this one.
+const UNBOUND_MEMORY_MB: u32 = 512;
+/// As for an init phase.
+const UNBOUND_CPU_MILLIS: u64 = 2_000;
+
+/// A waiting runtime and the place in which it waits.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    pub(crate) habitat: Habitat,
+    pub(crate) waiting: Waiting,
+    pack: Arc<Pack>,
+}
+
+/// The runtime's process, ready to be told whose it is.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) sandbox: Sandbox,
+    control: UnixStream,
+}
+
+impl Spare {
+    pub(super) fn is_of(&self, pack: &Arc<Pack>) -> bool {
+        Arc::ptr_eq(&self.pack, pack)
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.waiting.sandbox.try_exit(), Ok(None))
+    }
+}
+
+impl Waiting {
+    /// Shows the function's code, sets its limit of memory, and gives the runtime the function's whole environment. Blocks
+    /// for less than a millisecond as a rule.
+    pub(crate) fn bind(&mut self, mounts: &[Mount], memory_bytes: u64, variables: &[CString]) -> Result<(), BindError> {
+        self.sandbox.set_memory_bytes(memory_bytes)?;
+        self.sandbox.attach(mounts)?;
+        let length: usize = variables.iter().map(|variable| variable.as_bytes_with_nul().len()).sum();
+        let mut message = Vec::with_capacity(4 + length);
+        message.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        variables.iter().for_each(|variable| message.extend_from_slice(variable.as_bytes_with_nul()));
+        self.control.set_write_timeout(Some(BIND_PATIENCE))?;
+        self.control.write_all(&message)?;
+        Ok(())
+    }
+}
+
+/// Why a spare could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    #[error("failed to {0}")]
+    Sandbox(#[from] SandboxError),
+    #[error("the spare does not listen: {0}")]
+    Control(#[from] std::io::Error),
+}
+
+/// Starts the template of a kind.
+pub(super) async fn template(launcher: &Launcher, kind: &Kind, pack: &Arc<Pack>) -> Result<Template, String> {
+    let command = pack.template_command().ok_or("the runtime has no template")?;
+    let mut spec = spec(kind, pack, command);
+    spec.environment.extend(CString::new(format!("TINDRA_TEMPLATE_PRELOAD={}", kind.preload.modules())));
+    let launcher = launcher.clone();
+    blocking(move || launcher.template(&spec).map_err(|error| text(&error))).await
+}
+
+/// Forks a template.
+pub(super) async fn fork(
+    launcher: &Launcher,
+    template: &Arc<OnceCell<Template>>,
+    kind: &Kind,
+    pack: &Arc<Pack>,
+) -> Result<Spare, String> {
+    let (spec, template) = (spec(kind, pack, Vec::new()), Arc::clone(template));
+    make(launcher, kind, pack, move |launcher, network, storage| {
+        let template = template.get().ok_or("the template is not there")?;
+        launcher.fork(template, &spec, network, storage).map_err(|error| text(&error))
+    })
+    .await
+}
+
+/// Executes the runtime.
+pub(super) async fn start(launcher: &Launcher, kind: &Kind, pack: &Arc<Pack>) -> Result<Spare, String> {
+    let memory_mb = kind.memory_mb.unwrap_or(UNBOUND_MEMORY_MB);
+    let command = pack.spare_command(memory_mb).ok_or("the runtime has no spares")?;
+    let spec = spec(kind, pack, command);
+    make(launcher, kind, pack, move |launcher, network, storage| {
+        launcher.spawn(&spec, network, storage).map_err(|error| text(&error))
+    })
+    .await
+}
+
+async fn make(
+    launcher: &Launcher,
+    kind: &Kind,
+    pack: &Arc<Pack>,
+    spawn: impl FnOnce(&Launcher, &Network, &Storage) -> Result<Sandbox, String> + Send + 'static,
+) -> Result<Spare, String> {
+    let (launcher, storage_mb) = (launcher.clone(), kind.storage_mb);
+    let (network, storage, waiting) = blocking(move || {
+        let (network, storage) = Habitat::material(&launcher, storage_mb).map_err(|error| text(&error))?;
+        let mut sandbox = spawn(&launcher, &network, &storage)?;
+        let control = sandbox.take_control().ok_or("the sandbox has no control socket")?;
+        Ok((network, storage, Waiting { control: warm(control)?, sandbox }))
+    })
+    .await?;
+    let habitat = Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(|error| error.to_string())?;
+    Ok(Spare { habitat, waiting, pack: Arc::clone(pack) })
+}
+
+/// Waits until the runtime says that it is warm.
+fn warm(control: OwnedFd) -> Result<UnixStream, String> {
+    let mut control = UnixStream::from(control);
+    let mut said = [0];
+    let read = control.set_read_timeout(Some(WARM_PATIENCE)).and_then(|()| control.read_exact(&mut said));
+    match read {
+        Ok(()) if said == [READY] => Ok(control),
+        Ok(()) => Err("the runtime said something unexpected".to_owned()),
+        Err(error) => Err(format!("the runtime did not become ready: {error}")),
+    }
+}
+
+fn spec(kind: &Kind, pack: &Pack, command: Vec<String>) -> Spec {
+    let variables = pack.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    let memory_mb = kind.memory_mb.unwrap_or(UNBOUND_MEMORY_MB);
+    Spec {
+        root: pack.root.clone(),
+        mounts: Vec::new(),
+        command: command.into_iter().filter_map(|text| CString::new(text).ok()).collect(),
+        environment: variables
+            .chain(["TINDRA_SPARE=1".to_owned()])
+            .filter_map(|text| CString::new(text).ok())
+            .collect(),
+        working_directory: "/".into(),
+        limits: Limits {
+            memory_bytes: u64::from(memory_mb) << 20,
+            cpu_millis: Some(UNBOUND_CPU_MILLIS),
+            processes: PROCESSES_MAX,
+            open_files: OPEN_FILES_MAX,
+        },
+        log_descriptor: LOG_DESCRIPTOR,
+        control_descriptor: Some(CONTROL_DESCRIPTOR),
+    }
+}
+
+fn text(error: &SandboxError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("failed to {error}{cause}")
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+}
