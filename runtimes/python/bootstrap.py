@@ -49,9 +49,11 @@ def _forget_what_the_function_brings(directories):
     _loaded_ahead.clear()
 
 
-# Names of modules that a plain start would not have loaded by now.
+# Names of modules that a plain start has loaded by the time it searches the function's directories.
+_plain = set()
+# Names of modules that it has not, but a template has.
 _loaded_ahead = set()
-# Code of the client's modules, which read the environment when they run and so wait for the function's.
+# Code of the client's modules that read the environment when they are loaded: they are loaded anew with the function's.
 _kept_code = {}
 
 
@@ -75,6 +77,38 @@ class _KeptCode:
         exec(_kept_code[module.__name__][0], module.__dict__)
 
 
+class _WatchedEnvironment:
+    """Stands before os.environ and notes which of the client's modules look at it."""
+
+    def __init__(self, environment):
+        self._environment = environment
+        self.readers = set()
+
+    def _note(self):
+        frame = sys._getframe(2)
+        while frame is not None:
+            name = frame.f_globals.get("__name__", "")
+            if name.partition(".")[0] == _CLIENT:
+                self.readers.add(name)
+            frame = frame.f_back
+        return self._environment
+
+    def __getattr__(self, name):
+        return getattr(self._note(), name)
+
+    def __getitem__(self, name):
+        return self._note()[name]
+
+    def __contains__(self, name):
+        return name in self._note()
+
+    def __iter__(self):
+        return iter(self._note())
+
+    def __len__(self):
+        return len(self._note())
+
+
 def load_client(official):
     """Imports the client; what it imports is not searched in the function's directories."""
     if not official:
@@ -88,24 +122,149 @@ def load_client(official):
     return client
 
 
-_plain = set()
-
-
-def keep_client_for_later():
-    """Takes the client's modules back out, and keeps their code. Notes what else has been loaded ahead."""
-    for name in sorted(m for m in sys.modules if m.partition(".")[0] == _CLIENT):
-        spec = sys.modules[name].__spec__
-        code = spec.loader.get_code(name) if spec.loader is not None else None
-        if code is not None:
-            _kept_code[name] = (code, spec.origin, spec.submodule_search_locations is not None)
-    _forget({_CLIENT})
-    sys.modules["runtime_client"]._client = None
+def load_ahead(extra):
+    """In a template: loads the client and the modules of `extra`, and finds out what of it has to wait for a function."""
+    os.environ.update(_REHEARSAL)
+    os.environ = watched = _WatchedEnvironment(os.environ)
+    try:
+        load_client(official=False)
+    finally:
+        os.environ = watched._environment
+    # These too are only loaded at some point of the client's life.
+    for name in ("awslambdaric.lambda_literals", "encodings.idna") + tuple(extra):
+        try:
+            __import__(name)
+        except ImportError:
+            if name in extra:
+                raise
+    _keep_code_of(_with_importers(watched.readers))
     names = {name.partition(".")[0] for name in sys.modules}
     _loaded_ahead.update(names - _plain - set(sys.builtin_module_names))
+    os.environ.clear()
+
+
+def _with_importers(names):
+    """Adds the client's modules that hold something of the named ones."""
+    names = set(names)
+    client = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == _CLIENT}
+    while True:
+        more = set()
+        for name, module in client.items():
+            for value in vars(module).values():
+                owner = getattr(value, "__module__", None) or getattr(value, "__name__", None)
+                if owner in names and name != _CLIENT:
+                    more.add(name)
+        if more <= names:
+            return names
+        names |= more
+
+
+def _keep_code_of(names):
+    for name in names:
+        spec = sys.modules[name].__spec__
+        _kept_code[name] = (spec.loader.get_code(name), spec.origin, spec.submodule_search_locations is not None)
+    _forget_kept()
+
+
+def _forget_kept():
+    for name in _kept_code:
+        parent, _, child = name.rpartition(".")
+        sys.modules.pop(name, None)
+        # `from parent import child` is satisfied with what the parent has.
+        vars(sys.modules.get(parent, sys)).pop(child, None)
+    sys.modules["runtime_client"]._client = None
+
+
+def _load_kept():
+    sys.meta_path.insert(0, _KeptCode())
+    try:
+        return load_client(official=False)
+    finally:
+        del sys.meta_path[0]
+
+
+# As many and as long as a function's are.
+_REHEARSAL = {"TINDRA_REHEARSAL_%d" % number: "/" * 60 for number in range(30)}
+_REHEARSAL.update(AWS_LAMBDA_RUNTIME_API="127.0.0.1:1", AWS_EXECUTION_ENV="", AWS_LAMBDA_LOG_FORMAT="Text")
+_REHEARSED = """
+import json
+import os
+
+class Rehearsed:
+    def method(self, *arguments, **named):
+        return [f"{value!r}" for value in arguments]
+
+def handler(event, context):
+    return json.loads(json.dumps({"a": Rehearsed().method(1, "b"), "c": context.aws_request_id, "event": event}))
+"""
+# An event, the answer to its result, and no event.
+_ANSWERS = b"""HTTP/1.1 200 OK\r
+content-type: application/json\r
+lambda-runtime-aws-request-id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r
+lambda-runtime-deadline-ms: 1542409706888\r
+lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:000000000000:function:rehearsal\r
+lambda-runtime-trace-id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0\r
+content-length: 8\r
+\r
+{"a": 1}HTTP/1.1 202 Accepted\r
+content-length: 0\r
+\r
+HTTP/1.1 500 Internal Server Error\r
+content-length: 0\r
+\r
+"""
+
+
+def _rehearse():
+    """Goes once through what comes after the bind, a whole invoke included. Memory that it touches is this process's own
+    from here on, instead of being copied page by page while a caller waits. Leaves nothing else behind."""
+    import logging
+    import shutil
+    import socket
+    import tempfile
+
+    streams, modules, path = (sys.stdout, sys.stderr), set(sys.modules), list(sys.path)
+    root = logging.getLogger()
+    directory = tempfile.mkdtemp(dir="/dev/shm")
+    os.environ.update(_REHEARSAL)
+    try:
+        with open(directory + "/rehearsed.py", "w") as file:
+            file.write(_REHEARSED)
+        client = _load_kept()
+        sys.path.insert(0, directory)
+        ours, theirs = socket.socketpair()
+        theirs.sendall(_ANSWERS)
+        runtime_client = client.LambdaRuntimeClient("127.0.0.1:1", False)
+        sys.modules["runtime_client"]._client._socket = ours
+        client.bootstrap.run("rehearsed.handler", runtime_client)
+    except Exception:
+        pass  # That there is no second event, or a client that goes another way: then less is warm.
+    sys.stdout, sys.stderr = streams
+    root.handlers.clear()
+    root.setLevel(logging.WARNING)
+    sys.path[:] = path
+    sys.path_importer_cache.pop(directory, None)
+    _forget_kept()
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+    shutil.rmtree(directory, ignore_errors=True)
+    _connect_to_nobody(socket.socket())
+    # The names of temporary files are not to follow from here.
+    tempfile._name_sequence = None
+    os.environ.clear()
+
+
+def _connect_to_nobody(connection):
+    try:
+        connection.connect((b"127.0.0.1", 1))
+    except OSError:
+        pass
+    connection.close()
 
 
 def wait_for_function(control):
     """In a spare: says that it is ready, waits for a function's environment, and runs the function."""
+    _rehearse()
     os.write(control, b"R")
     variables = _receive(control)
     if variables is None:
@@ -119,10 +278,7 @@ def wait_for_function(control):
     sys.argv[0] = _RUNTIME + "/bootstrap.py"
     # As after a plain start; a function may have a module of this name.
     sys.modules["__main__"] = sys.modules.pop("bootstrap")
-    sys.meta_path.insert(0, _KeptCode())
-    client = load_client(official=False)
-    del sys.meta_path[0]
-    _run(client, official=False)
+    _run(_load_kept(), official=False)
 
 
 def _receive(control):

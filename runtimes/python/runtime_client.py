@@ -39,7 +39,8 @@ class _Client:
     def __init__(self, user_agent):
         address = os.environ["AWS_LAMBDA_RUNTIME_API"]
         host, _, port = address.rpartition(":")
-        self._address = (host, int(port)) if host else (address, 80)
+        # As bytes, because for text a codec for international names is loaded.
+        self._address = (host.encode("ascii"), int(port)) if host else (address.encode("ascii"), 80)
         self._common = "Host: %s\r\nAccept: */*\r\nUser-Agent: %s\r\n" % (address, user_agent)
         self._next = ("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n%s\r\n" % self._common).encode()
         self._socket = None
@@ -102,7 +103,8 @@ class _Client:
 
     def _send(self, data):
         if self._socket is None:
-            self._socket = socket.create_connection(self._address)
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._socket.connect(self._address)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(data)
 

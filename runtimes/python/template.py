@@ -95,18 +95,6 @@ def _confine(calls, rules):
             raise _Refused(step, ctypes.get_errno())
 
 
-def _load(extra):
-    """Loads the client and the modules of `extra`, and makes the import system warm."""
-    os.environ["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:1"
-    client = bootstrap.load_client(official=False)
-    for name in extra:
-        __import__(name)
-    # The compiler's own first time.
-    exec(compile("import json\ndef handler(event, context):\n    return {'a': f'{event}'}\n", "app", "exec"), {})
-    del client
-    bootstrap.keep_client_for_later()
-
-
 def _receive(connection):
     """One message and its descriptors; None when the launcher is gone."""
     descriptors = array.array("i")
@@ -226,11 +214,10 @@ def main():
     try:
         data, _ = _receive(connection)
         fork_step, calls = data[0], _read_confinement(data[1:])
-        _load([name for name in os.environ.pop(_PREPARING, "").split(",") if name])
+        bootstrap.load_ahead([name for name in os.environ.pop(_PREPARING, "").split(",") if name])
     except BaseException as failure:
         _greet(failure)
         raise
-    os.environ.clear()
     gc.collect()
     gc.freeze()
     os.write(_SOCKET, b"\0")

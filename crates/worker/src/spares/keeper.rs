@@ -10,22 +10,34 @@ use tindra_core::runtime::Runtime;
 
 /// How often it looks without being woken: demand is forgotten, memory runs short, spares end.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Pause between two spares, so that refilling does not compete with the calls that caused it.
-const PACE: Duration = Duration::from_millis(2);
+/// After a spare was taken, refilling waits so long for the next taking, so that it does not compete with the calls
+/// that caused it; a burst that is larger than the supply is served by forks in the meantime.
+const QUIET: Duration = Duration::from_millis(25);
+/// The longest that refilling waits, however many are taken.
+const QUIET_MAX: Duration = Duration::from_millis(250);
 
 /// Runs until it is aborted.
 pub(crate) async fn keep(spares: Arc<Spares>) {
     loop {
         let is_short = memory::is_short();
         while !is_short && spares.make_one().await {
-            tokio::time::sleep(PACE).await;
+            spares.quiet().await;
         }
         spares.trim(is_short);
-        let _ = tokio::time::timeout(LOOK_EVERY, spares.work.notified()).await;
+        if tokio::time::timeout(LOOK_EVERY, spares.work.notified()).await.is_ok() {
+            tokio::time::sleep(QUIET).await;
+            spares.quiet().await;
+        }
     }
 }
 
 impl Spares {
+    /// Waits until nothing has been taken for a moment.
+    async fn quiet(&self) {
+        let latest = tokio::time::Instant::now() + QUIET_MAX;
+        while tokio::time::timeout(QUIET, self.work.notified()).await.is_ok() && tokio::time::Instant::now() < latest {}
+    }
+
     /// Makes the spare that is missed most; false when none is missed.
     async fn make_one(&self) -> bool {
         let now = self.clock.monotonic();
