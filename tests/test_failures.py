@@ -187,3 +187,10 @@ def test_node_failures(node_function, source, error_type):
     function = node_function(source)
     answer = function.invoke()
     assert answer.error == "Unhandled" and answer.value["errorType"] == error_type, answer.body
+
+
+def test_bootstrap_that_is_no_program(deploy, victim):
+    function = deploy("provided.al2023", packages.bootstrap("neither a script nor a binary\n"), "any")
+    answer = function.invoke().value
+    assert answer["errorType"] == "Runtime.InvalidEntrypoint"
+    assert answer["errorMessage"].endswith("fork/exec /var/task/bootstrap: exec format error"), answer

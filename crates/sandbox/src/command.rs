@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use crate::child::{Plan, Report};
 use crate::confinement::Confinement;
 use crate::error::{Failure, Named, Step};
-use crate::{landlock, system};
+use crate::{landlock, parked, system};
 
 /// Descriptors are parked above this while those of the command are put in place.
 const PARKING: RawFd = 512;
@@ -22,11 +22,21 @@ pub(crate) fn run(plan: &Plan<'_>) -> Result<Infallible, Failure> {
 fn confine_and_execute(plan: &Plan<'_>) -> Result<Infallible, Failure> {
     let spec = plan.spec;
     system::reset_signals();
-    rustix::process::chdir(&spec.working_directory).step_on(Step::WorkingDirectory, &spec.working_directory)?;
+    if !spec.command.is_empty() {
+        rustix::process::chdir(&spec.working_directory).step_on(Step::WorkingDirectory, &spec.working_directory)?;
+    }
     let rules: Option<OwnedFd> = landlock::rules().step(Step::Landlock)?;
     let confinement = Confinement::of_command(plan.filter, plan.is_root, spec.limits.open_files, false);
     let rules = rules.as_ref().map(OwnedFd::as_fd);
     confinement.step(Step::ResourceLimits)?.perform(rules)?;
+    if let (true, Some(control)) = (spec.command.is_empty(), spec.control_descriptor) {
+        // No exec closes the rest before the command comes. Whoever made this sandbox waits for the report's end.
+        system::close_range(control.cast_unsigned() + 1, u32::MAX, false).step(Step::Descriptors)?;
+        let control = system::own(control).step(Step::Descriptors)?;
+        if parked::wait_and_execute(control, &spec.working_directory).is_err() {
+            system::exit_now(127);
+        }
+    }
     let program = spec.command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
     Err(system::execute(&spec.command, &spec.environment)).step_on(Step::Execute, program)
 }

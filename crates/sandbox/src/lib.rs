@@ -22,6 +22,7 @@ mod landlock;
 mod launcher;
 mod layers;
 pub mod network;
+mod parked;
 mod pid_one;
 mod sandbox;
 mod seccomp;

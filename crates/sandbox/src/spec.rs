@@ -32,7 +32,8 @@ pub struct Spec {
     pub root: PathBuf,
     /// Read-only directories on top of it.
     pub mounts: Vec<Mount>,
-    /// Program and arguments; the program is an absolute path inside the sandbox.
+    /// Program and arguments; the program is an absolute path inside the sandbox. Empty, with a control descriptor: the
+    /// process is confined and waits for [`crate::Sandbox::take_control`] to bring its command.
     pub command: Vec<CString>,
     /// The whole environment, `NAME=value`.
     pub environment: Vec<CString>,

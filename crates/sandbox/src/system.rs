@@ -344,3 +344,11 @@ pub(crate) unsafe fn call(number: i64, [a, b, c, d, e, f]: [u64; 6]) -> io::Resu
     let result = unsafe { libc::syscall(number as libc::c_long, a, b, c, d, e, f) };
     check(result).map(|_| ())
 }
+
+/// Takes over a descriptor that this process was given by number, and lets exec close it.
+pub(crate) fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the callers run in a child that has just put this descriptor in place, and nothing else there owns it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(descriptor)
+}

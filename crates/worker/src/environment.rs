@@ -213,11 +213,11 @@ impl Environment {
         std::iter::once(mount(&self.code, "/var/task")).chain(layers).collect()
     }
 
-    fn spec(&self, command: Vec<String>, cpu_millis: u64) -> Spec {
+    fn spec(&self, command: Vec<CString>, cpu_millis: u64) -> Spec {
         Spec {
             root: self.pack.root.clone(),
             mounts: self.mounts(),
-            command: command.into_iter().filter_map(|text| CString::new(text).ok()).collect(),
+            command,
             environment: self.variables.clone(),
             working_directory: "/var/task".into(),
             limits: Limits {

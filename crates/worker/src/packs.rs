@@ -25,6 +25,7 @@ mod tree;
 mod userland;
 
 pub use entrypoint::EntrypointError;
+pub(crate) use entrypoint::WRAPPER_VARIABLE;
 pub use error::PackError;
 pub use host::HostInterpreter;
 

@@ -28,7 +28,7 @@ use supply::Supply;
 
 pub(crate) use keeper::keep;
 pub(crate) use kind::Kind;
-pub(crate) use spare::{BindError, Spare, Waiting};
+pub(crate) use spare::{BindError, Binding, Spare, Waiting};
 
 /// Kinds that have a supply at once; the one that was wanted longest ago makes room.
 const KINDS_MAX: usize = 16;
@@ -90,10 +90,12 @@ impl Spares {
 
     /// The kind of spare that can serve a function, if one can.
     fn kind(&self, configuration: &Configuration, code: &Path, layers: Option<&Path>) -> Option<Kind> {
-        if self.max == 0 || !self.launcher.can_attach() || start_only::reason(configuration).is_some() {
+        if self.max == 0 || !self.launcher.can_attach() {
             return None;
         }
-        Kind::of(configuration, code, layers)
+        let kind = Kind::of(configuration, code, layers)?;
+        // What has not started yet reads everything when it starts.
+        (kind.way == kind::Way::Parked || start_only::reason(configuration).is_none()).then_some(kind)
     }
 
     /// Takes a spare for a function, forking a template when none waits. `None`: it has to be started plainly.
@@ -149,7 +151,7 @@ impl Spares {
     }
 
     fn ready_template(&self, kind: &Kind, pack: &Pack) -> Option<Arc<OnceCell<Template>>> {
-        if !kind.is_forked {
+        if kind.way != kind::Way::Forked {
             return None;
         }
         let cell = self.template_cell(kind, pack);

@@ -1,5 +1,6 @@
 //! Starting a process and waiting until it asks for its first event.
 
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use tindra_core::cpu::cpu_millis;
 use tindra_core::limits::{INIT_TIMEOUT_MS, PROVISIONED_INIT_TIMEOUT_MS};
 use tindra_core::report::{Line, Phase, Status};
 use tindra_invoke::environments::AcquireError;
-use tindra_sandbox::Exit;
+use tindra_sandbox::{Exit, SandboxError, Step};
 
 use super::{Environment, Failure, FirstInit, INIT_CPU_MILLIS, Process, blocking, start_error};
+use crate::packs::WRAPPER_VARIABLE;
 use crate::runtime_api::InitAnswer;
-use crate::spares::{BindError, Origin};
+use crate::spares::{BindError, Binding, Origin};
 
 /// How long the end of a killed tree is waited for; one that takes longer is not built upon.
 const END_PATIENCE: Duration = Duration::from_millis(300);
@@ -62,15 +64,22 @@ impl Environment {
     pub(super) async fn launch(&mut self, limit: Duration) -> Result<Result<(), Failure>, AcquireError> {
         let memory_mb = self.target.deployment.configuration.memory_mb;
         let share = cpu_millis(memory_mb);
-        let command = match self.pack.command_for(&self.code, self.layers.as_deref(), memory_mb) {
+        let wrapper = self.target.deployment.configuration.environment.get(WRAPPER_VARIABLE);
+        let wrapper = wrapper.map(String::as_str);
+        let command = match self.pack.command_for(&self.code, self.layers.as_deref(), memory_mb, wrapper) {
             Ok(command) => command,
             Err(error) => return Ok(Err(Failure::InvalidEntrypoint(error.to_string()))),
         };
         let deadline = tokio::time::Instant::now() + limit;
         let ready = self.exchange().begin();
-        let process = match self.bind_spare(share.max(INIT_CPU_MILLIS)).await? {
-            Some(process) => process,
+        let command: Vec<CString> = command.into_iter().filter_map(|text| CString::new(text).ok()).collect();
+        let started = match self.bind_spare(&command, share.max(INIT_CPU_MILLIS)).await? {
+            Some(started) => started,
             None => self.spawn(command, share.max(INIT_CPU_MILLIS)).await?,
+        };
+        let process = match started {
+            Ok(process) => process,
+            Err(failure) => return Ok(Err(failure)),
         };
         let outcome = tokio::select! {
             biased;
@@ -98,24 +107,29 @@ impl Environment {
     }
 
     /// Makes the waiting spare, if there is one, the function's process. One that fails is replaced by a plain start.
-    async fn bind_spare(&mut self, cpu_millis: u64) -> Result<Option<Arc<Process>>, AcquireError> {
+    async fn bind_spare(&mut self, command: &[CString], cpu_millis: u64) -> Result<Option<Started>, AcquireError> {
         let Some(mut spare) = self.spare.take() else { return Ok(None) };
-        let (mounts, variables) = (self.mounts(), self.variables.clone());
-        let memory_bytes = u64::from(self.target.deployment.configuration.memory_mb) << 20;
+        let binding = Binding {
+            mounts: self.mounts(),
+            memory_bytes: u64::from(self.target.deployment.configuration.memory_mb) << 20,
+            command: command.to_vec(),
+            variables: self.variables.clone(),
+        };
         let bound = tokio::task::spawn_blocking(move || {
             // A spare has the share of an init phase of a small function.
             if cpu_millis > INIT_CPU_MILLIS {
                 spare.sandbox.set_cpu_millis(Some(cpu_millis))?;
             }
-            spare.bind(&mounts, memory_bytes, &variables)?;
+            spare.bind(&binding)?;
             Ok::<_, BindError>(spare.sandbox)
         });
         match bound.await {
             Ok(Ok(sandbox)) => {
                 let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
                 self.machine.living.add(&process);
-                Ok(Some(process))
+                Ok(Some(Ok(process)))
             }
+            Ok(Err(BindError::Execute(error))) => Ok(Some(Err(not_executed(command, &error)))),
             Ok(Err(error)) => {
                 tracing::warn!(function = self.target.name, %error, "a spare could not be bound; starting plainly");
                 self.origin = Origin::Plain;
@@ -125,15 +139,26 @@ impl Environment {
         }
     }
 
-    async fn spawn(&self, command: Vec<String>, cpu_millis: u64) -> Result<Arc<Process>, AcquireError> {
+    async fn spawn(&self, command: Vec<CString>, cpu_millis: u64) -> Result<Started, AcquireError> {
+        let program = command.first().cloned();
         let spec = self.spec(command, cpu_millis);
         let launcher = self.machine.launcher.clone();
         let (network, storage) = (Arc::clone(&self.habitat.network), Arc::clone(&self.habitat.storage));
         let sandbox = blocking(move || launcher.spawn(&spec, &network, &storage)).await;
-        let sandbox = sandbox.map_err(|source| AcquireError::Start { source })?;
+        let sandbox = match sandbox {
+            Ok(sandbox) => sandbox,
+            Err(source) => {
+                return match source.downcast_ref() {
+                    Some(SandboxError::Step { step: Step::Execute, source, .. }) => {
+                        Ok(Err(not_executed(program.as_slice(), source)))
+                    }
+                    _ => Err(AcquireError::Start { source }),
+                };
+            }
+        };
         let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
         self.machine.living.add(&process);
-        Ok(process)
+        Ok(Ok(process))
     }
 
     /// Kills the process and waits until its whole tree has gone, so that the next one has the place to itself.
@@ -146,6 +171,17 @@ impl Environment {
         }
         process.drain_log();
     }
+}
+
+/// A process, or the failure of the function that has no command that can be executed.
+type Started = Result<Arc<Process>, Failure>;
+
+/// In the words of AWS's own launcher.
+fn not_executed(command: &[CString], error: &std::io::Error) -> Failure {
+    let program = command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+    let reason = error.to_string();
+    let reason = reason.split(" (os error").next().unwrap_or_default();
+    Failure::InvalidEntrypoint(format!("fork/exec {program}: {}", reason.to_lowercase()))
 }
 
 /// The end of a process, with the reason when it was memory.

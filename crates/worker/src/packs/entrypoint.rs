@@ -24,16 +24,27 @@ pub enum EntrypointError {
 
 impl Pack {
     /// Program and arguments for a function whose code is unpacked at `task` (a layer tree at `opt`, when
-    /// there is one, is looked at second, as on AWS). Reads the file system; blocks for microseconds.
+    /// there is one, is looked at second, as on AWS). `wrapper` is what the function's [`WRAPPER_VARIABLE`] names. Reads the file system; blocks for microseconds.
     ///
     /// # Errors
     /// An OS-only runtime without a `bootstrap` that can be executed.
-    pub fn command_for(&self, task: &Path, opt: Option<&Path>, memory_mb: u32) -> Result<Vec<String>, EntrypointError> {
-        match self.family {
-            Family::Provided => bootstrap(task, opt).map(|path| vec![path.to_owned()]),
-            Family::Node => Ok(with_heap(&self.command, memory_mb)),
-            Family::Python | Family::Unsupported => Ok(self.command.clone()),
-        }
+    pub fn command_for(
+        &self,
+        task: &Path,
+        opt: Option<&Path>,
+        memory_mb: u32,
+        wrapper: Option<&str>,
+    ) -> Result<Vec<String>, EntrypointError> {
+        let command = match self.family {
+            // The function's own affair: AWS offers no wrapper there.
+            Family::Provided => return bootstrap(task, opt).map(|path| vec![path.to_owned()]),
+            Family::Node => with_heap(&self.command, memory_mb),
+            Family::Python | Family::Unsupported => self.command.clone(),
+        };
+        Ok(match wrapper.filter(|wrapper| !wrapper.is_empty()) {
+            Some(wrapper) => with_wrapper(wrapper, command),
+            None => command,
+        })
     }
 }
 
@@ -53,6 +64,17 @@ impl Pack {
         *command.last_mut()? = "/var/runtime/spare.mjs".to_owned();
         Some(command)
     }
+}
+
+/// Names a program that is executed with the runtime's command as its arguments (developer guide, "Wrapper scripts").
+pub(crate) const WRAPPER_VARIABLE: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+/// As AWS's start scripts say it.
+const WRAPPER_SCRIPT: &str = r#"if [ ! -f "$0" ]; then echo "$0: does not exist"; exit 127; fi
+if [ ! -x "$0" ]; then echo "$0: is not an executable"; exit 126; fi
+exec "$0" "$@""#;
+
+fn with_wrapper(wrapper: &str, command: Vec<String>) -> Vec<String> {
+    ["/bin/sh", "-c", WRAPPER_SCRIPT, wrapper].into_iter().map(str::to_owned).chain(command).collect()
 }
 
 fn bootstrap(task: &Path, opt: Option<&Path>) -> Result<&'static str, EntrypointError> {

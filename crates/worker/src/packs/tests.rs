@@ -100,18 +100,18 @@ async fn what_starts_a_custom_runtime_is_its_bootstrap() {
         version: String::new(),
         version_arn: String::new(),
     };
-    assert_eq!(pack.command_for(&task, Some(&opt), 128), Err(EntrypointError::Missing));
+    assert_eq!(pack.command_for(&task, Some(&opt), 128, None), Err(EntrypointError::Missing));
     std::fs::write(task.join("bootstrap"), "#!/bin/sh\n").expect("written");
-    let refused = pack.command_for(&task, None, 128).expect_err("not executable");
+    let refused = pack.command_for(&task, None, 128, None).expect_err("not executable");
     assert_eq!(refused.to_string(), "fork/exec /var/task/bootstrap: permission denied");
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::write(opt.join("bootstrap"), "#!/bin/sh\n").expect("written");
     std::fs::set_permissions(opt.join("bootstrap"), executable.clone()).expect("set");
-    assert_eq!(pack.command_for(&task, Some(&opt), 128), Ok(vec!["/opt/bootstrap".to_owned()]));
+    assert_eq!(pack.command_for(&task, Some(&opt), 128, None), Ok(vec!["/opt/bootstrap".to_owned()]));
     std::fs::set_permissions(task.join("bootstrap"), executable).expect("set");
-    assert_eq!(pack.command_for(&task, Some(&opt), 128), Ok(vec!["/var/task/bootstrap".to_owned()]));
+    assert_eq!(pack.command_for(&task, Some(&opt), 128, None), Ok(vec!["/var/task/bootstrap".to_owned()]));
     let node = Pack { family: Family::Node, command: vec!["node".to_owned(), "index.mjs".to_owned()], ..pack };
-    let command = node.command_for(&task, None, 1000).expect("always");
+    let command = node.command_for(&task, None, 1000, None).expect("always");
     assert_eq!(command, ["node", "--max-semi-space-size=50", "--max-old-space-size=900", "index.mjs"]);
     let _ = std::fs::remove_dir_all(task);
 }

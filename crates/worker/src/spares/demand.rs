@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A moment: what is taken within it is a burst that the supply should serve.
-const SLOT: Duration = Duration::from_secs(10);
+/// A moment: what is taken within it is a burst that the supply should serve; refilling takes about as long.
+const SLOT: Duration = Duration::from_secs(1);
 /// How long a burst is remembered.
 const MEMORY: Duration = Duration::from_secs(600);
 
@@ -57,7 +57,7 @@ mod tests {
         demand.note(at(15));
         assert_eq!(demand.peak(at(16)), 20);
         assert_eq!(demand.peak(at(600)), 20);
-        assert_eq!(demand.peak(at(612)), 1);
+        assert_eq!(demand.peak(at(606)), 1);
         assert_eq!(demand.peak(at(2_000)), 0);
         assert!(demand.slots.is_empty());
     }
@@ -70,9 +70,9 @@ mod tests {
             let mut demand = Demand::default();
             times.iter().for_each(|time| demand.note(Duration::from_secs(*time)));
             let now = times.last().copied().unwrap_or(0);
-            let recent = |slot: u64| slot >= now.saturating_sub(600) / 10;
-            let count = |slot: u64| times.iter().filter(|time| **time / 10 == slot).count();
-            let expected = (0..150).filter(|slot| recent(*slot)).map(count).max().unwrap_or(0);
+            let recent = |slot: u64| slot >= now.saturating_sub(600);
+            let count = |slot: u64| times.iter().filter(|time| **time == slot).count();
+            let expected = (0..1_500).filter(|slot| recent(*slot)).map(count).max().unwrap_or(0);
             proptest::prop_assert_eq!(demand.peak(Duration::from_secs(now)), expected);
         }
     }

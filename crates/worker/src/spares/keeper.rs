@@ -1,8 +1,10 @@
 //! Fills the supplies in the background, one spare at a time, and gives up what is too much.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kind::Way;
 use super::{Kind, Spares, memory, spare};
 use crate::packs::Pack;
 use crate::spares::supply::Supply;
@@ -46,12 +48,12 @@ impl Spares {
         if total >= self.max {
             return false;
         }
-        let missing = |kind: &Kind, supply: &Supply| {
-            let wanted = supply.wanted(now, kind.is_forked, self.max);
+        let missing = |supply: &Supply| {
+            let wanted = supply.wanted(now, self.max);
             // The emptiest first: none before few.
             (wanted > supply.ready()).then(|| supply.ready() * 100 / wanted)
         };
-        let scored = supplies.iter().filter_map(|(kind, supply)| Some((missing(kind, supply)?, kind, supply)));
+        let scored = supplies.iter().filter_map(|(kind, supply)| Some((missing(supply)?, kind, supply)));
         let Some((_, kind, supply)) = scored.min_by_key(|(score, _, _)| *score) else { return false };
         let Some(pack) = self.packs.get(&Runtime::parse(&kind.runtime)) else {
             supply.pause(now);
@@ -60,7 +62,6 @@ impl Spares {
         match self.make(kind, &pack).await {
             Ok(made) => {
                 supply.put(made);
-                metrics::gauge!("tindra_spares", "runtime" => kind.runtime.clone()).increment(1.0);
             }
             Err(error) => {
                 tracing::warn!(runtime = kind.runtime, error, "a spare environment could not be made; trying again");
@@ -71,7 +72,7 @@ impl Spares {
     }
 
     async fn make(&self, kind: &Kind, pack: &Arc<Pack>) -> Result<spare::Spare, String> {
-        if !kind.is_forked {
+        if kind.way != Way::Forked {
             return spare::start(&self.launcher, kind, pack).await;
         }
         let cell = self.template_cell(kind, pack);
@@ -85,9 +86,19 @@ impl Spares {
 
     fn trim(&self, is_short: bool) {
         let now = self.clock.monotonic();
-        for (kind, supply) in self.all() {
-            let keep = if is_short { 0 } else { supply.wanted(now, kind.is_forked, self.max) };
+        for (_, supply) in self.all() {
+            let keep = if is_short { 0 } else { supply.wanted(now, self.max) };
             drop(supply.trim(keep));
+        }
+        self.show();
+    }
+
+    /// Brings the figures of the metrics up to date.
+    fn show(&self) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        self.all().into_iter().for_each(|(kind, supply)| *counts.entry(kind.runtime).or_default() += supply.ready());
+        for (runtime, count) in counts {
+            metrics::gauge!("tindra_spares", "runtime" => runtime).set(count as f64);
         }
     }
 }

@@ -13,13 +13,23 @@ use tindra_core::runtime::{Family, Runtime};
 pub(crate) struct Kind {
     /// The `Runtime` value.
     pub(super) runtime: String,
-    /// Whether spares come from a template.
-    pub(super) is_forked: bool,
+    pub(super) way: Way,
     pub(super) preload: Preload,
     /// For runtimes that fix their heap when they start; others get their limit when they are bound.
     pub(super) memory_mb: Option<u32>,
     /// Size of `/tmp`.
     pub(super) storage_mb: u32,
+}
+
+/// How spares of a kind come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// Forked from a template.
+    Forked,
+    /// The runtime is started ahead.
+    Started,
+    /// Nothing runs: an empty sandbox waits for the command.
+    Parked,
 }
 
 /// What a template has loaded besides the runtime client.
@@ -44,14 +54,15 @@ impl Kind {
     /// `None` for runtimes that have no spares.
     pub(super) fn of(configuration: &Configuration, code: &Path, layers: Option<&Path>) -> Option<Self> {
         let runtime = Runtime::parse(&configuration.runtime);
-        let (is_forked, preload, memory_mb) = match runtime.family() {
-            Family::Python => (true, preload(code, layers), None),
-            Family::Node => (false, Preload::Nothing, Some(configuration.memory_mb)),
-            Family::Provided | Family::Unsupported => return None,
+        let (way, preload, memory_mb) = match runtime.family() {
+            Family::Python => (Way::Forked, preload(code, layers), None),
+            Family::Node => (Way::Started, Preload::Nothing, Some(configuration.memory_mb)),
+            Family::Provided => (Way::Parked, Preload::Nothing, None),
+            Family::Unsupported => return None,
         };
         Some(Self {
             runtime: runtime.name().to_owned(),
-            is_forked,
+            way,
             preload,
             memory_mb,
             storage_mb: configuration.ephemeral_storage_mb,

@@ -12,6 +12,7 @@ use tindra_sandbox::{Launcher, Limits, Mount, Network, Sandbox, SandboxError, Sp
 use tokio::sync::OnceCell;
 
 use super::Kind;
+use super::kind::Way;
 use crate::environment::LOG_DESCRIPTOR;
 use crate::habitat::Habitat;
 use crate::packs::Pack;
@@ -42,6 +43,8 @@ pub(crate) struct Spare {
 pub(crate) struct Waiting {
     pub(crate) sandbox: Sandbox,
     control: UnixStream,
+    /// It waits for its command too.
+    is_parked: bool,
 }
 
 impl Spare {
@@ -55,19 +58,45 @@ impl Spare {
 }
 
 impl Waiting {
-    /// Shows the function's code, sets its limit of memory, and gives the runtime the function's whole environment. Blocks
-    /// for less than a millisecond as a rule.
-    pub(crate) fn bind(&mut self, mounts: &[Mount], memory_bytes: u64, variables: &[CString]) -> Result<(), BindError> {
-        self.sandbox.set_memory_bytes(memory_bytes)?;
-        self.sandbox.attach(mounts)?;
-        let length: usize = variables.iter().map(|variable| variable.as_bytes_with_nul().len()).sum();
-        let mut message = Vec::with_capacity(4 + length);
-        message.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        variables.iter().for_each(|variable| message.extend_from_slice(variable.as_bytes_with_nul()));
+    /// Shows the function's code, sets its limit of memory, and gives the runtime the function's whole environment (and
+    /// one that is parked its command). Blocks for less than a millisecond as a rule.
+    pub(crate) fn bind(&mut self, binding: &Binding) -> Result<(), BindError> {
+        self.sandbox.set_memory_bytes(binding.memory_bytes)?;
+        self.sandbox.attach(&binding.mounts)?;
+        let mut body = Vec::new();
+        if self.is_parked {
+            body.extend_from_slice(&u32::try_from(binding.command.len()).unwrap_or(u32::MAX).to_le_bytes());
+            binding.command.iter().for_each(|argument| body.extend_from_slice(argument.as_bytes_with_nul()));
+        }
+        binding.variables.iter().for_each(|variable| body.extend_from_slice(variable.as_bytes_with_nul()));
+        let mut message = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        message.extend_from_slice(&body);
         self.control.set_write_timeout(Some(BIND_PATIENCE))?;
         self.control.write_all(&message)?;
-        Ok(())
+        if self.is_parked { self.executed() } else { Ok(()) }
     }
+
+    /// The socket closes when the command has been executed.
+    fn executed(&mut self) -> Result<(), BindError> {
+        self.control.set_read_timeout(Some(BIND_PATIENCE))?;
+        let mut said = Vec::new();
+        self.control.read_to_end(&mut said)?;
+        match <[u8; 4]>::try_from(said) {
+            Ok(errno) => Err(BindError::Execute(std::io::Error::from_raw_os_error(i32::from_le_bytes(errno)))),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// What makes a spare a function's.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) memory_bytes: u64,
+    /// Program and arguments, as for a plain start.
+    pub(crate) command: Vec<CString>,
+    /// The whole environment, `NAME=value`.
+    pub(crate) variables: Vec<CString>,
 }
 
 /// Why a spare could not be bound.
@@ -77,6 +106,9 @@ pub(crate) enum BindError {
     Sandbox(#[from] SandboxError),
     #[error("the spare does not listen: {0}")]
     Control(#[from] std::io::Error),
+    /// The function's fault: its command is none.
+    #[error("the command could not be executed: {0}")]
+    Execute(std::io::Error),
 }
 
 /// Starts the template of a kind.
@@ -103,10 +135,13 @@ pub(super) async fn fork(
     .await
 }
 
-/// Executes the runtime.
+/// Executes the runtime, or leaves the sandbox empty.
 pub(super) async fn start(launcher: &Launcher, kind: &Kind, pack: &Arc<Pack>) -> Result<Spare, String> {
     let memory_mb = kind.memory_mb.unwrap_or(UNBOUND_MEMORY_MB);
-    let command = pack.spare_command(memory_mb).ok_or("the runtime has no spares")?;
+    let command = match kind.way {
+        Way::Parked => Vec::new(),
+        Way::Forked | Way::Started => pack.spare_command(memory_mb).ok_or("the runtime has no spares")?,
+    };
     let spec = spec(kind, pack, command);
     make(launcher, kind, pack, move |launcher, network, storage| {
         launcher.spawn(&spec, network, storage).map_err(|error| text(&error))
@@ -120,12 +155,12 @@ async fn make(
     pack: &Arc<Pack>,
     spawn: impl FnOnce(&Launcher, &Network, &Storage) -> Result<Sandbox, String> + Send + 'static,
 ) -> Result<Spare, String> {
-    let (launcher, storage_mb) = (launcher.clone(), kind.storage_mb);
+    let (launcher, storage_mb, is_parked) = (launcher.clone(), kind.storage_mb, kind.way == Way::Parked);
     let (network, storage, waiting) = blocking(move || {
         let (network, storage) = Habitat::material(&launcher, storage_mb).map_err(|error| text(&error))?;
         let mut sandbox = spawn(&launcher, &network, &storage)?;
         let control = sandbox.take_control().ok_or("the sandbox has no control socket")?;
-        Ok((network, storage, Waiting { control: warm(control)?, sandbox }))
+        Ok((network, storage, Waiting { control: warm(control)?, sandbox, is_parked }))
     })
     .await?;
     let habitat = Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(|error| error.to_string())?;
@@ -155,7 +190,7 @@ fn spec(kind: &Kind, pack: &Pack, command: Vec<String>) -> Spec {
             .chain(["TINDRA_SPARE=1".to_owned()])
             .filter_map(|text| CString::new(text).ok())
             .collect(),
-        working_directory: "/".into(),
+        working_directory: if kind.way == Way::Parked { "/var/task" } else { "/" }.into(),
         limits: Limits {
             memory_bytes: u64::from(memory_mb) << 20,
             cpu_millis: Some(UNBOUND_CPU_MILLIS),

@@ -7,10 +7,8 @@ use super::demand::Demand;
 use super::spare::Spare;
 use crate::packs::Pack;
 
-/// Forked spares kept for a function that has not been called yet: a call at once, and one more.
-const FORKED_FLOOR: usize = 2;
-/// Started ones, which are larger.
-const STARTED_FLOOR: usize = 1;
+/// Spares kept however little is taken: a cold start finds one while the place of the one before is still being filled.
+const FLOOR: usize = 2;
 /// After a kind could not be made, it is not tried again for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
 
@@ -66,13 +64,12 @@ impl Supply {
     }
 
     /// How many there should be, at most `at_most`.
-    pub(super) fn wanted(&self, now: Duration, is_forked: bool, at_most: usize) -> usize {
+    pub(super) fn wanted(&self, now: Duration, at_most: usize) -> usize {
         let mut inner = self.inner();
         if now < inner.not_before {
             return 0;
         }
-        let floor = if is_forked { FORKED_FLOOR } else { STARTED_FLOOR };
-        inner.demand.peak(now).max(floor).min(at_most)
+        inner.demand.peak(now).max(FLOOR).min(at_most)
     }
 
     /// Making one has failed.
