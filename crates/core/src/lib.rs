@@ -12,6 +12,7 @@ pub mod event_invoke_config;
 pub mod event_source_mapping;
 pub mod function;
 pub mod function_url;
+pub mod keep_warm;
 pub mod layer;
 pub mod limits;
 pub mod name;

@@ -1,0 +1,1 @@
+//! What the policy decides, and that nothing makes it leave its bounds.
