@@ -109,6 +109,9 @@ pub struct IdleHistogram {
     counts: Box<[u16]>,
     /// Beyond the range, in the same units.
     far: u16,
+    /// Sum of the counts and of what is beyond the range.
+    #[serde(skip_serializing)]
+    units: u32,
     /// Moving mean of the idle times beyond the range, in seconds; 0 without any.
     far_mean_s: f32,
     /// Moving mean of how far such an idle time was from the mean before it, in seconds.
@@ -137,9 +140,11 @@ impl TryFrom<Stored> for IdleHistogram {
             layout,
             counts: stored.counts.into(),
             far: stored.far,
+            units: 0,
             far_mean_s: stored.far_mean_s,
             far_spread_s: stored.far_spread_s,
         };
+        histogram.add_up();
         histogram.make_room();
         Ok(histogram)
     }
@@ -150,7 +155,7 @@ impl IdleHistogram {
     #[must_use]
     pub fn new(layout: Layout) -> Self {
         let counts = vec![0; layout.bucket_count()].into();
-        Self { layout, counts, far: 0, far_mean_s: 0.0, far_spread_s: 0.0 }
+        Self { layout, counts, far: 0, units: 0, far_mean_s: 0.0, far_spread_s: 0.0 }
     }
 
     /// Where its buckets lie.
@@ -162,6 +167,7 @@ impl IdleHistogram {
     /// Counts an idle time. Old ones fade when there are many.
     pub fn record(&mut self, idle: Duration) {
         self.make_room();
+        self.units += u32::from(STEP);
         match self.layout.bucket(idle) {
             Some(at) => self.counts[at] += STEP,
             None => self.record_far(idle.as_secs_f32()),
@@ -184,6 +190,7 @@ impl IdleHistogram {
     pub fn age(&mut self) {
         self.counts.iter_mut().for_each(|count| *count /= 2);
         self.far /= 2;
+        self.add_up();
     }
 
     /// Adds what another one knows, such as that of the version before. One of another layout is ignored:
@@ -193,7 +200,7 @@ impl IdleHistogram {
             return false;
         }
         let (mut mine, mut theirs) = (self.clone(), other.clone());
-        while mine.units() + theirs.units() > SAMPLES_MAX * u32::from(STEP) {
+        while mine.units + theirs.units > SAMPLES_MAX * u32::from(STEP) {
             mine.age();
             theirs.age();
         }
@@ -202,24 +209,25 @@ impl IdleHistogram {
         }
         mine.counts.iter_mut().zip(&theirs.counts).for_each(|(count, other)| *count += other);
         mine.far += theirs.far;
+        mine.add_up();
         *self = mine;
         true
     }
 
     fn make_room(&mut self) {
-        while self.units() >= SAMPLES_MAX * u32::from(STEP) {
+        while self.units >= SAMPLES_MAX * u32::from(STEP) {
             self.age();
         }
     }
 
-    fn units(&self) -> u32 {
-        self.counts.iter().map(|count| u32::from(*count)).sum::<u32>() + u32::from(self.far)
+    fn add_up(&mut self) {
+        self.units = self.counts.iter().map(|count| u32::from(*count)).sum::<u32>() + u32::from(self.far);
     }
 
     /// How many idle times it knows, faded ones in parts.
     #[must_use]
     pub fn samples(&self) -> f64 {
-        f64::from(self.units()) / f64::from(STEP)
+        f64::from(self.units) / f64::from(STEP)
     }
 
     /// How many of them were beyond the range.

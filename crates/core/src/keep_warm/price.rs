@@ -11,13 +11,13 @@ use std::time::Duration;
 use super::{Bounds, Decision, GAP_MIN, IdleHistogram, decide};
 
 /// A start ahead of need takes the machine's time though nobody waits: this share of a start's cost.
-const PREWARM_CHARGE: f64 = 0.1;
+const PREWARM_CHARGE: f64 = 0.05;
 
 /// What is believed of a version of which nothing is known weighs as much as so many idle times.
-const BELIEF: f64 = 1.0;
+const BELIEF: f64 = 2.0;
 
 /// The price moves by a factor of e in this time when twice the memory is used.
-const SETTLING_S: f64 = 1_800.0;
+const SETTLING_S: f64 = 900.0;
 
 /// What is at stake with one environment.
 #[derive(Clone, Copy, Debug, PartialEq)]

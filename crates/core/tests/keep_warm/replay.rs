@@ -35,12 +35,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Third quartile over the functions of the share of cold starts.
-    pub fn third_quartile(&self) -> f64 {
+    /// Median over the functions of the share of cold starts.
+    pub fn median(&self) -> f64 {
         let invoked = self.per_function.iter().filter(|(_, all)| *all > 0);
         let mut shares: Vec<f64> = invoked.map(|(cold, all)| *cold as f64 / *all as f64).collect();
         shares.sort_by(f64::total_cmp);
-        shares[shares.len() * 3 / 4]
+        shares[shares.len() / 2]
     }
 }
 
@@ -164,7 +164,7 @@ impl<'a> Replay<'a> {
             moments.extend([(prewarm.at.as_secs_f64(), memory_mib), (prewarm.until.as_secs_f64(), -memory_mib)]);
         }
         for (after_s, change) in moments {
-            let minute = ((now_s + after_s) / 60.0) as usize;
+            let minute = ((now_s + after_s) / 60.0).ceil() as usize;
             if minute <= self.minute {
                 self.held_mib += change;
             } else if let Some(slot) = self.changes.get_mut(minute) {
@@ -197,10 +197,10 @@ fn greedy_dual(trace: &Trace, capacity_mib: f64) -> Outcome {
     let mut outcome = Outcome { per_function: vec![(0, 0); count], ..Outcome::default() };
     let mut policy = GreedyDual::new();
     let mut idle: std::collections::BTreeMap<usize, (f64, f64)> = std::collections::BTreeMap::new();
+    // The one that ends first is the last.
     let mut running: Vec<(f64, usize)> = Vec::new();
     let (mut held_mib, mut clock_s) = (0.0, 0.0);
     for busy in &trace.busy {
-        running.sort_by(|one, other| other.0.total_cmp(&one.0));
         while let Some((until_s, function)) = running.pop_if(|(until_s, _)| *until_s <= busy.from_s) {
             outcome.idle_mib += held_mib * (until_s - clock_s);
             clock_s = until_s;
@@ -227,7 +227,8 @@ fn greedy_dual(trace: &Trace, capacity_mib: f64) -> Outcome {
                 outcome.cold_s += trace.functions[busy.function].init_s;
             }
         }
-        running.push((busy.until_s, busy.function));
+        let at = running.partition_point(|(until_s, _)| *until_s > busy.until_s);
+        running.insert(at, (busy.until_s, busy.function));
     }
     outcome.idle_mib /= clock_s;
     outcome
