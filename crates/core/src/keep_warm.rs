@@ -30,6 +30,9 @@ pub use price::{Price, Stake, decide_by_price};
 /// An environment is given up and started again only for a gap of at least this; a shorter one saves too little.
 pub const GAP_MIN: Duration = Duration::from_secs(60);
 
+/// Nothing is kept for longer, whatever the bounds say.
+pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(365 * 86_400);
+
 /// What the operator allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -44,6 +47,7 @@ impl Bounds {
     /// below the ceiling when they are above it, the standard above the floor.
     #[must_use]
     pub fn new(floor: Duration, ceiling: Duration, standard: Duration) -> Self {
+        let ceiling = ceiling.min(KEEP_ALIVE_MAX);
         let floor = floor.min(ceiling);
         Self { floor, ceiling, standard: standard.clamp(floor, ceiling) }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bounds, Decision, GAP_MIN, IdleHistogram};
+use super::{Bounds, Decision, GAP_MIN, IdleHistogram, KEEP_ALIVE_MAX};
 
 /// Share of the idle times that may end before the environment is back.
 const HEAD: f64 = 0.05;
@@ -56,6 +56,6 @@ pub(super) fn forecast(histogram: &IdleHistogram, bounds: &Bounds) -> Option<Dec
 fn between(head: f64, tail: f64, bounds: &Bounds) -> Option<Decision> {
     let at = Duration::try_from_secs_f64(head).ok()?;
     let until = Duration::try_from_secs_f64(tail).ok()?;
-    let is_worth_it = at >= bounds.floor.saturating_add(GAP_MIN);
+    let is_worth_it = at >= bounds.floor.saturating_add(GAP_MIN) && until <= KEEP_ALIVE_MAX;
     is_worth_it.then(|| Decision { keep_alive: bounds.floor, prewarm: Some(bounds.window(at, until)) })
 }

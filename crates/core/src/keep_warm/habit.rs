@@ -43,6 +43,12 @@ impl Habit {
         &self.histogram
     }
 
+    /// Halves what is known, for versions with too few invokes for it to fade by itself.
+    pub fn age(&mut self) {
+        self.histogram.age();
+        self.decided = None;
+    }
+
     /// An invoke has come. Counts the idle time that it ends, if it ends one.
     pub fn begin(&mut self, now: Duration) {
         if let Some(since) = self.idle_since.take() {

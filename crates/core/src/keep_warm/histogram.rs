@@ -176,8 +176,8 @@ impl IdleHistogram {
 
     fn record_far(&mut self, idle_s: f32) {
         if self.far_mean_s == 0.0 {
-            // Nothing is known of the spread yet: as wide as can be.
-            (self.far_mean_s, self.far_spread_s) = (idle_s, idle_s);
+            // Nothing is known of the spread yet: too wide for a forecast.
+            (self.far_mean_s, self.far_spread_s) = (idle_s, idle_s / 2.0);
         } else {
             let off = idle_s - self.far_mean_s;
             self.far_mean_s += FAR_GAIN * off;

@@ -32,7 +32,7 @@ pub struct Stake {
 
 /// The price of memory: what holding one MiB for one second must be worth. It rises while idle environments
 /// hold more than they are meant to and falls while they hold less.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Price {
     per_mib_second: f64,
 }
@@ -77,14 +77,11 @@ fn mib(bytes: u64) -> f64 {
 /// Holds the environment where it is worth its memory.
 #[must_use]
 pub fn decide_by_price(histogram: &IdleHistogram, bounds: &Bounds, stake: &Stake, price: &Price) -> Decision {
-    if histogram.far() * 2.0 > histogram.samples()
-        && histogram.far() >= 3.0
-        && let Some(decision) = decide::forecast(histogram, bounds)
-    {
+    let rent = price.per_mib_second * mib(stake.memory_bytes);
+    if let Some(decision) = far_forecast(histogram, bounds, stake, rent) {
         return decision;
     }
     let layout = histogram.layout();
-    let rent = price.per_mib_second * mib(stake.memory_bytes);
     let mut plan = Plan::new(stake.cost * PREWARM_CHARGE, bounds);
     let belief = Belief { half_s: bounds.standard.as_secs_f64().max(1.0) };
     let mut waiting = histogram.samples() + BELIEF;
@@ -98,6 +95,18 @@ pub fn decide_by_price(histogram: &IdleHistogram, bounds: &Bounds, stake: &Stake
         start_s = end_s;
     }
     plan.decision(bounds, stake.lead, Duration::from_secs(u64::from(layout.start_s(1))))
+}
+
+/// For versions that are mostly idle beyond the range: the forecast, if the memory it takes is worth it.
+fn far_forecast(histogram: &IdleHistogram, bounds: &Bounds, stake: &Stake, rent: f64) -> Option<Decision> {
+    if histogram.far() * 2.0 <= histogram.samples() {
+        return None;
+    }
+    let decision = decide::forecast(histogram, bounds)?;
+    let prewarm = decision.prewarm?;
+    // The invoke is due in the middle.
+    let held_s = (prewarm.until - prewarm.at).as_secs_f64() / 2.0;
+    (stake.cost * (1.0 - PREWARM_CHARGE) >= held_s * rent).then_some(decision)
 }
 
 /// What is believed of a version before it has shown anything: that half of the idle times end by the standard

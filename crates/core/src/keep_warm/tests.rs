@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Bounds, Decision, GAP_MIN, GreedyDual, Habit, IdleHistogram, Keepsake, Layout, Price, Stake, decide,
-    decide_by_price,
+    Bounds, Decision, GAP_MIN, GreedyDual, Habit, IdleHistogram, KEEP_ALIVE_MAX, Keepsake, Layout, Price, Stake,
+    decide, decide_by_price,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -76,12 +76,14 @@ fn what_comes_every_half_hour_is_given_up_and_started_ahead() {
 fn what_comes_once_a_day_is_forecast() {
     let day = 1_440 * MINUTE;
     for decision in
-        [decide(&every(day, 12), &bounds()), decide_by_price(&every(day, 12), &bounds(), &stake(), &Price::new(1.0))]
+        [decide(&every(day, 12), &bounds()), decide_by_price(&every(day, 12), &bounds(), &stake(), &Price::new(1e-7))]
     {
         let prewarm = decision.prewarm.expect("a start ahead of need");
         assert!(prewarm.at < day && prewarm.until > day, "{prewarm:?}");
         assert!(prewarm.until - prewarm.at < 240 * MINUTE, "{prewarm:?}");
     }
+    let dear = decide_by_price(&every(day, 12), &bounds(), &stake(), &Price::new(1.0));
+    assert_eq!(dear, Decision::keep(Duration::from_secs(5)));
     let wild = histogram((0..12).map(|day| (300 + day % 2 * 2_000) * MINUTE));
     assert_eq!(decide(&wild, &bounds()), Decision::keep(10 * MINUTE));
 }
@@ -181,6 +183,7 @@ fn is_within(decision: &Decision, bounds: &Bounds) -> bool {
     let is_prewarm_sound = decision.prewarm.is_none_or(|prewarm| {
         prewarm.at >= decision.keep_alive + GAP_MIN
             && prewarm.at < prewarm.until
+            && prewarm.until <= KEEP_ALIVE_MAX.saturating_mul(2)
             && prewarm.until - prewarm.at <= bounds.ceiling()
     });
     bounds.floor() <= decision.keep_alive && decision.keep_alive <= bounds.ceiling() && is_prewarm_sound

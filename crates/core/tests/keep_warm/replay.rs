@@ -7,7 +7,7 @@ use tindra_core::keep_warm::{Bounds, Decision, GreedyDual, Habit, Keepsake, Layo
 use super::trace::{Function, TRACE_S, Trace};
 
 #[derive(Clone, Copy)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// The same time for all.
     Fixed(Duration),
     Percentiles,
@@ -23,20 +23,20 @@ pub enum Policy {
 }
 
 #[derive(Default)]
-pub struct Outcome {
-    pub cold: u64,
+pub(crate) struct Outcome {
+    pub(crate) cold: u64,
     /// Seconds that invokes waited for a cold start.
-    pub cold_s: f64,
-    pub prewarms: u64,
+    pub(crate) cold_s: f64,
+    pub(crate) prewarms: u64,
     /// Mean over the trace.
-    pub idle_mib: f64,
+    pub(crate) idle_mib: f64,
     /// Per function: cold starts and beginnings.
     per_function: Vec<(u64, u64)>,
 }
 
 impl Outcome {
     /// Median over the functions of the share of cold starts.
-    pub fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         let invoked = self.per_function.iter().filter(|(_, all)| *all > 0);
         let mut shares: Vec<f64> = invoked.map(|(cold, all)| *cold as f64 / *all as f64).collect();
         shares.sort_by(f64::total_cmp);
@@ -44,7 +44,7 @@ impl Outcome {
     }
 }
 
-pub fn bounds() -> Bounds {
+pub(crate) fn bounds() -> Bounds {
     Bounds::new(Duration::from_secs(5), Duration::from_secs(4 * 3_600), Duration::from_secs(600))
 }
 
@@ -56,7 +56,7 @@ struct Version {
     announced: Vec<(usize, f64)>,
 }
 
-pub struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     trace: &'a Trace,
     policy: Policy,
     price: Price,
@@ -69,7 +69,7 @@ pub struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    pub fn run(trace: &'a Trace, policy: Policy) -> Outcome {
+    pub(crate) fn run(trace: &'a Trace, policy: Policy) -> Outcome {
         if let Policy::GreedyDual { capacity_mib } = policy {
             return greedy_dual(trace, capacity_mib);
         }

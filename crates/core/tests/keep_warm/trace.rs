@@ -7,7 +7,7 @@
 //! distribution (11.652, 0.221, 107.083 MB). The duration of init is not published: log-normal around 0.4 s.
 
 /// Two days.
-pub const TRACE_S: f64 = 2.0 * DAY_S;
+pub(crate) const TRACE_S: f64 = 2.0 * DAY_S;
 
 const DAY_S: f64 = 86_400.0;
 
@@ -15,10 +15,10 @@ const DAY_S: f64 = 86_400.0;
 const BUSY_PER_DAY: f64 = DAY_S / 10.0;
 
 /// SplitMix64.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -48,37 +48,37 @@ impl Random {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Timer,
     Regular,
     Random,
     Bursty,
 }
 
-pub struct Function {
-    pub kind: Kind,
-    pub per_day: f64,
-    pub duration_s: f64,
-    pub init_s: f64,
-    pub memory_mib: f64,
+pub(crate) struct Function {
+    pub(crate) kind: Kind,
+    pub(crate) per_day: f64,
+    pub(crate) duration_s: f64,
+    pub(crate) init_s: f64,
+    pub(crate) memory_mib: f64,
 }
 
 /// A time in which a function runs without a break.
 #[derive(Clone, Copy)]
-pub struct Busy {
-    pub function: usize,
-    pub from_s: f64,
-    pub until_s: f64,
+pub(crate) struct Busy {
+    pub(crate) function: usize,
+    pub(crate) from_s: f64,
+    pub(crate) until_s: f64,
 }
 
-pub struct Trace {
-    pub functions: Vec<Function>,
+pub(crate) struct Trace {
+    pub(crate) functions: Vec<Function>,
     /// In the order of their beginnings.
-    pub busy: Vec<Busy>,
+    pub(crate) busy: Vec<Busy>,
 }
 
 impl Trace {
-    pub fn new(seed: u64, count: usize) -> Self {
+    pub(crate) fn new(seed: u64, count: usize) -> Self {
         let mut random = Random::new(seed);
         let functions: Vec<Function> = (0..count).map(|_| Function::draw(&mut random)).collect();
         let mut busy = Vec::new();
