@@ -55,6 +55,14 @@ pub(crate) enum Kind {
     Bursty,
 }
 
+/// Who is in the trace.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Mix {
+    Published,
+    /// Timers and other regular functions come at random: what is left is harder to foresee.
+    WithoutRegular,
+}
+
 pub(crate) struct Function {
     pub(crate) kind: Kind,
     pub(crate) per_day: f64,
@@ -78,9 +86,9 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    pub(crate) fn new(seed: u64, count: usize) -> Self {
+    pub(crate) fn new(seed: u64, count: usize, mix: Mix) -> Self {
         let mut random = Random::new(seed);
-        let functions: Vec<Function> = (0..count).map(|_| Function::draw(&mut random)).collect();
+        let functions: Vec<Function> = (0..count).map(|_| Function::draw(&mut random, mix)).collect();
         let mut busy = Vec::new();
         for (at, function) in functions.iter().enumerate() {
             if function.per_day < BUSY_PER_DAY {
@@ -93,7 +101,7 @@ impl Trace {
 }
 
 impl Function {
-    fn draw(random: &mut Random) -> Self {
+    fn draw(random: &mut Random, mix: Mix) -> Self {
         let rank = random.share();
         let per_day = match rank {
             ..0.45 => random.between_logs(0.5, 24.0),
@@ -101,6 +109,7 @@ impl Function {
             _ => random.between_logs(1_440.0, 1e8),
         };
         let kind = match random.share() {
+            ..0.22 if mix == Mix::WithoutRegular => Kind::Random,
             ..0.16 => Kind::Timer,
             ..0.22 => Kind::Regular,
             ..0.60 => Kind::Random,
