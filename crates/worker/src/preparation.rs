@@ -1,4 +1,5 @@
-//! Makes deployments ready: pack and code of every unsettled function, then the settled record.
+//! Makes deployments ready: pack and code of every unsettled function, the snapshot of a version that begins from
+//! one, then the settled record.
 //!
 //! The store is the queue. A function whose `desired` deployment is unsettled is work to do, whoever wrote it
 //! and however often this process was killed in between; settling is one compare-and-set, and a deployment
@@ -20,9 +21,12 @@ use uuid::Uuid;
 
 use crate::code_cache::{self, CodeCache, CodeError};
 use crate::packs::{PackError, Packs, Progress};
+use crate::snapshots::Snapshots;
 
 /// Functions prepared at the same time; each may inflate 250 MB.
 const CONCURRENCY_MAX: usize = 4;
+/// Snapshots made at the same time; each is an environment in an init phase that may take a quarter of an hour.
+const SNAPSHOTS_MAX: usize = 8;
 /// Records read at once.
 const PAGE: usize = 256;
 /// Wait after the store failed.
@@ -49,14 +53,22 @@ impl Drop for Preparation {
 impl Preparation {
     /// Starts to prepare the functions of a store, those first that are unsettled now.
     #[must_use]
-    pub fn start(store: Store, packs: Arc<Packs>, code: Arc<CodeCache>, prepared: Arc<dyn Prepared>) -> Self {
+    pub fn start(
+        store: Store,
+        packs: Arc<Packs>,
+        code: Arc<CodeCache>,
+        prepared: Arc<dyn Prepared>,
+        snapshots: Arc<dyn Snapshots>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             store,
             packs,
             code,
             prepared,
+            snapshots,
             under_way: Mutex::default(),
             permits: Semaphore::new(CONCURRENCY_MAX),
+            snapshot_permits: Semaphore::new(SNAPSHOTS_MAX),
         });
         Self { task: tokio::spawn(run(shared)) }
     }
@@ -68,9 +80,12 @@ struct Shared {
     packs: Arc<Packs>,
     code: Arc<CodeCache>,
     prepared: Arc<dyn Prepared>,
+    snapshots: Arc<dyn Snapshots>,
     /// Generations that have a task.
     under_way: Mutex<HashSet<Uuid>>,
     permits: Semaphore,
+    /// Of the snapshots, so that they keep no other deployment waiting.
+    snapshot_permits: Semaphore,
 }
 
 async fn run(shared: Arc<Shared>) {
@@ -161,8 +176,10 @@ fn prepare_function(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, function: Fun
 }
 
 async fn prepare(shared: &Shared, function: &Function) {
-    let Ok(_permit) = shared.permits.acquire().await else { return };
-    let outcome = make_ready(shared, &function.name, &function.desired).await;
+    let mut outcome = make_ready(shared, &function.name, &function.desired).await;
+    if outcome.is_ok() && function.has_snapshot() {
+        outcome = make_snapshot(shared, function).await;
+    }
     if let Err(reason) = &outcome {
         tracing::warn!(function = function.arn(), code = reason.code, reason = reason.message, "a deployment failed");
     }
@@ -189,7 +206,13 @@ async fn settle(store: &Store, key: &str, prepared: &Function, outcome: Result<(
     Ok(())
 }
 
+async fn make_snapshot(shared: &Shared, function: &Function) -> Result<(), Reason> {
+    let _permit = shared.snapshot_permits.acquire().await.map_err(|_| stopping())?;
+    shared.snapshots.make(function).await
+}
+
 async fn make_ready(shared: &Shared, name: &str, deployment: &Deployment) -> Result<(), Reason> {
+    let _permit = shared.permits.acquire().await.map_err(|_| stopping())?;
     let configuration = &deployment.configuration;
     if configuration.architecture != Architecture::host() {
         return Err(reason(
@@ -254,6 +277,11 @@ fn code_reason(error: &CodeError, code: &Code) -> Reason {
             reason("InternalError", with_causes(error))
         }
     }
+}
+
+/// Unseen: the semaphores are never closed.
+fn stopping() -> Reason {
+    reason("InternalError", "The server is stopping.".to_owned())
 }
 
 fn reason(code: &str, message: String) -> Reason {
