@@ -199,6 +199,7 @@ impl Environment {
             request_id,
             duration,
             init: course.init,
+            restore: None,
             memory_mb,
             memory_used_bytes: if is_out_of_memory { u64::from(memory_mb) << 20 } else { memory_bytes },
             status: &status,
