@@ -75,7 +75,7 @@ impl Environment {
         let outcome = tokio::select! {
             biased;
             answer = ready => match answer {
-                Ok(InitAnswer::Ready) => Ok(()),
+                Ok(InitAnswer::Ready | InitAnswer::Restorable) => Ok(()),
                 Ok(InitAnswer::Failed { error_type, body }) => Err(Failure::Reported { error_type, body }),
                 Err(_) => Err(exited(&process, Exit::Lost)),
             },

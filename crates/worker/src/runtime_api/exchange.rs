@@ -21,7 +21,18 @@ pub(crate) struct Delivery {
 pub(crate) enum InitAnswer {
     /// It asked for the first event.
     Ready,
+    /// It asked to be told of its restore: all is done that belongs into a snapshot.
+    Restorable,
     /// It posted an error.
+    Failed { error_type: String, body: Bytes },
+}
+
+/// How the runtime ended its restore.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RestoreAnswer {
+    /// It asked for the first event.
+    Ready,
+    /// It posted an error: an after-restore hook has failed.
     Failed { error_type: String, body: Bytes },
 }
 
@@ -56,6 +67,14 @@ enum State {
     InitFailing,
     /// The init phase has failed; nothing but the end is expected.
     InitFailed,
+    /// A request waits to be told of the restore.
+    Restorable,
+    /// The restore has been told, and its end has not.
+    Restoring,
+    /// The error of the restore is being read.
+    RestoreFailing,
+    /// The restore has failed; nothing but the end is expected.
+    RestoreFailed,
     /// A request for the next event waits, or will come.
     Ready,
     /// An event is being worked on.
@@ -68,6 +87,11 @@ enum State {
 struct Inner {
     state: State,
     init: Option<oneshot::Sender<InitAnswer>>,
+    /// Whether the process may ask to be told of a restore.
+    is_for_snapshot: bool,
+    /// A `/restore/next` that waits.
+    told_of_restore: Option<oneshot::Sender<()>>,
+    restore: Option<oneshot::Sender<RestoreAnswer>>,
     /// A `/next` that waits.
     parked: Option<oneshot::Sender<Delivery>>,
     /// An event that waits for a `/next`.
@@ -93,6 +117,40 @@ impl Exchange {
     pub(crate) fn begin(&self) -> oneshot::Receiver<InitAnswer> {
         let (sender, receiver) = oneshot::channel();
         *self.inner() = Inner { init: Some(sender), ..Inner::default() };
+        receiver
+    }
+
+    /// The same for a process whose init phase ends with [`InitAnswer::Restorable`], if its runtime knows of snapshots.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the maker of snapshots is the one to call it"))]
+    pub(crate) fn begin_for_snapshot(&self) -> oneshot::Receiver<InitAnswer> {
+        let receiver = self.begin();
+        self.inner().is_for_snapshot = true;
+        receiver
+    }
+
+    /// Forgets the process before; the coming one is a copy of a snapshot and has been told so. Tells how its restore
+    /// ends.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the maker of snapshots is the one to call it"))]
+    pub(crate) fn begin_restored(&self) -> oneshot::Receiver<RestoreAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        *self.inner() = Inner { state: State::Restoring, restore: Some(sender), ..Inner::default() };
+        receiver
+    }
+
+    /// Tells the runtime that asked for it that it has been restored; tells how that ends. Before the end no event may
+    /// be dispatched. The receiver fails at once when the runtime has not asked.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the maker of snapshots is the one to call it"))]
+    pub(crate) fn restore(&self) -> oneshot::Receiver<RestoreAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        let mut inner = self.inner();
+        if matches!(inner.state, State::Restorable) {
+            inner.state = State::Restoring;
+            inner.restore = Some(sender);
+            if let Some(told) = inner.told_of_restore.take() {
+                // One whose connection has gone asks again.
+                let _ = told.send(());
+            }
+        }
         receiver
     }
 
@@ -137,7 +195,17 @@ impl Exchange {
                     let _ = init.send(InitAnswer::Ready);
                 }
             }
+            State::Restoring => {
+                inner.state = State::Ready;
+                if let Some(restore) = inner.restore.take() {
+                    let _ = restore.send(RestoreAnswer::Ready);
+                }
+            }
             State::Ready => {}
+            State::Restorable => return Err(Refusal::Transition { from: "RestoreReady", to: "Ready" }),
+            State::RestoreFailing | State::RestoreFailed => {
+                return Err(Refusal::Transition { from: "RestoreError", to: "Ready" });
+            }
             State::InitFailing | State::InitFailed => {
                 return Err(Refusal::Transition { from: "RuntimeInitError", to: "Ready" });
             }
@@ -155,6 +223,51 @@ impl Exchange {
             }
         }
         Ok(receiver)
+    }
+
+    /// The runtime asks to be told of its restore.
+    pub(super) fn restore_next(&self) -> Result<oneshot::Receiver<()>, Refusal> {
+        let mut inner = self.inner();
+        let (sender, receiver) = oneshot::channel();
+        match inner.state {
+            State::Initialising if inner.is_for_snapshot => {
+                inner.state = State::Restorable;
+                if let Some(init) = inner.init.take() {
+                    let _ = init.send(InitAnswer::Restorable);
+                }
+                inner.told_of_restore = Some(sender);
+            }
+            State::Restorable => inner.told_of_restore = Some(sender),
+            // Its first request was lost on the way.
+            State::Restoring => {
+                let _ = sender.send(());
+            }
+            _ => return Err(Refusal::Transition { from: "Started", to: "RestoreReady" }),
+        }
+        Ok(receiver)
+    }
+
+    /// The runtime begins to report that its restore has failed.
+    pub(super) fn claim_restore_error(&self) -> Result<(), Refusal> {
+        let mut inner = self.inner();
+        if !matches!(inner.state, State::Restoring) {
+            return Err(Refusal::Transition { from: "Ready", to: "RestoreError" });
+        }
+        inner.state = State::RestoreFailing;
+        Ok(())
+    }
+
+    /// The report has been read whole.
+    pub(super) fn restore_failed(&self, error_type: String, body: Bytes) -> Result<(), Refusal> {
+        let mut inner = self.inner();
+        if !matches!(inner.state, State::RestoreFailing) {
+            return Err(Refusal::Transition { from: "Ready", to: "RestoreError" });
+        }
+        inner.state = State::RestoreFailed;
+        if let Some(restore) = inner.restore.take() {
+            let _ = restore.send(RestoreAnswer::Failed { error_type, body });
+        }
+        Ok(())
     }
 
     /// The runtime begins to answer; whoever gets the sender owes the answer.
