@@ -58,6 +58,14 @@ pub struct Finished {
     pub log_tail: Option<Bytes>,
 }
 
+impl Target {
+    /// Whether its environments begin as copies of a snapshot.
+    #[must_use]
+    pub fn has_snapshot(&self) -> bool {
+        self.version != Version::Latest && self.deployment.configuration.snapshots_versions
+    }
+}
+
 /// Why an environment did not come back from a snapshot. The texts are AWS's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {

@@ -121,7 +121,6 @@ impl Exchange {
     }
 
     /// The same for a process whose init phase ends with [`InitAnswer::Restorable`], if its runtime knows of snapshots.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the maker of snapshots is the one to call it"))]
     pub(crate) fn begin_for_snapshot(&self) -> oneshot::Receiver<InitAnswer> {
         let receiver = self.begin();
         self.inner().is_for_snapshot = true;
@@ -137,9 +136,13 @@ impl Exchange {
         receiver
     }
 
+    /// Whether the runtime waits to be told of its restore.
+    pub(crate) fn is_restorable(&self) -> bool {
+        matches!(self.inner().state, State::Restorable)
+    }
+
     /// Tells the runtime that asked for it that it has been restored; tells how that ends. Before the end no event may
     /// be dispatched. The receiver fails at once when the runtime has not asked.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the maker of snapshots is the one to call it"))]
     pub(crate) fn restore(&self) -> oneshot::Receiver<RestoreAnswer> {
         let (sender, receiver) = oneshot::channel();
         let mut inner = self.inner();
