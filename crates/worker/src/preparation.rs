@@ -5,23 +5,24 @@
 //! and however often this process was killed in between; settling is one compare-and-set, and a deployment
 //! that was replaced meanwhile settles nothing. Different functions are prepared side by side.
 
+mod reasons;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tindra_core::function::{
-    Architecture, Code, Configuration, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX,
-};
+use tindra_core::function::{Architecture, Configuration, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX};
 use tindra_core::runtime::Runtime;
 use tindra_store::{Batch, Precondition, Record, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::code_cache::{self, CodeCache, CodeError};
-use crate::packs::{PackError, Packs, Progress};
+use crate::code_cache::{self, CodeCache};
+use crate::packs::{Packs, Progress};
 use crate::snapshots::Snapshots;
+use reasons::{code_reason, pack_reason, reason, stopping};
 
 /// Functions prepared at the same time; each may inflate 250 MB.
 const CONCURRENCY_MAX: usize = 4;
@@ -251,52 +252,6 @@ impl Shared {
             self.prepared.expect(&deployment.configuration, &code, layers.as_deref());
         }
     }
-}
-
-fn pack_reason(error: &PackError) -> Reason {
-    let code = match error {
-        PackError::Unsupported { .. } | PackError::NoInterpreter { .. } | PackError::WrongVersion { .. } => {
-            "InvalidRuntime"
-        }
-        PackError::Command { .. } | PackError::Io { .. } | PackError::Crashed { .. } => "InternalError",
-    };
-    reason(code, with_causes(error))
-}
-
-fn code_reason(error: &CodeError, code: &Code) -> Reason {
-    match error {
-        CodeError::Package(cause) => {
-            reason("InvalidZipFileException", format!("The code package cannot be used: {cause}."))
-        }
-        _ => {
-            tracing::error!(
-                sha256 = code.sha256,
-                error = with_causes(error),
-                "the code of a deployment could not be had"
-            );
-            reason("InternalError", with_causes(error))
-        }
-    }
-}
-
-/// Unseen: the semaphores are never closed.
-fn stopping() -> Reason {
-    reason("InternalError", "The server is stopping.".to_owned())
-}
-
-fn reason(code: &str, message: String) -> Reason {
-    Reason { code: code.to_owned(), message }
-}
-
-/// The error and its causes in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use tindra_core::clock::SystemClock;
-use tindra_core::function::{Scope, State, UpdateStatus, Version};
+use tindra_core::function::{Code, Scope, State, UpdateStatus, Version};
 use tindra_core::report::Status;
 use tindra_store::{BoxFuture, StoreOptions};
 
