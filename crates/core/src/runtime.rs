@@ -77,9 +77,13 @@ mod tests {
 
     #[test]
     fn newer_pythons_have_snapshots() {
-        for (name, expected) in
-            [("python3.11", false), ("python3.12", true), ("python3.13", true), ("nodejs22.x", false), ("java21", false)]
-        {
+        for (name, expected) in [
+            ("python3.11", false),
+            ("python3.12", true),
+            ("python3.13", true),
+            ("nodejs22.x", false),
+            ("java21", false),
+        ] {
             assert_eq!(Runtime::parse(name).has_snapshots(), expected, "{name}");
         }
     }

@@ -120,7 +120,9 @@ impl InvokeError {
             | Self::Pending
             | Self::Throttled { .. } => Culprit::Caller,
             Self::Failed { .. } | Self::Restore(RestoreError::TimedOut | RestoreError::HookFailed) => Culprit::Function,
-            Self::Restore(RestoreError::NotReady) | Self::NoCapacity { .. } | Self::Internal { .. } => Culprit::Platform,
+            Self::Restore(RestoreError::NotReady) | Self::NoCapacity { .. } | Self::Internal { .. } => {
+                Culprit::Platform
+            }
         }
     }
 
