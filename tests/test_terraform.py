@@ -76,18 +76,18 @@ def test_apply_plan_update_destroy(tmp_path):
         terraform = Terraform(tmp_path, server)
         client = server.client("lambda")
 
-        def invoke():
-            answer = client.invoke(FunctionName="hello", Qualifier="live")
+        def invoke(name="hello"):
+            answer = client.invoke(FunctionName=name, Qualifier="live")
             return json.loads(answer["Payload"].read())
 
         terraform.run("init", "-input=false")
         terraform.run("apply", "-auto-approve", "-input=false")
-        assert invoke() == ["hello", "one", "1"]
+        assert invoke() == invoke("quick") == ["hello", "one", "1"]
         assert terraform.output("version") == "1"
         terraform.assert_nothing_to_do()
 
         terraform.run("apply", "-auto-approve", "-input=false", message="two")
-        assert invoke() == ["hello", "two", "2"]
+        assert invoke() == invoke("quick") == ["hello", "two", "2"]
         terraform.assert_nothing_to_do(message="two")
 
         terraform.run("destroy", "-auto-approve", "-input=false", message="two")

@@ -308,7 +308,10 @@ def _run(client, official):
     else:
         # The compiled transport blocks signals while it waits, for which the client starts a thread for each
         # event. Ours does not, so the client runs as it does on the versions without that thread.
-        client.bootstrap.run(handler, client.LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False))
+        runtime = client.LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False)
+        # Spares every copy of a snapshot the modules of HTTP and TLS.
+        runtime.restore_next = sys.modules["runtime_client"].restore_next
+        client.bootstrap.run(handler, runtime)
 
 
 def main():

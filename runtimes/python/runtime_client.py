@@ -27,6 +27,7 @@ _READ_BYTES = 1 << 16
 _RESULT = "Failed to post invocation response"
 _ERROR = "Failed to post invocation error"
 _NEXT = "Failed to get next"
+_RESTORE = "Failed to get restore/next"
 
 _client = None
 
@@ -42,17 +43,28 @@ class _Client:
         # As bytes, because for text a codec for international names is loaded.
         self._address = (host.encode("ascii"), int(port)) if host else (address.encode("ascii"), 80)
         self._common = "Host: %s\r\nAccept: */*\r\nUser-Agent: %s\r\n" % (address, user_agent)
-        self._next = ("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n%s\r\n" % self._common).encode()
+        self._next = self._get("invocation/next")
         self._socket = None
         self._buffer = bytearray()
         # What the answer that is still to be read belongs to.
         self._unanswered = None
 
+    def _get(self, path):
+        return ("GET /2018-06-01/runtime/%s HTTP/1.1\r\n%s\r\n" % (path, self._common)).encode()
+
     def next(self):
         """Asks for the next event and waits for it."""
+        return self._wait_for(self._next, _NEXT)
+
+    def restore_next(self):
+        """Waits until the process goes on after its snapshot, and leaves no connection open that a copy would share."""
+        self._wait_for(self._get("restore/next"), _RESTORE)
+        self._close()
+
+    def _wait_for(self, request, failure):
         for attempt in (1, 2):
             try:
-                self._send(self._next)
+                self._send(request)
                 self._settle()
                 status, headers, body = self._answer()
                 break
@@ -61,9 +73,9 @@ class _Client:
                 self._close()
                 self._unanswered = None
                 if attempt == 2:
-                    raise RuntimeError(_NEXT) from None
+                    raise RuntimeError(failure) from None
         if status // 100 != 2:
-            raise RuntimeError(_NEXT)
+            raise RuntimeError(failure)
         return body, headers
 
     def post(self, path, head, body, failure):
@@ -232,6 +244,11 @@ def initialize_client(user_agent):
 def next():
     """Waits for the next event; returns its bytes and its headers."""
     return _client.next()
+
+
+def restore_next():
+    """Waits until the process goes on after its snapshot. The official module leaves this to http.client."""
+    _client.restore_next()
 
 
 def post_invocation_result(invoke_id, result, content_type="application/json", invocation_id=None):

@@ -118,6 +118,30 @@ resource "aws_lambda_alias" "live" {
   function_version = aws_lambda_function.hello.version
 }
 
+resource "aws_lambda_function" "quick" {
+  function_name    = "quick"
+  role             = aws_iam_role.function.arn
+  runtime          = "python3.12"
+  handler          = "app.handler"
+  filename         = "${path.module}/hello.zip"
+  source_code_hash = filebase64sha256("${path.module}/hello.zip")
+  publish          = true
+  layers           = [aws_lambda_layer_version.greeting.arn]
+
+  environment {
+    variables = { MESSAGE = var.message }
+  }
+  snap_start {
+    apply_on = "PublishedVersions"
+  }
+}
+
+resource "aws_lambda_alias" "quick" {
+  name             = "live"
+  function_name    = aws_lambda_function.quick.function_name
+  function_version = aws_lambda_function.quick.version
+}
+
 resource "aws_lambda_provisioned_concurrency_config" "live" {
   function_name                     = aws_lambda_alias.live.function_name
   qualifier                         = aws_lambda_alias.live.name

@@ -8,13 +8,14 @@ mod routing;
 mod update_alias;
 
 use tindra_core::alias::Alias;
-use tindra_core::function::{Function, Scope, Version};
+use tindra_core::function::{Function, Scope, State, Version};
 use tindra_core::name::{self, FunctionName};
+use tindra_core::provisioned::Provisioned;
 use tindra_model::lambda::aliases::AliasConfiguration;
-use tindra_store::JsonRecords as _;
+use tindra_store::{JsonRecords as _, Versioned};
 
-use crate::Control;
 use crate::error::ControlError;
+use crate::{Control, snap_start};
 
 /// An alias as the API shows it.
 fn configuration(alias: &Alias) -> AliasConfiguration {
@@ -33,16 +34,28 @@ fn arn(scope: &Scope, function: &str, alias: &str) -> String {
 }
 
 impl Control {
-    /// Refuses a version that does not exist.
-    async fn check_version(&self, scope: &Scope, function: &str, version: Version) -> Result<(), ControlError> {
+    /// Refuses a version that an alias cannot lead to: none, one that failed to be published, or one that starts
+    /// from a snapshot when the alias has provisioned concurrency.
+    async fn check_version(
+        &self,
+        scope: &Scope,
+        function: &str,
+        alias: &str,
+        version: Version,
+    ) -> Result<(), ControlError> {
         let key = Function::version_key(scope, function, version);
-        match self.store.metadata.get(&key).await? {
-            Some(_) => Ok(()),
-            None => {
-                let missing = FunctionName { name: function.to_owned(), qualifier: Some(version.to_string()) };
-                Err(missing.not_found(scope).into())
-            }
+        let record: Option<Versioned<Function>> = self.store.metadata.get_json(&key).await?;
+        let Some(record) = record else {
+            let missing = FunctionName { name: function.to_owned(), qualifier: Some(version.to_string()) };
+            return Err(missing.not_found(scope).into());
+        };
+        if version != Version::Latest && record.value.state == State::Failed {
+            return Err(ControlError::Failed);
         }
+        if self.store.metadata.get(&Provisioned::key(scope, function, alias)).await?.is_some() {
+            snap_start::check_provisioned(&record.value)?;
+        }
+        Ok(())
     }
 
     /// The alias that a function has under a name.

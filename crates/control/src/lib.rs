@@ -33,6 +33,7 @@ mod reset;
 mod runtime_management;
 mod settings;
 mod shape;
+mod snap_start;
 mod sweep;
 mod tags;
 mod unsupported;

@@ -7,13 +7,13 @@ use tindra_core::function::{Architecture, Configuration, LogFormat, Logging};
 use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
 use tindra_model::lambda::functions::{
-    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig, TracingConfig,
+    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig, SnapStart, TracingConfig,
     UpdateFunctionConfigurationRequest,
 };
 
 use crate::destinations::dead_letter_target;
 use crate::error::ControlError;
-use crate::variables;
+use crate::{snap_start, variables};
 
 /// Level of application and system logs in JSON where none was asked for (AWS).
 const LEVEL_DEFAULT: &str = "INFO";
@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     logging_config: Option<LoggingConfig>,
     tracing_config: Option<TracingConfig>,
     dead_letter_config: Option<DeadLetterConfig>,
+    snap_start: Option<SnapStart>,
 }
 
 impl From<CreateFunctionRequest> for Settings {
@@ -48,6 +49,7 @@ impl From<CreateFunctionRequest> for Settings {
             logging_config: request.logging_config,
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
+            snap_start: request.snap_start,
         }
     }
 }
@@ -66,6 +68,7 @@ impl From<UpdateFunctionConfigurationRequest> for Settings {
             logging_config: request.logging_config,
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
+            snap_start: request.snap_start,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Settings {
             network: None,
             traces_actively: false,
             dead_letter_target_arn: None,
+            snapshots_versions: false,
         };
         self.merge(&mut configuration)?;
         Ok(configuration)
@@ -126,7 +130,10 @@ impl Settings {
         if let Some(config) = self.dead_letter_config {
             configuration.dead_letter_target_arn = dead_letter_target(config.target_arn.as_deref())?;
         }
-        check_mandatory(configuration)
+        let apply_on = self.snap_start.and_then(|config| config.apply_on);
+        set(&mut configuration.snapshots_versions, apply_on.map(|apply_on| apply_on == "PublishedVersions"));
+        check_mandatory(configuration)?;
+        snap_start::check(configuration)
     }
 }
 

@@ -14,8 +14,10 @@ use tindra_core::name::arn;
 use tindra_model::Sensitive;
 use tindra_model::lambda::functions::{
     DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig,
-    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, VpcConfigResponse,
+    RuntimeVersionConfig, TracingConfigResponse, VpcConfigResponse,
 };
+
+use crate::snap_start;
 
 /// What else a configuration shows, apart from the function's own record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,10 +64,7 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec![configuration.architecture.as_str().to_owned()]),
         ephemeral_storage: Some(EphemeralStorage { size: small(configuration.ephemeral_storage_mb) }),
-        snap_start: Some(SnapStartResponse {
-            apply_on: Some("None".to_owned()),
-            optimization_status: Some("Off".to_owned()),
-        }),
+        snap_start: Some(snap_start::shown(function)),
         runtime_version_config: view
             .runtime_version_arn
             .map(|arn| RuntimeVersionConfig { runtime_version_arn: Some(arn.to_owned()), error: None }),

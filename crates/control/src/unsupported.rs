@@ -38,7 +38,7 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-static RULES: [Rule; 16] = [
+static RULES: [Rule; 15] = [
     rule("Code.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Content.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
@@ -48,7 +48,6 @@ static RULES: [Rule; 16] = [
     rule("PublishTo", Harmless::Nothing, MANAGED_INSTANCES),
     rule("KMSKeyArn", Harmless::Empty, KEYS),
     rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
-    rule("SnapStart.ApplyOn", Harmless::Text("None"), "SnapStart is not supported in this version"),
     rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
     rule(
         "CapacityProviderConfig",
@@ -149,7 +148,6 @@ mod tests {
             "PackageType": "Zip",
             "Runtime": "python3.12",
             "TracingConfig": { "Mode": "PassThrough" },
-            "SnapStart": { "ApplyOn": "None" },
             "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false },
             "DeadLetterConfig": { "TargetArn": "" },
             "KMSKeyArn": "",

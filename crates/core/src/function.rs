@@ -117,6 +117,10 @@ pub struct Configuration {
     /// `DeadLetterConfig.TargetArn`.
     #[serde(default)]
     pub dead_letter_target_arn: Option<String>,
+    /// `SnapStart.ApplyOn` is `PublishedVersions`: their environments begin as copies of one that was initialised
+    /// when the version was published.
+    #[serde(default)]
+    pub snapshots_versions: bool,
 }
 
 /// One version of a layer, as a function uses it.
@@ -367,6 +371,12 @@ impl Function {
     #[must_use]
     pub fn key_prefix(scope: &Scope) -> String {
         format!("{LATEST_PREFIX}{}/{}/", scope.account, scope.region)
+    }
+
+    /// Whether its environments begin as copies of a snapshot; those of `$LATEST` never do.
+    #[must_use]
+    pub fn has_snapshot(&self) -> bool {
+        self.version != Version::Latest && self.desired.configuration.snapshots_versions
     }
 
     /// True while `desired` waits to be prepared by a machine.

@@ -55,6 +55,10 @@ pub const PROCESSES_MAX: u64 = 1_024;
 pub const INIT_TIMEOUT_MS: u64 = 10_000;
 /// Time for the init phase of an environment that provisioned concurrency keeps ready (AWS).
 pub const PROVISIONED_INIT_TIMEOUT_MS: u64 = 130_000;
+/// Time for the init phase before a snapshot is made, unless the function's timeout is longer (AWS).
+pub const SNAPSHOT_INIT_TIMEOUT_MS: u64 = 130_000;
+/// From the copy of a snapshot to its first `/next`, after-restore hooks included (AWS).
+pub const RESTORE_TIMEOUT_MS: u64 = 10_000;
 /// One log line; longer ones are split (AWS: 256 KB log events).
 pub const LOG_LINE_BYTES_MAX: usize = 262_144;
 

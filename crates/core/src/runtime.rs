@@ -49,6 +49,13 @@ impl Runtime {
         self.family
     }
 
+    /// Whether its functions can begin as copies of a snapshot (AWS: Python 3.12 and later, Java, .NET; here Python).
+    #[must_use]
+    pub fn has_snapshots(&self) -> bool {
+        let minor = self.language_version().strip_prefix("3.").and_then(|minor| minor.parse::<u32>().ok());
+        self.family == Family::Python && minor.is_some_and(|minor| minor >= 12)
+    }
+
     /// The version of the language: `3.12` of `python3.12`, `22` of `nodejs22.x`, empty for the others.
     #[must_use]
     pub fn language_version(&self) -> &str {
@@ -67,6 +74,19 @@ fn is_version(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newer_pythons_have_snapshots() {
+        for (name, expected) in [
+            ("python3.11", false),
+            ("python3.12", true),
+            ("python3.13", true),
+            ("nodejs22.x", false),
+            ("java21", false),
+        ] {
+            assert_eq!(Runtime::parse(name).has_snapshots(), expected, "{name}");
+        }
+    }
 
     #[test]
     fn names_tell_family_and_version() {

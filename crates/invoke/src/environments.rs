@@ -58,7 +58,33 @@ pub struct Finished {
     pub log_tail: Option<Bytes>,
 }
 
-/// Why no environment could be had: always the platform's fault or a full machine, never the function's
+impl Target {
+    /// Whether its environments begin as copies of a snapshot.
+    #[must_use]
+    pub fn has_snapshot(&self) -> bool {
+        self.version != Version::Latest && self.deployment.configuration.snapshots_versions
+    }
+}
+
+/// Why an environment did not come back from a snapshot. The texts are AWS's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// There is no snapshot at present; one is being made.
+    #[error(
+        "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE."
+    )]
+    NotReady,
+    /// Runtime and hooks took longer than [`tindra_core::limits::RESTORE_TIMEOUT_MS`].
+    #[error("Lambda couldn't restore the snapshot within the timeout limit.")]
+    TimedOut,
+    /// An after-restore hook raised an error, or the process ended in it.
+    #[error(
+        "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs."
+    )]
+    HookFailed,
+}
+
+/// Why no environment could be had: the platform's fault or a full machine, and the function's only in a restore
 /// (a function that fails in its init phase still gets an environment, and answers with an error).
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
@@ -75,6 +101,9 @@ pub enum AcquireError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The environment did not come back from its snapshot.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
 }
 
 /// Execution environments, wherever they are.

@@ -6,6 +6,8 @@
 use tindra_core::limits;
 use tindra_core::name::NameError;
 
+use crate::environments::RestoreError;
+
 /// Who has to change something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Culprit {
@@ -68,6 +70,9 @@ pub enum InvokeError {
         /// What is short.
         reason: String,
     },
+    /// The function did not come back from its snapshot.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The platform failed.
     #[error("The service encountered an internal error and could not {attempt}.")]
     Internal {
@@ -97,6 +102,7 @@ impl InvokeError {
             Self::Pending => "ResourceConflictException",
             Self::Failed { reason_code, .. } => failed_code(reason_code),
             Self::Throttled { .. } | Self::NoCapacity { .. } => "TooManyRequestsException",
+            Self::Restore(error) => restore_code(*error),
             Self::Internal { .. } => "ServiceException",
         }
     }
@@ -113,8 +119,10 @@ impl InvokeError {
             | Self::ClientContextTooLarge
             | Self::Pending
             | Self::Throttled { .. } => Culprit::Caller,
-            Self::Failed { .. } => Culprit::Function,
-            Self::NoCapacity { .. } | Self::Internal { .. } => Culprit::Platform,
+            Self::Failed { .. } | Self::Restore(RestoreError::TimedOut | RestoreError::HookFailed) => Culprit::Function,
+            Self::Restore(RestoreError::NotReady) | Self::NoCapacity { .. } | Self::Internal { .. } => {
+                Culprit::Platform
+            }
         }
     }
 
@@ -122,7 +130,11 @@ impl InvokeError {
     #[must_use]
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::Pending | Self::Throttled { .. } | Self::NoCapacity { .. } | Self::Internal { .. } => Some(1),
+            Self::Pending
+            | Self::Throttled { .. }
+            | Self::NoCapacity { .. }
+            | Self::Restore(RestoreError::NotReady)
+            | Self::Internal { .. } => Some(1),
             _ => None,
         }
     }
@@ -140,11 +152,44 @@ impl InvokeError {
     }
 }
 
-/// The error for an invoke of a function that failed to be created (the "502 family").
+fn restore_code(error: RestoreError) -> &'static str {
+    match error {
+        RestoreError::NotReady => "SnapStartNotReadyException",
+        RestoreError::TimedOut => "SnapStartTimeoutException",
+        RestoreError::HookFailed => "SnapStartException",
+    }
+}
+
+/// The error for an invoke of a function that failed to be created (the "502 family"), or of a version whose snapshot
+/// could not be made because its own code failed.
 fn failed_code(reason_code: &str) -> &'static str {
     match reason_code {
         "InvalidRuntime" | "InvalidConfiguration" => "InvalidRuntimeException",
         "InvalidZipFileException" => "InvalidZipFileException",
+        "FunctionError" => "SnapStartException",
         _ => "ResourceNotReadyException",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_restore_is_an_error_of_the_invoke() {
+        for (error, code, culprit, retry_after_s) in [
+            (RestoreError::NotReady, "SnapStartNotReadyException", Culprit::Platform, Some(1)),
+            (RestoreError::TimedOut, "SnapStartTimeoutException", Culprit::Function, None),
+            (RestoreError::HookFailed, "SnapStartException", Culprit::Function, None),
+        ] {
+            let error = InvokeError::from(error);
+            assert_eq!((error.api_code(), error.culprit(), error.retry_after_s()), (code, culprit, retry_after_s));
+        }
+    }
+
+    #[test]
+    fn a_version_whose_own_code_failed_at_its_snapshot_says_so() {
+        let error = InvokeError::Failed { reason_code: "FunctionError".to_owned(), message: "m".to_owned() };
+        assert_eq!((error.api_code(), error.culprit()), ("SnapStartException", Culprit::Function));
     }
 }

@@ -268,6 +268,10 @@ fn settle(
             known.figures.throttled();
             Err(InvokeError::NoCapacity { reason })
         }
+        Err(AcquireError::Restore(error)) => {
+            known.figures.ended(true, took);
+            Err(error.into())
+        }
         Err(AcquireError::Start { source }) => {
             known.figures.ended(true, took);
             Err(InvokeError::internal("start the execution environment", source))

@@ -9,6 +9,7 @@ use proptest::prelude::{Strategy, prop};
 use proptest::test_runner::{Config, TestRunner};
 use support::{request, start};
 use tindra_invoke::Culprit;
+use tindra_invoke::environments::RestoreError;
 use tindra_testkit::{BOUND, Plan, active_function, eventually, put_function, scope, store};
 use tokio::sync::Semaphore;
 
@@ -70,6 +71,21 @@ async fn faults_of_the_platform_are_its_own() {
         assert_eq!((error.api_code(), error.culprit()), (code, Culprit::Platform), "{plan:?}");
         assert_eq!(fixture.invoker.running(&scope()), 0, "{plan:?}");
         assert_eq!(fixture.environments.leases(), 0, "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_fails_is_the_end_of_the_invoke_alone() {
+    let fixture = start(store(), 2).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "thing")).await;
+    for (error, code) in [
+        (RestoreError::NotReady, "SnapStartNotReadyException"),
+        (RestoreError::TimedOut, "SnapStartTimeoutException"),
+        (RestoreError::HookFailed, "SnapStartException"),
+    ] {
+        fixture.environments.plan(Plan::RestoreFails(error));
+        assert_eq!(fixture.refusal(request("thing", "1")).await.api_code(), code);
+        assert_eq!((fixture.invoker.running(&scope()), fixture.environments.leases()), (0, 0), "{error:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
+use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Outcome, RestoreError, Target};
 use tokio::sync::{Semaphore, watch};
 
 /// What becomes of one invoke.
@@ -21,6 +21,8 @@ pub enum Plan {
     NoCapacity,
     /// The environment cannot be built.
     StartFails,
+    /// The environment does not come back from its snapshot.
+    RestoreFails(RestoreError),
     /// The environment is lost while the function runs.
     DeliverFails,
     /// Acquiring panics.
@@ -107,6 +109,7 @@ impl Environments for FakeEnvironments {
         match plan {
             Plan::NoCapacity => Err(AcquireError::NoCapacity { reason: "as planned".to_owned() }),
             Plan::StartFails => Err(AcquireError::Start { source: "as planned".into() }),
+            Plan::RestoreFails(error) => Err(error.into()),
             Plan::AcquirePanics => panic!("as planned"),
             plan => {
                 self.shared.leases.fetch_add(1, Ordering::SeqCst);

@@ -39,6 +39,7 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         network: None,
         traces_actively: false,
         dead_letter_target_arn: None,
+        snapshots_versions: false,
     };
     let code = Code { sha256: "0".repeat(64), size_bytes: 1, unzipped_bytes: 1 };
     let deployment = Deployment { generation: Uuid::new_v4(), code, configuration };
@@ -74,8 +75,19 @@ pub async fn put_function(store: &Store, function: &Function) {
 /// Settles a function's desired deployment as a machine would that has prepared it. Tells whether there was
 /// anything to settle.
 pub async fn settle(store: &Store, scope: &Scope, name: &str, outcome: Result<(), Reason>) -> bool {
+    settle_version(store, scope, name, Version::Latest, outcome).await
+}
+
+/// The same for any version.
+pub async fn settle_version(
+    store: &Store,
+    scope: &Scope,
+    name: &str,
+    version: Version,
+    outcome: Result<(), Reason>,
+) -> bool {
     loop {
-        let key = Function::key(scope, name);
+        let key = Function::version_key(scope, name, version);
         let Some(record) = store.metadata.get_json::<Function>(&key).await.expect("the store answers") else {
             return false;
         };

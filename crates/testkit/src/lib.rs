@@ -13,6 +13,6 @@ mod wait;
 
 pub use clock::FakeClock;
 pub use environments::{FakeEnvironments, FakeLease, Plan};
-pub use functions::{active_function, put_function, scope, settle};
+pub use functions::{active_function, put_function, scope, settle, settle_version};
 pub use store::{TestStore, faulty_store, store};
 pub use wait::{BOUND, eventually};

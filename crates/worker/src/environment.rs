@@ -10,6 +10,7 @@ mod identity;
 mod init;
 mod invoke;
 mod process;
+mod restore;
 mod variables;
 
 use std::ffi::CString;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use tindra_core::clock::Clock;
 use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
-use tindra_core::report::{Initialization, Subject};
+use tindra_core::report::{Initialization, Restore, Subject};
 use tindra_core::runtime::Runtime;
 use tindra_invoke::environments::{AcquireError, Target};
 use tindra_sandbox::{Launcher, Limits, Mount, Network, Spec};
@@ -89,6 +90,8 @@ pub(crate) struct Environment {
 enum FirstInit {
     /// It took this long; the first `REPORT` says so.
     Done(Duration),
+    /// It was restored; the first `REPORT` says so.
+    Restored(Restore),
     /// It failed; the first invoke repeats it, and says so.
     Failed,
     /// Told.
@@ -129,10 +132,7 @@ impl Environment {
             stream: stream_name(machine.clock.unix_ms(), target.version),
         };
         let identity = Arc::new(identity::identity(target));
-        let initialization = match allotted {
-            Some(_) => Initialization::ProvisionedConcurrency,
-            None => Initialization::OnDemand,
-        };
+        let initialization = initialization(target, allotted.as_ref());
         let variables = variables::variables(target, &pack, &identity, &name, initialization);
         let sockets = sockets(&habitat.network).map_err(start_error)?;
         let network_guard = network::serve(sockets, &machine.network, &identity, configuration.network.as_ref())
@@ -191,10 +191,7 @@ impl Environment {
     }
 
     fn initialization(&self) -> Initialization {
-        match self.allotted {
-            Some(_) => Initialization::ProvisionedConcurrency,
-            None => Initialization::OnDemand,
-        }
+        initialization(&self.target, self.allotted.as_ref())
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -229,6 +226,14 @@ impl Environment {
             log_descriptor: variables::LOG_DESCRIPTOR,
             control_descriptor: None,
         }
+    }
+}
+
+fn initialization(target: &Target, allotted: Option<&Allotted>) -> Initialization {
+    match allotted {
+        Some(_) => Initialization::ProvisionedConcurrency,
+        None if target.has_snapshot() => Initialization::SnapStart,
+        None => Initialization::OnDemand,
     }
 }
 

@@ -18,6 +18,7 @@ mod pool;
 pub mod preparation;
 mod readiness;
 mod runtime_api;
+pub mod snapshots;
 mod spares;
 mod worker;
 

@@ -73,7 +73,9 @@ impl LogBook {
             LogFormat::Text => String::new(),
             LogFormat::Json => iso_8601(now),
         };
-        self.add(now, line.format(self.format, &time));
+        if let Some(text) = line.format(self.format, &time) {
+            self.add(now, text);
+        }
     }
 
     /// Adds what the function wrote. `claimed_ms` is the function's own idea of the time.

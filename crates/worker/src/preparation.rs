@@ -1,28 +1,33 @@
-//! Makes deployments ready: pack and code of every unsettled function, then the settled record.
+//! Makes deployments ready: pack and code of every unsettled function, the snapshot of a version that begins from
+//! one, then the settled record.
 //!
 //! The store is the queue. A function whose `desired` deployment is unsettled is work to do, whoever wrote it
 //! and however often this process was killed in between; settling is one compare-and-set, and a deployment
 //! that was replaced meanwhile settles nothing. Different functions are prepared side by side.
+
+mod reasons;
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tindra_core::function::{
-    Architecture, Code, Configuration, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX,
-};
+use tindra_core::function::{Architecture, Configuration, Deployment, Function, RECORD_PREFIXES, Reason, WATCH_PREFIX};
 use tindra_core::runtime::Runtime;
 use tindra_store::{Batch, Precondition, Record, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::code_cache::{self, CodeCache, CodeError};
-use crate::packs::{PackError, Packs, Progress};
+use crate::code_cache::{self, CodeCache};
+use crate::packs::{Packs, Progress};
+use crate::snapshots::Snapshots;
+use reasons::{code_reason, pack_reason, reason, stopping};
 
 /// Functions prepared at the same time; each may inflate 250 MB.
 const CONCURRENCY_MAX: usize = 4;
+/// Snapshots made at the same time; each is an environment in an init phase that may take a quarter of an hour.
+const SNAPSHOTS_MAX: usize = 8;
 /// Records read at once.
 const PAGE: usize = 256;
 /// Wait after the store failed.
@@ -49,14 +54,22 @@ impl Drop for Preparation {
 impl Preparation {
     /// Starts to prepare the functions of a store, those first that are unsettled now.
     #[must_use]
-    pub fn start(store: Store, packs: Arc<Packs>, code: Arc<CodeCache>, prepared: Arc<dyn Prepared>) -> Self {
+    pub fn start(
+        store: Store,
+        packs: Arc<Packs>,
+        code: Arc<CodeCache>,
+        prepared: Arc<dyn Prepared>,
+        snapshots: Arc<dyn Snapshots>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             store,
             packs,
             code,
             prepared,
+            snapshots,
             under_way: Mutex::default(),
             permits: Semaphore::new(CONCURRENCY_MAX),
+            snapshot_permits: Semaphore::new(SNAPSHOTS_MAX),
         });
         Self { task: tokio::spawn(run(shared)) }
     }
@@ -68,9 +81,12 @@ struct Shared {
     packs: Arc<Packs>,
     code: Arc<CodeCache>,
     prepared: Arc<dyn Prepared>,
+    snapshots: Arc<dyn Snapshots>,
     /// Generations that have a task.
     under_way: Mutex<HashSet<Uuid>>,
     permits: Semaphore,
+    /// Of the snapshots, so that they keep no other deployment waiting.
+    snapshot_permits: Semaphore,
 }
 
 async fn run(shared: Arc<Shared>) {
@@ -161,8 +177,10 @@ fn prepare_function(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, function: Fun
 }
 
 async fn prepare(shared: &Shared, function: &Function) {
-    let Ok(_permit) = shared.permits.acquire().await else { return };
-    let outcome = make_ready(shared, &function.name, &function.desired).await;
+    let mut outcome = make_ready(shared, &function.name, &function.desired).await;
+    if outcome.is_ok() && function.has_snapshot() {
+        outcome = make_snapshot(shared, function).await;
+    }
     if let Err(reason) = &outcome {
         tracing::warn!(function = function.arn(), code = reason.code, reason = reason.message, "a deployment failed");
     }
@@ -189,7 +207,13 @@ async fn settle(store: &Store, key: &str, prepared: &Function, outcome: Result<(
     Ok(())
 }
 
+async fn make_snapshot(shared: &Shared, function: &Function) -> Result<(), Reason> {
+    let _permit = shared.snapshot_permits.acquire().await.map_err(|_| stopping())?;
+    shared.snapshots.make(function).await
+}
+
 async fn make_ready(shared: &Shared, name: &str, deployment: &Deployment) -> Result<(), Reason> {
+    let _permit = shared.permits.acquire().await.map_err(|_| stopping())?;
     let configuration = &deployment.configuration;
     if configuration.architecture != Architecture::host() {
         return Err(reason(
@@ -228,47 +252,6 @@ impl Shared {
             self.prepared.expect(&deployment.configuration, &code, layers.as_deref());
         }
     }
-}
-
-fn pack_reason(error: &PackError) -> Reason {
-    let code = match error {
-        PackError::Unsupported { .. } | PackError::NoInterpreter { .. } | PackError::WrongVersion { .. } => {
-            "InvalidRuntime"
-        }
-        PackError::Command { .. } | PackError::Io { .. } | PackError::Crashed { .. } => "InternalError",
-    };
-    reason(code, with_causes(error))
-}
-
-fn code_reason(error: &CodeError, code: &Code) -> Reason {
-    match error {
-        CodeError::Package(cause) => {
-            reason("InvalidZipFileException", format!("The code package cannot be used: {cause}."))
-        }
-        _ => {
-            tracing::error!(
-                sha256 = code.sha256,
-                error = with_causes(error),
-                "the code of a deployment could not be had"
-            );
-            reason("InternalError", with_causes(error))
-        }
-    }
-}
-
-fn reason(code: &str, message: String) -> Reason {
-    Reason { code: code.to_owned(), message }
-}
-
-/// The error and its causes in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

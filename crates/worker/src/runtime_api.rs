@@ -9,7 +9,7 @@ mod exchange;
 mod replies;
 mod server;
 
-pub(crate) use exchange::{Answer, Delivery, Exchange, InitAnswer};
+pub(crate) use exchange::{Answer, Delivery, Exchange, InitAnswer, RestoreAnswer};
 pub(crate) use server::RuntimeServer;
 
 #[cfg(test)]

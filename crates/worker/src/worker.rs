@@ -20,6 +20,7 @@ use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, 
 use crate::packs::{PackError, Packs};
 use crate::pool::{self, Lease, Pool};
 use crate::preparation::Preparation;
+use crate::snapshots::NoSnapshots;
 use crate::spares::{self, Spares};
 
 /// How long the environments may take to end at a shutdown.
@@ -124,7 +125,7 @@ impl Worker {
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
         tasks.spawn(spares::keep(Arc::clone(&spares)));
-        let preparation = Preparation::start(store, Arc::clone(&packs), code, spares);
+        let preparation = Preparation::start(store, Arc::clone(&packs), code, spares, Arc::new(NoSnapshots));
         let background = Background { _preparation: preparation, _tasks: tasks };
         Ok(Self { pool, packs, _background: Arc::new(background) })
     }

@@ -110,6 +110,24 @@ class Ours(unittest.TestCase):
             client.next()
         api.join()
 
+    def test_restore_is_waited_for_on_a_connection_that_is_closed(self):
+        restored = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        client, api = transport([restored, FakeRuntimeApi.CLOSE, event()])
+        client.restore_next()
+        self.assertIsNone(client._client._socket)
+        client.next()
+        api.join()
+        self.assertEqual(api.requests[0][0], "GET /2018-06-01/runtime/restore/next HTTP/1.1")
+        self.assertEqual(api.connections, 2)
+
+    def test_refused_restore_is_an_error(self):
+        refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+        client, api = transport([refused])
+        with self.assertRaisesRegex(RuntimeError, "Failed to get restore/next"):
+            client.restore_next()
+        client._client._close()
+        api.join()
+
     def test_no_heavy_modules(self):
         import subprocess
 

@@ -31,12 +31,13 @@ impl Control {
                 return Err(ControlError::RevisionMismatch);
             }
             edit(&mut record.value)?;
-            let alias = &mut record.value;
-            alias.revision_id = Uuid::new_v4();
-            routing::check(alias.version, alias.additional)?;
-            self.check_version(&caller.scope, &name.name, alias.version).await?;
-            if let Some(additional) = alias.additional {
-                self.check_version(&caller.scope, &name.name, Version::Published(additional.version)).await?;
+            let changed = &mut record.value;
+            changed.revision_id = Uuid::new_v4();
+            routing::check(changed.version, changed.additional)?;
+            self.check_version(&caller.scope, &name.name, alias, changed.version).await?;
+            if let Some(additional) = changed.additional {
+                let version = Version::Published(additional.version);
+                self.check_version(&caller.scope, &name.name, alias, version).await?;
             }
             let batch = Batch::default()
                 .put_json(function.key, Precondition::Revision(function.revision), &function.value)?

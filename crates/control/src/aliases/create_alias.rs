@@ -22,9 +22,10 @@ impl Control {
         routing::check(version, additional)?;
         loop {
             let function = self.find(&caller.scope, &name).await?;
-            self.check_version(&caller.scope, &name.name, version).await?;
+            self.check_version(&caller.scope, &name.name, &request.name, version).await?;
             if let Some(additional) = additional {
-                self.check_version(&caller.scope, &name.name, Version::Published(additional.version)).await?;
+                let version = Version::Published(additional.version);
+                self.check_version(&caller.scope, &name.name, &request.name, version).await?;
             }
             let alias = Alias {
                 scope: caller.scope.clone(),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Reserves;
 use crate::error::ControlError;
 use crate::shape::{last_modified, small};
-use crate::{Caller, Control, read, reply};
+use crate::{Caller, Control, read, reply, snap_start};
 
 const STATUS: u16 = 202;
 
@@ -37,6 +37,7 @@ impl Control {
             let latest = self.find(&caller.scope, &whole).await?;
             let version = self.find(&caller.scope, &name).await?.value;
             self.check_room(&latest.value, &qualifier, requested).await?;
+            snap_start::check_provisioned(&version)?;
             self.check_exclusive(&version, &qualifier).await?;
             let key = Provisioned::key(&caller.scope, &name.name, &qualifier);
             let before: Option<Versioned<Provisioned>> = self.store.metadata.get_json(&key).await?;

@@ -70,14 +70,15 @@ fn is_unchanged(latest: &Function, published: &Function) -> bool {
     is_same && published.id == latest.id
 }
 
-/// A copy of `$LATEST`. What has been prepared for the one is ready for the other.
+/// A copy of `$LATEST`. What has been prepared for the one is ready for the other, but for a snapshot, which is made
+/// of each version.
 fn publish(latest: &Function, number: u64, description: Option<&str>) -> Function {
     let mut desired = latest.desired.clone();
     desired.generation = Uuid::new_v4();
     if let Some(description) = description {
         desired.configuration.description = description.to_owned();
     }
-    let is_ready = !latest.is_unsettled();
+    let is_ready = !latest.is_unsettled() && !desired.configuration.snapshots_versions;
     let serving = is_ready.then(|| desired.clone());
     let reason = (!is_ready).then(creating);
     Function {

@@ -12,6 +12,12 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
         Line::InitReport { initialization, duration, phase, status } => {
             ("platform.initReport", init_report(*initialization, *duration, *phase, status))
         }
+        Line::RestoreStart(subject) => ("platform.restoreStart", restore_start(subject)),
+        Line::RestoreDone { status } => ("platform.restoreRuntimeDone", Value::Object(with_status(json!({}), status))),
+        Line::RestoreReport { duration, status } => {
+            let record = with_status(json!({ "metrics": { "durationMs": ms(*duration) } }), status);
+            ("platform.restoreReport", Value::Object(record))
+        }
         Line::Start { request_id, version } => {
             ("platform.start", json!({ "requestId": request_id, "version": version.to_string() }))
         }
@@ -28,7 +34,16 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
 fn init_start(subject: &Subject<'_>) -> Value {
     json!({
         "initializationType": subject.initialization.as_str(),
-        "phase": "init",
+        "phase": Phase::Init.as_str(),
+        "runtimeVersion": subject.runtime_version,
+        "runtimeVersionArn": subject.runtime_version_arn,
+        "functionName": subject.function_name,
+        "functionVersion": subject.function_version.to_string(),
+    })
+}
+
+fn restore_start(subject: &Subject<'_>) -> Value {
+    json!({
         "runtimeVersion": subject.runtime_version,
         "runtimeVersionArn": subject.runtime_version_arn,
         "functionName": subject.function_name,
@@ -37,11 +52,8 @@ fn init_start(subject: &Subject<'_>) -> Value {
 }
 
 fn init_report(initialization: Initialization, duration: Duration, phase: Phase, status: &Status) -> Value {
-    let phase = match phase {
-        Phase::Init => "init",
-        Phase::Invoke => "invoke",
-    };
-    let mut record = with_status(json!({ "initializationType": initialization.as_str(), "phase": phase }), status);
+    let record = json!({ "initializationType": initialization.as_str(), "phase": phase.as_str() });
+    let mut record = with_status(record, status);
     record.insert("metrics".to_owned(), json!({ "durationMs": ms(duration) }));
     Value::Object(record)
 }
@@ -55,6 +67,9 @@ fn report(figures: &Report<'_>) -> Value {
     });
     if let Some(init) = figures.init {
         metrics["initDurationMs"] = json!(ms(init));
+    }
+    if let Some(restore) = figures.restore {
+        metrics["restoreDurationMs"] = json!(ms(restore.duration));
     }
     Value::Object(with_status(json!({ "requestId": figures.request_id, "metrics": metrics }), figures.status))
 }

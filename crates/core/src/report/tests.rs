@@ -10,6 +10,7 @@ fn report<'a>(duration_us: u64, init_us: Option<u64>, status: &'a Status) -> Lin
         request_id: ID,
         duration: Duration::from_micros(duration_us),
         init: init_us.map(Duration::from_micros),
+        restore: None,
         memory_mb: 128,
         memory_used_bytes: 73 << 20,
         status,
@@ -17,7 +18,11 @@ fn report<'a>(duration_us: u64, init_us: Option<u64>, status: &'a Status) -> Lin
 }
 
 fn text(line: &Line<'_>) -> String {
-    line.format(LogFormat::Text, TIME)
+    line.format(LogFormat::Text, TIME).expect("a line")
+}
+
+fn json(line: &Line<'_>) -> String {
+    line.format(LogFormat::Json, TIME).expect("a line")
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn the_other_lines_are_those_of_lambda() {
 fn json_lines_are_telemetry_objects() {
     let failed = Status::Error("Runtime.ExitError".to_owned());
     assert_eq!(
-        report(1_500, Some(10_000), &failed).format(LogFormat::Json, TIME),
+        json(&report(1_500, Some(10_000), &failed)),
         format!(
             r#"{{"time":"{TIME}","type":"platform.report","record":{{"requestId":"{ID}","metrics":{{"durationMs":1.5,"billedDurationMs":12,"memorySizeMB":128,"maxMemoryUsedMB":73,"initDurationMs":10.0}},"status":"error","errorType":"Runtime.ExitError"}}}}"#
         )
@@ -104,4 +109,75 @@ fn memory_used_never_exceeds_what_there_is() {
     let Line::Report(mut report) = report(1, None, &status) else { unreachable!() };
     report.memory_used_bytes = 500 << 20;
     assert_eq!(report.memory_used_mb(), 128);
+}
+
+fn restored<'a>(status: &'a Status) -> Line<'a> {
+    let Line::Report(mut report) = report(127_100, None, status) else { unreachable!() };
+    report.restore = Some(Restore { duration: Duration::from_micros(325_930), billed: Duration::from_micros(25_400) });
+    Line::Report(report)
+}
+
+#[test]
+fn the_first_report_after_a_restore_bills_it_apart() {
+    assert_eq!(
+        text(&restored(&Status::Success)),
+        format!(
+            "REPORT RequestId: {ID}\tDuration: 127.10 ms\tBilled Duration: 154 ms\tMemory Size: 128 MB\tMax Memory Used: 73 MB\tRestore Duration: 325.93 ms\tBilled Restore Duration: 26 ms\t"
+        )
+    );
+    assert!(
+        json(&restored(&Status::Success))
+            .contains(r#""billedDurationMs":154,"memorySizeMB":128,"maxMemoryUsedMB":73,"restoreDurationMs":325.93}"#)
+    );
+}
+
+#[test]
+fn restores_have_lines_of_their_own() {
+    let subject = Subject {
+        function_name: "hello",
+        function_version: Version::Published(2),
+        runtime_version: "python:3.13.v21",
+        runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:00",
+        initialization: Initialization::SnapStart,
+    };
+    let start = Line::RestoreStart(subject.clone());
+    assert_eq!(
+        text(&start),
+        "RESTORE_START Runtime Version: python:3.13.v21\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:00"
+    );
+    assert_eq!(
+        json(&start),
+        format!(
+            r#"{{"time":"{TIME}","type":"platform.restoreStart","record":{{"runtimeVersion":"python:3.13.v21","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:00","functionName":"hello","functionVersion":"2"}}}}"#
+        )
+    );
+    let (failed, duration) = (Status::Error("Runtime.ExitError".to_owned()), Duration::from_micros(1_236_040));
+    for (status, expected_text, expected_json) in [
+        (&Status::Success, "", r#""status":"success""#),
+        (&Status::Timeout, "\tStatus: timeout", r#""status":"timeout""#),
+        (
+            &failed,
+            "\tStatus: error\tError Type: Runtime.ExitError",
+            r#""status":"error","errorType":"Runtime.ExitError""#,
+        ),
+    ] {
+        let done = Line::RestoreDone { status };
+        assert_eq!(done.format(LogFormat::Text, TIME), None);
+        let record = format!(r#""type":"platform.restoreRuntimeDone","record":{{{expected_json}}}}}"#);
+        assert!(json(&done).ends_with(&record), "{}", json(&done));
+        let report = Line::RestoreReport { duration, status };
+        assert_eq!(text(&report), format!("RESTORE_REPORT Restore Duration: 1236.04 ms{expected_text}"));
+        let record = format!(
+            r#""type":"platform.restoreReport","record":{{"metrics":{{"durationMs":1236.04}},{expected_json}}}}}"#
+        );
+        assert!(json(&report).ends_with(&record), "{}", json(&report));
+    }
+    let init = Line::InitReport {
+        initialization: Initialization::SnapStart,
+        duration,
+        phase: Phase::Init,
+        status: &Status::Success,
+    };
+    assert_eq!(text(&init), "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init");
+    assert!(json(&Line::InitStart(subject)).contains(r#""initializationType":"snap-start","phase":"init""#));
 }

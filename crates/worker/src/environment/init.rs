@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::cpu::cpu_millis;
-use tindra_core::limits::{INIT_TIMEOUT_MS, PROVISIONED_INIT_TIMEOUT_MS};
-use tindra_core::report::{Line, Phase, Status};
+use tindra_core::limits::{INIT_TIMEOUT_MS, PROVISIONED_INIT_TIMEOUT_MS, SNAPSHOT_INIT_TIMEOUT_MS};
+use tindra_core::report::{Initialization, Line, Phase, Status};
 use tindra_invoke::environments::AcquireError;
 use tindra_sandbox::{Exit, SandboxError, Step};
 
@@ -28,11 +28,13 @@ impl Environment {
         metrics::counter!("tindra_cold_starts_total", "start" => self.origin.as_str()).increment(1);
         metrics::histogram!("tindra_init_duration_seconds").record(duration.as_secs_f64());
         self.first_init = match outcome {
+            Ok(()) if self.exchange().is_restorable() => {
+                self.report_good_init(duration);
+                FirstInit::Restored(self.restore_in_place().await?)
+            }
             // No invoke has waited for it, so none reports it.
             Ok(()) if self.allotted.is_some() => {
-                let initialization = self.initialization();
-                let line = Line::InitReport { initialization, duration, phase: Phase::Init, status: &Status::Success };
-                self.book.platform(&line);
+                self.report_good_init(duration);
                 self.book.flush();
                 FirstInit::Told
             }
@@ -48,10 +50,18 @@ impl Environment {
     /// Ahead of need there is more time for it (AWS: 130 s or the function's timeout, whichever is longer).
     fn init_limit(&self) -> Duration {
         let timeout_ms = u64::from(self.target.deployment.configuration.timeout_s) * 1_000;
-        Duration::from_millis(match self.allotted {
-            Some(_) => timeout_ms.max(PROVISIONED_INIT_TIMEOUT_MS),
-            None => INIT_TIMEOUT_MS,
+        Duration::from_millis(match self.initialization() {
+            Initialization::ProvisionedConcurrency => timeout_ms.max(PROVISIONED_INIT_TIMEOUT_MS),
+            Initialization::SnapStart => timeout_ms.max(SNAPSHOT_INIT_TIMEOUT_MS),
+            Initialization::OnDemand => INIT_TIMEOUT_MS,
         })
+    }
+
+    /// Of an init phase that the first `REPORT` does not tell of.
+    fn report_good_init(&self, duration: Duration) {
+        let initialization = self.initialization();
+        let line = Line::InitReport { initialization, duration, phase: Phase::Init, status: &Status::Success };
+        self.book.platform(&line);
     }
 
     pub(super) fn report_init(&self, duration: Duration, phase: Phase, failure: &Failure) {
@@ -59,8 +69,8 @@ impl Environment {
         self.book.platform(&Line::InitReport { initialization, duration, phase, status: &failure.status() });
     }
 
-    /// Starts a process and waits for its first `/next`, no longer than `limit`. When the inner result is an
-    /// error there is no process left.
+    /// Starts a process and waits for its first `/next`, or until it waits for its restore, no longer than `limit`. When
+    /// the inner result is an error there is no process left.
     pub(super) async fn launch(&mut self, limit: Duration) -> Result<Result<(), Failure>, AcquireError> {
         let memory_mb = self.target.deployment.configuration.memory_mb;
         let share = cpu_millis(memory_mb);
@@ -71,7 +81,10 @@ impl Environment {
             Err(error) => return Ok(Err(Failure::InvalidEntrypoint(error.to_string()))),
         };
         let deadline = tokio::time::Instant::now() + limit;
-        let ready = self.exchange().begin();
+        let ready = match self.initialization() {
+            Initialization::SnapStart => self.exchange().begin_for_snapshot(),
+            Initialization::OnDemand | Initialization::ProvisionedConcurrency => self.exchange().begin(),
+        };
         let command: Vec<CString> = command.into_iter().filter_map(|text| CString::new(text).ok()).collect();
         let started = match self.bind_spare(&command, share.max(INIT_CPU_MILLIS)).await? {
             Some(started) => started,
@@ -84,7 +97,7 @@ impl Environment {
         let outcome = tokio::select! {
             biased;
             answer = ready => match answer {
-                Ok(InitAnswer::Ready) => Ok(()),
+                Ok(InitAnswer::Ready | InitAnswer::Restorable) => Ok(()),
                 Ok(InitAnswer::Failed { error_type, body }) => Err(Failure::Reported { error_type, body }),
                 Err(_) => Err(exited(&process, Exit::Lost)),
             },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tindra_core::report::{Line, Phase, Report, Status};
+use tindra_core::report::{Line, Phase, Report, Restore, Status};
 use tindra_invoke::environments::{AcquireError, Finished, Invocation, Outcome};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -26,6 +26,8 @@ struct Course {
     timeout: Duration,
     /// Of the init phase, when this invoke is the one to tell.
     init: Option<Duration>,
+    /// The same of the restore.
+    restore: Option<Restore>,
     repeats_init: bool,
 }
 
@@ -70,21 +72,24 @@ impl Environment {
         if let Some(process) = &self.process {
             process.wake();
         }
-        let (is_first, init, repeats_init) = match std::mem::replace(&mut self.first_init, FirstInit::Told) {
-            FirstInit::Done(duration) => (true, Some(duration), false),
-            FirstInit::Failed => (true, None, true),
-            FirstInit::Told => (false, None, false),
-        };
+        let first_init = std::mem::replace(&mut self.first_init, FirstInit::Told);
         // The tail of a first invoke begins with the init phase.
-        if !is_first {
+        if matches!(first_init, FirstInit::Told) {
             self.book.begin_invoke();
         }
+        let (init, restore, repeats_init) = match first_init {
+            FirstInit::Done(duration) => (Some(duration), None, false),
+            FirstInit::Restored(restore) => (None, Some(restore), false),
+            FirstInit::Failed => (None, None, true),
+            FirstInit::Told => (None, None, false),
+        };
         Course {
             request_id: invocation.request_id.clone(),
             started: self.machine.clock.monotonic(),
             deadline: Instant::now() + timeout,
             timeout,
             init,
+            restore,
             repeats_init,
         }
     }
@@ -160,6 +165,9 @@ impl Environment {
             let duration = self.machine.clock.monotonic().saturating_sub(started);
             self.report_init(duration, Phase::Invoke, failure);
         }
+        if outcome.is_ok() && self.exchange().is_restorable() {
+            self.restore_in_place().await?;
+        }
         Ok(outcome)
     }
 
@@ -199,6 +207,7 @@ impl Environment {
             request_id,
             duration,
             init: course.init,
+            restore: course.restore,
             memory_mb,
             memory_used_bytes: if is_out_of_memory { u64::from(memory_mb) << 20 } else { memory_bytes },
             status: &status,

@@ -33,7 +33,12 @@ pub(super) fn variables(
     all.extend(credentials(identity));
     all.extend(platform(target, pack));
     all.insert("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.as_str().to_owned());
-    all.extend(logging(configuration, pack, log));
+    all.extend(logging(configuration, pack));
+    // The copies of a snapshot write to streams of their own (AWS leaves the names out too).
+    if initialization != Initialization::SnapStart {
+        all.insert("AWS_LAMBDA_LOG_GROUP_NAME", log.group.clone());
+        all.insert("AWS_LAMBDA_LOG_STREAM_NAME", log.stream.clone());
+    }
     // A value with a NUL byte cannot be given to any process; the API's own check refuses it before.
     all.into_iter().filter_map(|(name, value)| CString::new(format!("{name}={value}")).ok()).collect()
 }
@@ -65,13 +70,9 @@ fn platform(target: &Target, pack: &Pack) -> Vec<(&'static str, String)> {
     all
 }
 
-fn logging(configuration: &Configuration, pack: &Pack, log: &LogStreamName) -> Vec<(&'static str, String)> {
+fn logging(configuration: &Configuration, pack: &Pack) -> Vec<(&'static str, String)> {
     let is_json = configuration.logging.format == LogFormat::Json;
-    let mut all = vec![
-        ("AWS_LAMBDA_LOG_GROUP_NAME", log.group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", log.stream.clone()),
-        ("AWS_LAMBDA_LOG_FORMAT", if is_json { "JSON" } else { "Text" }.to_owned()),
-    ];
+    let mut all = vec![("AWS_LAMBDA_LOG_FORMAT", if is_json { "JSON" } else { "Text" }.to_owned())];
     if let Some(level) = configuration.logging.application_level.as_ref().filter(|_| is_json) {
         all.push(("AWS_LAMBDA_LOG_LEVEL", level.clone()));
     }

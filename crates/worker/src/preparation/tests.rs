@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use tindra_core::clock::SystemClock;
-use tindra_core::function::{Scope, State, UpdateStatus};
-use tindra_store::StoreOptions;
+use tindra_core::function::{Code, Scope, State, UpdateStatus, Version};
+use tindra_core::report::Status;
+use tindra_store::{BoxFuture, StoreOptions};
 
 use super::*;
+use crate::snapshots::{self, NoSnapshots};
 
 struct World {
     directory: PathBuf,
@@ -37,10 +39,20 @@ impl World {
     }
 
     fn start(&self) -> Preparation {
-        Preparation::start(self.store.clone(), Arc::clone(&self.packs), Arc::clone(&self.code), Arc::new(Nobody))
+        self.start_with(Arc::new(NoSnapshots))
+    }
+
+    fn start_with(&self, snapshots: Arc<dyn Snapshots>) -> Preparation {
+        let (store, packs, code) = (self.store.clone(), Arc::clone(&self.packs), Arc::clone(&self.code));
+        Preparation::start(store, packs, code, Arc::new(Nobody), snapshots)
     }
 
     async fn create(&self, name: &str, runtime: &str, zip: &Bytes) -> Function {
+        self.create_version(name, Version::Latest, runtime, zip).await
+    }
+
+    /// A version of a function that begins from a snapshot.
+    async fn create_version(&self, name: &str, version: Version, runtime: &str, zip: &Bytes) -> Function {
         let sha256 = self.store.blobs.put(zip.clone()).await.expect("stored");
         let scope = Scope { account: "000000000000".to_owned(), region: "us-east-1".to_owned() };
         let mut function = tindra_testkit::active_function(&scope, name);
@@ -49,7 +61,9 @@ impl World {
         function.serving = None;
         function.desired.code = Code { sha256, size_bytes: zip.len() as u64, unzipped_bytes: 0 };
         function.desired.configuration.runtime = runtime.to_owned();
-        let key = Function::key(&function.scope, name);
+        function.desired.configuration.snapshots_versions = version != Version::Latest;
+        function.version = version;
+        let key = function.record_key();
         let value = serde_json::to_vec(&function).expect("JSON");
         let batch = Batch::default().put(key, Precondition::Absent, value);
         self.store.metadata.commit(batch).await.expect("committed");
@@ -58,7 +72,7 @@ impl World {
 
     /// Waits until a function is settled.
     async fn settled(&self, function: &Function) -> Function {
-        let key = Function::key(&function.scope, &function.name);
+        let key = function.record_key();
         let wait = async {
             let mut watch = self.store.metadata.watch(&key);
             loop {
@@ -111,4 +125,52 @@ async fn functions_become_active_or_fail_with_a_reason() {
     let broken = world.create("broken", "provided.al2023", &Bytes::from_static(b"this is no zip file, is it?")).await;
     let broken = world.settled(&broken).await;
     assert_eq!(broken.state_reason.expect("a reason").code, "InvalidZipFileException");
+}
+
+/// Makes snapshots when it is told to; that of version 2 fails.
+#[derive(Debug)]
+struct Told {
+    go: Semaphore,
+    asked: Semaphore,
+}
+
+impl Snapshots for Told {
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<(), Reason>> {
+        Box::pin(async {
+            self.asked.add_permits(1);
+            self.go.acquire().await.expect("open").forget();
+            match function.version {
+                Version::Published(2) => Err(snapshots::failed(&Status::Error("Runtime.ExitError".to_owned()))),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_version_waits_for_its_snapshot_and_keeps_no_other_function_waiting() {
+    let world = World::new("snapshots");
+    let told = Arc::new(Told { go: Semaphore::new(0), asked: Semaphore::new(0) });
+    let _preparation = world.start_with(Arc::clone(&told) as Arc<dyn Snapshots>);
+    let mut versions = Vec::new();
+    for number in 1..=2 {
+        let version = Version::Published(number);
+        versions.push(world.create_version("thing", version, "provided.al2023", &zip_with_bootstrap()).await);
+    }
+    let asked = tokio::time::timeout(Duration::from_secs(60), told.asked.acquire_many(2)).await;
+    asked.expect("asked in time").expect("open").forget();
+    for version in &versions {
+        let record = world.store.metadata.get(&version.record_key()).await.expect("readable").expect("there");
+        assert_eq!(parse(&record).expect("a function").state, State::Pending);
+    }
+    let other = world.create("other", "provided.al2023", &zip_with_bootstrap()).await;
+    assert_eq!(world.settled(&other).await.state, State::Active);
+
+    told.go.add_permits(2);
+    assert_eq!(world.settled(&versions[0]).await.state, State::Active);
+    let failed = world.settled(&versions[1]).await;
+    assert_eq!(failed.state, State::Failed);
+    let reason = failed.state_reason.expect("a reason");
+    assert_eq!(reason.code, "FunctionError");
+    assert!(reason.message.ends_with("initialization errors. (Runtime.ExitError)"), "{}", reason.message);
 }

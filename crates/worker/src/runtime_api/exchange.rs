@@ -1,9 +1,13 @@
 //! Where an environment and the runtime inside it meet.
 
+mod restore;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
+
+pub(crate) use restore::RestoreAnswer;
 
 /// An event on its way to the runtime: the answer to `GET …/next`.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(crate) struct Delivery {
 pub(crate) enum InitAnswer {
     /// It asked for the first event.
     Ready,
+    /// It asked to be told of its restore: all is done that belongs into a snapshot.
+    Restorable,
     /// It posted an error.
     Failed { error_type: String, body: Bytes },
 }
@@ -56,6 +62,14 @@ enum State {
     InitFailing,
     /// The init phase has failed; nothing but the end is expected.
     InitFailed,
+    /// A request waits to be told of the restore.
+    Restorable,
+    /// The restore has been told, and its end has not.
+    Restoring,
+    /// The error of the restore is being read.
+    RestoreFailing,
+    /// The restore has failed; nothing but the end is expected.
+    RestoreFailed,
     /// A request for the next event waits, or will come.
     Ready,
     /// An event is being worked on.
@@ -68,6 +82,11 @@ enum State {
 struct Inner {
     state: State,
     init: Option<oneshot::Sender<InitAnswer>>,
+    /// Whether the process may ask to be told of a restore.
+    is_for_snapshot: bool,
+    /// A `/restore/next` that waits.
+    told_of_restore: Option<oneshot::Sender<()>>,
+    restore: Option<oneshot::Sender<RestoreAnswer>>,
     /// A `/next` that waits.
     parked: Option<oneshot::Sender<Delivery>>,
     /// An event that waits for a `/next`.
@@ -137,7 +156,17 @@ impl Exchange {
                     let _ = init.send(InitAnswer::Ready);
                 }
             }
+            State::Restoring => {
+                inner.state = State::Ready;
+                if let Some(restore) = inner.restore.take() {
+                    let _ = restore.send(RestoreAnswer::Ready);
+                }
+            }
             State::Ready => {}
+            State::Restorable => return Err(Refusal::Transition { from: "RestoreReady", to: "Ready" }),
+            State::RestoreFailing | State::RestoreFailed => {
+                return Err(Refusal::Transition { from: "RestoreError", to: "Ready" });
+            }
             State::InitFailing | State::InitFailed => {
                 return Err(Refusal::Transition { from: "RuntimeInitError", to: "Ready" });
             }

@@ -33,6 +33,11 @@ pub(super) fn accepted() -> Reply {
     json(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n"))
 }
 
+/// The answer to `GET …/restore/next`: nothing but that it has come.
+pub(super) fn restored() -> Reply {
+    Response::new(Full::default())
+}
+
 pub(super) fn pong() -> Reply {
     Response::new(Full::new(Bytes::from_static(b"pong")))
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -14,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer_body::{self, Posted};
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, Refusal};
 use super::replies::{self, Reply};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
@@ -85,6 +86,8 @@ enum Asked {
     Response(String),
     Error(String),
     InitError,
+    RestoreNext,
+    RestoreError,
     Ping,
     Unknown,
 }
@@ -97,7 +100,13 @@ fn asked(method: &Method, path: &str) -> Asked {
     if method == Method::GET && path == "invocation/next" {
         return Asked::Next;
     }
+    if method == Method::GET && path == "restore/next" {
+        return Asked::RestoreNext;
+    }
     if method == Method::POST {
+        if path == "restore/error" {
+            return Asked::RestoreError;
+        }
         if path == "init/error" {
             return Asked::InitError;
         }
@@ -116,6 +125,8 @@ async fn answer(request: Request<Incoming>, exchange: &Exchange) -> Reply {
         Asked::Response(id) => response(request, exchange, &id).await,
         Asked::Error(id) => error(request, exchange, &id).await,
         Asked::InitError => init_error(request, exchange).await,
+        Asked::RestoreNext => restore_next(exchange).await,
+        Asked::RestoreError => restore_error(request, exchange).await,
         Asked::Ping => replies::pong(),
         Asked::Unknown => replies::not_found(),
     }
@@ -126,7 +137,17 @@ async fn next(exchange: &Exchange) -> Reply {
         // Never answered when another `/next` or another process has taken this one's place.
         Ok(delivery) => match delivery.await {
             Ok(delivery) => replies::event(delivery),
-            Err(_) => replies::refused(super::exchange::Refusal::Transition { from: "Ready", to: "Ready" }),
+            Err(_) => replies::refused(Refusal::Transition { from: "Ready", to: "Ready" }),
+        },
+        Err(refusal) => replies::refused(refusal),
+    }
+}
+
+async fn restore_next(exchange: &Exchange) -> Reply {
+    match exchange.restore_next() {
+        Ok(told) => match told.await {
+            Ok(()) => replies::restored(),
+            Err(_) => replies::refused(Refusal::Transition { from: "RestoreReady", to: "RestoreReady" }),
         },
         Err(refusal) => replies::refused(refusal),
     }
@@ -179,14 +200,35 @@ async fn init_error(request: Request<Incoming>, exchange: &Exchange) -> Reply {
     if let Err(refusal) = exchange.claim_init_error() {
         return replies::refused(refusal);
     }
+    match error_object(request).await {
+        Ok((error_type, body)) => told(exchange.init_failed(error_type, body)),
+        Err(reply) => reply,
+    }
+}
+
+async fn restore_error(request: Request<Incoming>, exchange: &Exchange) -> Reply {
+    if let Err(refusal) = exchange.claim_restore_error() {
+        return replies::refused(refusal);
+    }
+    match error_object(request).await {
+        Ok((error_type, body)) => told(exchange.restore_failed(error_type, body)),
+        Err(reply) => reply,
+    }
+}
+
+/// Type and body of an error that ends a phase.
+async fn error_object(request: Request<Incoming>) -> Result<(String, Bytes), Reply> {
     let (head, body) = request.into_parts();
     let body = match answer_body::read(body).await {
         Posted::Whole(body) | Posted::Failed { body, .. } => body,
-        Posted::TooLarge(_) => return replies::too_large(),
-        Posted::Truncated => return replies::truncated(),
+        Posted::TooLarge(_) => return Err(replies::too_large()),
+        Posted::Truncated => return Err(replies::truncated()),
     };
-    let error_type = answer_body::error_type(&head.headers, &body);
-    match exchange.init_failed(error_type, body) {
+    Ok((answer_body::error_type(&head.headers, &body), body))
+}
+
+fn told(outcome: Result<(), Refusal>) -> Reply {
+    match outcome {
         Ok(()) => replies::accepted(),
         Err(refusal) => replies::refused(refusal),
     }

@@ -8,9 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::{Answer, Delivery, Exchange, InitAnswer, RuntimeServer};
+use super::{Answer, Delivery, Exchange, InitAnswer, RestoreAnswer, RuntimeServer};
 
 const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
+const RESTORE_NEXT: &str = "GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: x\r\n\r\n";
 
 struct Bench {
     exchange: Arc<Exchange>,
@@ -182,4 +183,71 @@ async fn an_answer_that_breaks_off_is_known_and_an_event_nobody_took_comes_back(
         .await;
     bench.runtime.shutdown().await.unwrap();
     assert!(answer.await.is_err());
+}
+
+/// A runtime whose init phase and before-snapshot hooks are done.
+async fn restorable() -> Bench {
+    let mut bench = bench().await;
+    bench.init = bench.exchange.begin_for_snapshot();
+    bench.send(RESTORE_NEXT).await;
+    assert_eq!((&mut bench.init).await, Ok(InitAnswer::Restorable));
+    bench
+}
+
+#[tokio::test]
+async fn a_restored_runtime_is_told_so_and_is_done_when_it_asks_for_an_event() {
+    let mut bench = restorable().await;
+    let restored = bench.exchange.restore();
+    assert!(bench.read_until("\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    bench.send(NEXT).await;
+    assert_eq!(restored.await, Ok(RestoreAnswer::Ready));
+    let _answer = bench.exchange.dispatch(delivery("id-1"));
+    assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-1"));
+    bench.post("restore/error", "", "{}").await;
+    assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_after_the_restore_is_told() {
+    let mut bench = restorable().await;
+    let restored = bench.exchange.restore();
+    bench.read_until("\r\n\r\n").await;
+    let header = "Lambda-Runtime-Function-Error-Type: Runtime.AfterRestoreError\r\n";
+    bench.post("restore/error", header, "{\"errorMessage\":\"m\"}").await;
+    assert!(bench.read_until("OK\"}").await.starts_with("HTTP/1.1 202 Accepted\r\n"));
+    let body = Bytes::from_static(b"{\"errorMessage\":\"m\"}");
+    let error_type = "Runtime.AfterRestoreError".to_owned();
+    assert_eq!(restored.await, Ok(RestoreAnswer::Failed { error_type, body }));
+    bench.send(NEXT).await;
+    assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_before_the_snapshot_fails_the_init_phase() {
+    let mut bench = bench().await;
+    bench.init = bench.exchange.begin_for_snapshot();
+    bench.post("init/error", "Lambda-Runtime-Function-Error-Type: Runtime.BeforeSnapshotError\r\n", "{}").await;
+    bench.read_until("OK\"}").await;
+    let error_type = "Runtime.BeforeSnapshotError".to_owned();
+    assert_eq!((&mut bench.init).await, Ok(InitAnswer::Failed { error_type, body: Bytes::from_static(b"{}") }));
+}
+
+#[tokio::test]
+async fn a_copy_of_a_snapshot_begins_in_its_restore() {
+    let mut bench = bench().await;
+    let restored = bench.exchange.begin_restored();
+    bench.send(RESTORE_NEXT).await;
+    assert!(bench.read_until("\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"), "when it asks again");
+    bench.send(NEXT).await;
+    assert_eq!(restored.await, Ok(RestoreAnswer::Ready));
+}
+
+#[tokio::test]
+async fn only_a_process_for_a_snapshot_waits_for_a_restore_and_only_one_that_waits_is_restored() {
+    let mut bench = bench().await;
+    assert!(bench.exchange.restore().await.is_err());
+    bench.send(RESTORE_NEXT).await;
+    assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+    bench.post("restore/error", "", "{}").await;
+    assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
 }

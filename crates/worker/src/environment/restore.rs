@@ -1,0 +1,67 @@
+//! The restore of a process that has come to its snapshot: after-restore hooks, until it asks for its first event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::limits::RESTORE_TIMEOUT_MS;
+use tindra_core::report::{Line, Restore, Status};
+use tindra_invoke::environments::RestoreError;
+use tindra_sandbox::Exit;
+use tokio::sync::oneshot;
+
+use super::init::exited;
+use super::{Environment, Failure, Process};
+use crate::runtime_api::RestoreAnswer;
+
+impl Environment {
+    /// Sees a process through its restore, which began at `began` of the machine's clock. What is billed begins now,
+    /// when the process runs on; `answer` tells how that ends. After an error there is no process left.
+    pub(super) async fn see_restored(
+        &mut self,
+        began: Duration,
+        answer: oneshot::Receiver<RestoreAnswer>,
+    ) -> Result<Restore, RestoreError> {
+        self.book.platform(&Line::RestoreStart(self.subject()));
+        let runs_on = self.machine.clock.monotonic();
+        let outcome = match self.process.clone() {
+            Some(process) => wait(&process, answer).await,
+            None => Err(Failure::Exited { exit: Exit::Lost, out_of_memory: false }),
+        };
+        let now = self.machine.clock.monotonic();
+        let restore = Restore { duration: now.saturating_sub(began), billed: now.saturating_sub(runs_on) };
+        if let Some(process) = &self.process {
+            process.drain_log();
+        }
+        let status = outcome.as_ref().err().map_or(Status::Success, Failure::status);
+        self.book.platform(&Line::RestoreDone { status: &status });
+        self.book.platform(&Line::RestoreReport { duration: restore.duration, status: &status });
+        match outcome {
+            Ok(()) => Ok(restore),
+            Err(failure) => {
+                self.end_process().await;
+                self.book.flush();
+                Err(if failure == Failure::TimedOut { RestoreError::TimedOut } else { RestoreError::HookFailed })
+            }
+        }
+    }
+
+    /// Lets a process that is its own snapshot, because no copy of one was to be had, go on.
+    pub(super) async fn restore_in_place(&mut self) -> Result<Restore, RestoreError> {
+        let began = self.machine.clock.monotonic();
+        let answer = self.exchange().restore();
+        self.see_restored(began, answer).await
+    }
+}
+
+async fn wait(process: &Arc<Process>, answer: oneshot::Receiver<RestoreAnswer>) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        answer = answer => match answer {
+            Ok(RestoreAnswer::Ready) => Ok(()),
+            Ok(RestoreAnswer::Failed { error_type, body }) => Err(Failure::Reported { error_type, body }),
+            Err(_) => Err(exited(process, Exit::Lost)),
+        },
+        exit = process.exited() => Err(exited(process, exit)),
+        () = tokio::time::sleep(Duration::from_millis(RESTORE_TIMEOUT_MS)) => Err(Failure::TimedOut),
+    }
+}
