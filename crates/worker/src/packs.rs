@@ -15,6 +15,7 @@ mod elf;
 mod entrypoint;
 mod error;
 mod host;
+mod java;
 mod libraries;
 mod maker;
 mod manifest;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tindra_core::runtime::Family;
 
-use super::Pack;
+use super::{Pack, java};
 
 /// Why there is nothing to start; the function's fault (`Runtime.InvalidEntrypoint`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,7 @@ impl Pack {
         match self.family {
             Family::Provided => bootstrap(task, opt).map(|path| vec![path.to_owned()]),
             Family::Node => Ok(with_heap(&self.command, memory_mb)),
+            Family::Java => Ok(java::with_heap(&self.command, memory_mb)),
             Family::Python | Family::Unsupported => Ok(self.command.clone()),
         }
     }

@@ -37,7 +37,7 @@ async fn a_version_that_is_not_here_is_refused_with_the_command_that_helps() {
         .await
         .expect_err("a shell is no Python");
     assert!(matches!(error, PackError::WrongVersion { .. }), "{error}");
-    let error = packs.ensure(&Runtime::parse("java21"), &Silent).await.expect_err("not run here");
+    let error = packs.ensure(&Runtime::parse("ruby3.4"), &Silent).await.expect_err("not run here");
     assert!(matches!(error, PackError::Unsupported { .. }), "{error}");
     drop(packs);
     let left: Vec<_> = std::fs::read_dir(&directory)
