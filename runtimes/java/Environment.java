@@ -5,7 +5,7 @@ import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
-/** Replaces what System.getenv() answers, which Java reads once, when it is first asked. */
+/** Replaces what System.getenv() answers, for the training run. Needs java.lang to be open, which it is for no function. */
 final class Environment {
     private Environment() {
     }

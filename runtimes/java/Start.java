@@ -1,9 +1,11 @@
 package tindra;
 
 import com.amazonaws.services.lambda.runtime.api.client.AWSLambda;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.LambdaRuntimeApiClientImpl;
 import java.io.File;
 import java.io.InputStream;
-import java.lang.reflect.Method;
+import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
 import java.util.jar.JarFile;
 
 /** Starts AWS's Java runtime client with our transport; TINDRA_OFFICIAL_TRANSPORT=1 leaves the client its own. */
@@ -45,11 +47,12 @@ public final class Start {
                 for (int count; (count = stream.read(bytes, length, bytes.length - length)) > 0; ) {
                     length += count;
                 }
-                Method define = ClassLoader.class.getDeclaredMethod(
-                        "defineClass", String.class, byte[].class, int.class, int.class);
-                define.setAccessible(true);
-                define.invoke(ClassLoader.getSystemClassLoader(), TRANSPORT, bytes, 0, length);
+                define(Arrays.copyOf(bytes, length));
             }
         }
+    }
+
+    private static void define(byte[] bytes) throws ReflectiveOperationException {
+        MethodHandles.privateLookupIn(LambdaRuntimeApiClientImpl.class, MethodHandles.lookup()).defineClass(bytes);
     }
 }

@@ -24,7 +24,9 @@ public final class Training {
         CLIENT + "logging.JsonLogFormatter",
         CLIENT + "logging.StructuredLogMessage",
         CLIENT + "logging.StdOutLogSink",
+        "tindra.Native",
         "tindra.Spare",
+        "tindra.Warmth",
     };
     private static final String[][] RUNS = {
         {"tindra.Sample", "{\"name\":\"x\",\"count\":1}", "{\"list\":[1.5,null,true]}", "{\"fail\":true}"},
@@ -57,6 +59,7 @@ public final class Training {
         for (String name : MORE_CLASSES) {
             Class.forName(name);
         }
+        Warmth.make();
         System.exit(0);
     }
 

@@ -19,6 +19,7 @@ mod java;
 mod libraries;
 mod maker;
 mod manifest;
+mod native;
 mod node;
 mod python;
 mod shell;

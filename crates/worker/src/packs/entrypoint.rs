@@ -47,12 +47,15 @@ impl Pack {
 
     /// What a spare runs, for runtimes that are started ahead with a limit of memory.
     pub(crate) fn spare_command(&self, memory_mb: u32) -> Option<Vec<String>> {
-        if self.family != Family::Node {
-            return None;
+        match self.family {
+            Family::Node => {
+                let mut command = with_heap(&self.command, memory_mb);
+                *command.last_mut()? = "/var/runtime/spare.mjs".to_owned();
+                Some(command)
+            }
+            Family::Java => java::spare_command(&self.command, memory_mb),
+            Family::Python | Family::Provided | Family::Unsupported => None,
         }
-        let mut command = with_heap(&self.command, memory_mb);
-        *command.last_mut()? = "/var/runtime/spare.mjs".to_owned();
-        Some(command)
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::host::{self, HostInterpreter};
 use super::libraries::Libraries;
 use super::maker::Language;
+use super::native::{self, Machine};
 use super::tree::Tree;
 use super::{PackError, Progress, clients, shell};
 
@@ -19,6 +20,8 @@ pub(super) const SOURCES: &[(&str, &str)] = &[
     ("NativeClient.java", include_str!("../../../../runtimes/java/NativeClient.java")),
     ("Start.java", include_str!("../../../../runtimes/java/Start.java")),
     ("Spare.java", include_str!("../../../../runtimes/java/Spare.java")),
+    ("Warmth.java", include_str!("../../../../runtimes/java/Warmth.java")),
+    ("Native.java", include_str!("../../../../runtimes/java/Native.java")),
     ("Environment.java", include_str!("../../../../runtimes/java/Environment.java")),
     ("Training.java", include_str!("../../../../runtimes/java/Training.java")),
     ("Sample.java", include_str!("../../../../runtimes/java/Sample.java")),
@@ -30,13 +33,24 @@ const JARS: &str = "/var/runtime/lib";
 const RELATIVE_JARS: &str = "../runtime/lib";
 const OUR_JAR: &str = "tindra.jar";
 const ARCHIVE: &str = "/var/runtime/lib/classes.jsa";
+const MAIN: &str = "tindra.Start";
+const SPARE_MAIN: &str = "tindra.Spare";
 const OFFICIAL_MAIN: &str = "com.amazonaws.services.lambda.runtime.api.client.AWSLambda";
 
 /// One thread collects garbage and one compiler makes code quickly, as on AWS; nothing is left in `/tmp`.
 const OPTIONS: &[&str] =
     &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true"];
-/// The client makes a descriptor of a number for its log records; we replace the environment of a spare.
-const OPENED: &[&str] = &["--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"];
+/// The client makes a descriptor of a number for its log records, as on AWS.
+const OPENED: &str = "--add-opens=java.base/java.io=ALL-UNNAMED";
+/// Later releases warn in every log when libraries bring native code (the client's own transport, a spare).
+const NATIVE_ACCESS: &str = "--enable-native-access=ALL-UNNAMED";
+const NATIVE_ACCESS_RELEASE_MIN: u32 = 22;
+/// The training run replaces its own environment.
+const OPENED_FOR_TRAINING: &str = "--add-opens=java.base/java.lang=ALL-UNNAMED";
+/// With which a spare changes its directory and environment.
+const LIBRARY: &str = "/var/runtime/lib/libtindra.so";
+/// Older ones lack archives of applications' classes, and calls that our classes make.
+const RELEASE_MIN: u32 = 11;
 
 /// Parts of a JDK that no function can use, or that need a display or a sound card.
 const LEFT_OUT: &[&str] = &[
@@ -59,6 +73,10 @@ pub(super) fn write(
     interpreter: &HostInterpreter,
     progress: &dyn Progress,
 ) -> Result<Language, PackError> {
+    let release = release(interpreter);
+    if release < RELEASE_MIN {
+        return Err(PackError::Unsupported { runtime: interpreter.runtime.clone() });
+    }
     progress.step("copy the virtual machine", 0.15);
     copy_machine(tree, libraries, interpreter)?;
 
@@ -70,14 +88,15 @@ pub(super) fn write(
     let has_ours = compile(tree, &scratch, interpreter)?;
     std::fs::remove_dir_all(&scratch).map_err(|source| PackError::io("remove", &scratch, source))?;
 
-    let mut command = options(release(interpreter));
+    let mut command = options(release);
     if has_ours {
+        tree.write(LIBRARY, native::library(Machine::host()))?;
         progress.step("archive classes", 0.8);
-        if archive(tree, &command, release(interpreter)) {
+        if archive(tree, &command) {
             command.push(format!("-XX:SharedArchiveFile={ARCHIVE}"));
             command.extend(QUIET_ARCHIVE.iter().map(|&option| option.to_owned()));
         }
-        command.extend(["-cp".to_owned(), class_path(RELATIVE_JARS, true), "tindra.Start".to_owned()]);
+        command.extend(["-cp".to_owned(), class_path(RELATIVE_JARS, true), MAIN.to_owned()]);
     } else {
         command.extend(["-cp".to_owned(), class_path(JARS, false), OFFICIAL_MAIN.to_owned()]);
         // The client takes the handler's name as its argument.
@@ -101,8 +120,9 @@ fn release(interpreter: &HostInterpreter) -> u32 {
 }
 
 fn options(release: u32) -> Vec<String> {
-    let opened = if release >= 9 { OPENED } else { &[] };
-    [PROGRAM].iter().chain(OPTIONS).chain(opened).map(|&option| option.to_owned()).collect()
+    let native = (release >= NATIVE_ACCESS_RELEASE_MIN).then_some(NATIVE_ACCESS);
+    let all = [PROGRAM].into_iter().chain(OPTIONS.iter().copied()).chain([OPENED]).chain(native);
+    all.map(str::to_owned).collect()
 }
 
 fn class_path(directory: &str, with_ours: bool) -> String {
@@ -194,17 +214,12 @@ fn find_compiler(interpreter: &HostInterpreter) -> Option<Compiler> {
         .map(|bin| Compiler { bin, is_same: false })
 }
 
-/// Since Java 10 archives can hold classes of applications.
-const ARCHIVE_RELEASE_MIN: u32 = 11;
 /// An archive that does not fit is not worth a line in every function's log.
 const QUIET_ARCHIVE: &[&str] = &["-Xshare:auto", "-Xlog:cds=off", "-Xlog:class+path=off"];
 
 /// Lists the classes that a run of the client loads, then writes them. False, with a warning, when that fails:
 /// functions start without, only slower.
-fn archive(tree: &Tree, command: &[String], release: u32) -> bool {
-    if release < ARCHIVE_RELEASE_MIN {
-        return false;
-    }
+fn archive(tree: &Tree, command: &[String]) -> bool {
     let list = tree.outside("/.classes");
     let paths = class_path(RELATIVE_JARS, true);
     let run = |more: &[String], attempt: &str| {
@@ -215,7 +230,11 @@ fn archive(tree: &Tree, command: &[String], release: u32) -> bool {
         shell::run(&tree.outside(PROGRAM), &arguments, &task, attempt, "none")
     };
     let listed = run(
-        &[format!("-XX:DumpLoadedClassList={}", list.display()), "tindra.Training".to_owned()],
+        &[
+            OPENED_FOR_TRAINING.to_owned(),
+            format!("-XX:DumpLoadedClassList={}", list.display()),
+            "tindra.Training".to_owned(),
+        ],
         "list the classes of the Java client",
     );
     let archived = listed.and_then(|()| {
@@ -252,4 +271,17 @@ pub(super) fn with_heap(command: &[String], memory_mb: u32) -> Vec<String> {
     let first_mb = (memory_mb / 64).clamp(8, heap_mb);
     command.splice(at..at, [format!("-XX:MaxHeapSize={heap_mb}m"), format!("-XX:InitialHeapSize={first_mb}m")]);
     command
+}
+
+/// A spare waits in the directory where the code will lie, because the class path is relative to it. `None` for a
+/// pack without our classes.
+pub(super) fn spare_command(command: &[String], memory_mb: u32) -> Option<Vec<String>> {
+    let (main, options) = command.split_last()?;
+    if main != MAIN {
+        return None;
+    }
+    let mut spare = ["/bin/sh", "-c", "cd /var/task && exec \"$0\" \"$@\""].map(str::to_owned).to_vec();
+    spare.extend(with_heap(options, memory_mb));
+    spare.push(SPARE_MAIN.to_owned());
+    Some(spare)
 }

@@ -1,0 +1,117 @@
+package tindra;
+
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.DtoSerializers;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.dto.ErrorRequest;
+import com.amazonaws.services.lambda.runtime.serialization.PojoSerializer;
+import com.amazonaws.services.lambda.runtime.serialization.factories.JacksonFactory;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Proxy;
+import java.net.Socket;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.Security;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Does ahead of need what the client does at its start and at its first event, without reading the environment. */
+final class Warmth {
+    private static final String CLIENT = "com.amazonaws.services.lambda.runtime.api.client.";
+    /** Their constants are not read from the environment. */
+    private static final String[] INITIALIZED = {
+        "EventHandlerLoader",
+        "HandlerInfo",
+        "LambdaRequestHandler",
+        "LambdaRequestHandler$UserFaultHandler",
+        "PojoSerializerLoader",
+        "UserFault",
+        "CustomerClassLoader",
+        "api.LambdaContext",
+        "api.LambdaClientContext",
+        "api.LambdaCognitoIdentity",
+        "logging.AbstractLambdaLogger",
+        "logging.FramedTelemetryLogSink",
+        "logging.FrameType",
+        "logging.JsonLogFormatter",
+        "logging.LambdaContextLogger",
+        "logging.LogFiltering",
+        "logging.TextLogFormatter",
+        "runtimeapi.LambdaRuntimeApiClientImpl",
+        "runtimeapi.NativeClient",
+        "runtimeapi.dto.InvocationRequest",
+        "util.ConcurrencyConfig",
+        "util.EnvReader",
+        "util.LambdaOutputStream",
+        "util.UnsafeUtil",
+    };
+    /** Loaded only: their constants are. */
+    private static final String[] LOADED = {"AWSLambda", "LambdaEnvironment"};
+    /** So often that what an event runs through is compiled. */
+    private static final int ROUNDS = 300;
+
+    private Warmth() {
+    }
+
+    static void make() throws Exception {
+        ClassLoader loader = ClassLoader.getSystemClassLoader();
+        for (String name : INITIALIZED) {
+            Class.forName(CLIENT + name, true, loader);
+        }
+        for (String name : LOADED) {
+            Class.forName(CLIENT + name, false, loader);
+        }
+        Class.forName("tindra.Start", true, loader);
+        Security.getProperty("jdk.tls.disabledAlgorithms");
+        new File("/etc/pki/java/cacerts").exists();
+        ByteBuffer.allocateDirect(1);
+        lookForClass();
+        connectToNobody();
+        for (int round = 0; round < ROUNDS; round++) {
+            serialize(round);
+        }
+        System.gc();
+    }
+
+    private static void lookForClass() throws IOException {
+        try (URLClassLoader task = new URLClassLoader(new URL[] {new File("/var/task/").toURI().toURL()})) {
+            task.loadClass("Missing");
+        } catch (ClassNotFoundException expected) {
+            // Nothing is there yet.
+        }
+    }
+
+    /** Refused, so that nothing of it is left. */
+    private static void connectToNobody() {
+        try (Socket socket = new Socket(Proxy.NO_PROXY)) {
+            socket.setTcpNoDelay(true);
+            socket.connect(new InetSocketAddress("127.0.0.1", 1));
+        } catch (IOException expected) {
+            // Nobody listens there.
+        }
+    }
+
+    private static void serialize(int round) throws IOException {
+        byte[] event = ("{\"name\":\"x\",\"count\":" + round + ",\"list\":[1.5,null,true,{\"k\":\"v\"}]}").getBytes(StandardCharsets.UTF_8);
+        Map<?, ?> map = (Map<?, ?>) both(LinkedHashMap.class, event);
+        both(Object.class, event);
+        both(String.class, "\"text\"".getBytes(StandardCharsets.UTF_8));
+        if (map.size() != 3) {
+            throw new IllegalStateException("the client does not read its events");
+        }
+        DtoSerializers.serialize(new ErrorRequest("message", "type", new String[] {"frame"}));
+    }
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private static Object both(Class<?> type, byte[] event) throws IOException {
+        PojoSerializer serializer = JacksonFactory.getInstance().getSerializer(type);
+        Object value = serializer.fromJson(new ByteArrayInputStream(event));
+        ByteArrayOutputStream output = new ByteArrayOutputStream(1024);
+        serializer.toJson(value, output);
+        return value;
+    }
+}
