@@ -1,13 +1,23 @@
 package tindra;
 
+import com.amazonaws.services.lambda.runtime.CustomPojoSerializer;
+import com.amazonaws.services.lambda.runtime.api.client.logging.FramedTelemetryLogSink;
+import com.amazonaws.services.lambda.runtime.api.client.logging.LambdaContextLogger;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.DtoSerializers;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.dto.ErrorRequest;
+import com.amazonaws.services.lambda.runtime.logging.LogFormat;
+import com.amazonaws.services.lambda.runtime.logging.LogLevel;
 import com.amazonaws.services.lambda.runtime.serialization.PojoSerializer;
+import com.amazonaws.services.lambda.runtime.serialization.events.LambdaEventSerializers;
 import com.amazonaws.services.lambda.runtime.serialization.factories.JacksonFactory;
+import com.amazonaws.services.lambda.runtime.serialization.util.ReflectUtil;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
+import java.io.FileOutputStream;
 import java.io.IOException;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.Type;
 import java.net.InetSocketAddress;
 import java.net.Proxy;
 import java.net.Socket;
@@ -18,13 +28,20 @@ import java.nio.charset.StandardCharsets;
 import java.security.Security;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.ServiceLoader;
 
 /** Does ahead of need what the client does at its start and at its first event, without reading the environment. */
 final class Warmth {
-    private static final String CLIENT = "com.amazonaws.services.lambda.runtime.api.client.";
+    private static final String RUNTIME = "com.amazonaws.services.lambda.runtime.";
+    private static final String CLIENT = RUNTIME + "api.client.";
     /** Their constants are not read from the environment. */
     private static final String[] INITIALIZED = {
         "EventHandlerLoader",
+        "EventHandlerLoader$2",
+        "EventHandlerLoader$ClassContext",
+        "EventHandlerLoader$PojoHandlerAsStreamHandler",
+        "EventHandlerLoader$PojoMethodRequestHandler",
+        "EventHandlerLoader$StreamMethodRequestHandler",
         "HandlerInfo",
         "LambdaRequestHandler",
         "LambdaRequestHandler$UserFaultHandler",
@@ -54,6 +71,9 @@ final class Warmth {
     /** So often that what an event runs through is compiled. */
     private static final int ROUNDS = 300;
 
+    /** Sets what is there; the client sets it, and the first time takes long. */
+    private static final String SECURITY = "jdk.tls.disabledAlgorithms";
+
     private Warmth() {
     }
 
@@ -66,7 +86,12 @@ final class Warmth {
             Class.forName(CLIENT + name, false, loader);
         }
         Class.forName("tindra.Start", true, loader);
-        Security.getProperty("jdk.tls.disabledAlgorithms");
+        Class.forName(RUNTIME + "LambdaRuntime", true, loader);
+        Class.forName("tindra.Native", true, loader);
+        LambdaEventSerializers.isLambdaSupportedEvent("tindra");
+        ReflectUtil.loadClass(loader, RUNTIME + "LambdaRuntime");
+        Security.setProperty(SECURITY, Security.getProperty(SECURITY));
+        log();
         new File("/etc/pki/java/cacerts").exists();
         ByteBuffer.allocateDirect(1);
         lookForClass();
@@ -77,8 +102,17 @@ final class Warmth {
         System.gc();
     }
 
+    private static void log() throws IOException {
+        try (FileOutputStream nowhere = new FileOutputStream("/dev/null")) {
+            for (LogFormat format : LogFormat.values()) {
+                new LambdaContextLogger(new FramedTelemetryLogSink(nowhere.getFD()), LogLevel.INFO, format).log("message", LogLevel.INFO);
+            }
+        }
+    }
+
     private static void lookForClass() throws IOException {
         try (URLClassLoader task = new URLClassLoader(new URL[] {new File("/var/task/").toURI().toURL()})) {
+            ServiceLoader.load(CustomPojoSerializer.class, task).iterator().hasNext();
             task.loadClass("Missing");
         } catch (ClassNotFoundException expected) {
             // Nothing is there yet.
@@ -99,6 +133,7 @@ final class Warmth {
         byte[] event = ("{\"name\":\"x\",\"count\":" + round + ",\"list\":[1.5,null,true,{\"k\":\"v\"}]}").getBytes(StandardCharsets.UTF_8);
         Map<?, ?> map = (Map<?, ?>) both(LinkedHashMap.class, event);
         both(Object.class, event);
+        both(((ParameterizedType) Sample.class.getGenericInterfaces()[0]).getActualTypeArguments()[0], event);
         both(String.class, "\"text\"".getBytes(StandardCharsets.UTF_8));
         if (map.size() != 3) {
             throw new IllegalStateException("the client does not read its events");
@@ -107,7 +142,7 @@ final class Warmth {
     }
 
     @SuppressWarnings({"unchecked", "rawtypes"})
-    private static Object both(Class<?> type, byte[] event) throws IOException {
+    private static Object both(Type type, byte[] event) throws IOException {
         PojoSerializer serializer = JacksonFactory.getInstance().getSerializer(type);
         Object value = serializer.fromJson(new ByteArrayInputStream(event));
         ByteArrayOutputStream output = new ByteArrayOutputStream(1024);
