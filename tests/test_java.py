@@ -2,11 +2,15 @@
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 from support import java, packages
+from support.server import ROOT, RUNTIMES as PACKS
 from support.wait import until
 
 RUNTIMES = java.runtimes()
@@ -201,3 +205,11 @@ def test_child_processes_threads_and_files(handler):
         "return List.of(java.nio.file.Files.readString(java.nio.file.Path.of(\"/tmp/x\")), sum, zone, Locale.getDefault().toString()); }",
         entry="demo.Handler::all", implements="", Environment={"Variables": {"MINE": "here"}})
     assert function.invoke({}).ok() == ["/var/task\nhere\n", 499500, "Z", "en_US"]
+
+
+def test_the_transport_and_the_spare_without_a_sandbox(runtime):
+    java.pack(runtime)
+    tests = ROOT / "runtimes/java/tests/test_java_client.py"
+    done = subprocess.run([sys.executable, str(tests)], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "TINDRA_JAVA_MANIFEST": str(PACKS / f"{runtime}.json")})
+    assert done.returncode == 0, done.stderr

@@ -28,9 +28,10 @@ class NativeClient {
     /** A runtime that runs several events at once asks from several threads. */
     private static final ThreadLocal<NativeClient> CLIENT = new ThreadLocal<>();
 
-    /** Called once. Connects at the first request. */
+    /** Connects at the first request. */
     static void init(String hostAndPort) {
         address = hostAndPort;
+        CLIENT.remove();
     }
 
     static InvocationRequest next() {

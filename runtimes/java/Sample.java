@@ -20,6 +20,7 @@ public final class Sample implements RequestHandler<Map<String, Object>, Object>
         context.getLogger().log("a record\n");
         Map<String, Object> answer = new LinkedHashMap<>();
         answer.put("event", event);
+        answer.put("environment", System.getenv());
         answer.put("id", context.getAwsRequestId());
         answer.put("left", context.getRemainingTimeInMillis());
         answer.put("identity", String.valueOf(context.getIdentity()) + context.getClientContext());

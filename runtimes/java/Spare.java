@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.reflect.Constructor;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 
 /**
  * A process that is ready before anybody knows for which function.
@@ -19,7 +20,7 @@ import java.nio.ByteBuffer;
 public final class Spare {
     private static final int CONTROL = 4;
     private static final String LIBRARY = "/var/runtime/lib/libtindra.so";
-    private static final byte[] TASK = {'/', 'v', 'a', 'r', '/', 't', 'a', 's', 'k', 0};
+    private static final String TASK = "/var/task";
 
     /** Holds the environment, into which the C library points, as long as the process lives. */
     private static ByteBuffer environment;
@@ -28,7 +29,7 @@ public final class Spare {
     }
 
     public static void main(String[] arguments) throws Throwable {
-        System.load(System.getProperty("tindra.library", LIBRARY));
+        System.load(Start.ROOT + LIBRARY);
         Warmth.make();
         if (!receive(descriptor(CONTROL))) {
             Runtime.getRuntime().halt(0);
@@ -88,8 +89,9 @@ public final class Spare {
 
     /** From the empty directory in which the process started to the code that lies over it now. */
     private static void enterTask() throws IOException {
-        ByteBuffer path = ByteBuffer.allocateDirect(TASK.length);
-        path.put(TASK);
+        byte[] task = (Start.ROOT + TASK).getBytes(StandardCharsets.UTF_8);
+        ByteBuffer path = ByteBuffer.allocateDirect(task.length + 1);
+        path.put(task);
         if (Native.chdir(Native.address(path)) != 0) {
             throw new IOException("/var/task cannot be entered");
         }

@@ -11,7 +11,9 @@ import java.util.jar.JarFile;
 /** Starts AWS's Java runtime client with our transport; TINDRA_OFFICIAL_TRANSPORT=1 leaves the client its own. */
 public final class Start {
     private static final String TRANSPORT = "com.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient";
-    private static final String LIBRARIES = "/var/runtime/lib";
+    /** Where the pack lies; tests run it without making it the root. */
+    static final String ROOT = System.getProperty("tindra.root", "");
+    private static final String LIBRARIES = ROOT + "/var/runtime/lib";
 
     private Start() {
     }

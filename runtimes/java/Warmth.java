@@ -4,6 +4,7 @@ import com.amazonaws.services.lambda.runtime.CustomPojoSerializer;
 import com.amazonaws.services.lambda.runtime.api.client.logging.FramedTelemetryLogSink;
 import com.amazonaws.services.lambda.runtime.api.client.logging.LambdaContextLogger;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.DtoSerializers;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.LambdaRuntimeApiClientImpl;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.dto.ErrorRequest;
 import com.amazonaws.services.lambda.runtime.logging.LogFormat;
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
@@ -18,8 +19,8 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
-import java.net.InetSocketAddress;
-import java.net.Proxy;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URL;
 import java.net.URLClassLoader;
@@ -29,6 +30,7 @@ import java.security.Security;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.ServiceLoader;
+import java.util.concurrent.CountDownLatch;
 
 /** Does ahead of need what the client does at its start and at its first event, without reading the environment. */
 final class Warmth {
@@ -71,6 +73,10 @@ final class Warmth {
     /** So often that what an event runs through is compiled. */
     private static final int ROUNDS = 300;
 
+    private static final byte[] ANSWER = ("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nLambda-Runtime-Trace-Id: t\r\n"
+            + "Lambda-Runtime-Invoked-Function-Arn: arn\r\nLambda-Runtime-Deadline-Ms: 1\r\nContent-Type: application/json\r\n"
+            + "Connection: close\r\nContent-Length: 2\r\n\r\n{}").getBytes(StandardCharsets.UTF_8);
+
     /** Sets what is there; the client sets it, and the first time takes long. */
     private static final String SECURITY = "jdk.tls.disabledAlgorithms";
 
@@ -87,6 +93,8 @@ final class Warmth {
         }
         Class.forName("tindra.Start", true, loader);
         Class.forName(RUNTIME + "LambdaRuntime", true, loader);
+        Class.forName(RUNTIME + "LambdaRuntimeInternal", true, loader);
+        Class.forName("software.amazon.awssdk.utilslite.SdkInternalThreadLocal", true, loader);
         Class.forName("tindra.Native", true, loader);
         LambdaEventSerializers.isLambdaSupportedEvent("tindra");
         ReflectUtil.loadClass(loader, RUNTIME + "LambdaRuntime");
@@ -95,7 +103,7 @@ final class Warmth {
         new File("/etc/pki/java/cacerts").exists();
         ByteBuffer.allocateDirect(1);
         lookForClass();
-        connectToNobody();
+        fetchEvent();
         for (int round = 0; round < ROUNDS; round++) {
             serialize(round);
         }
@@ -119,13 +127,27 @@ final class Warmth {
         }
     }
 
-    /** Refused, so that nothing of it is left. */
-    private static void connectToNobody() {
-        try (Socket socket = new Socket(Proxy.NO_PROXY)) {
-            socket.setTcpNoDelay(true);
-            socket.connect(new InetSocketAddress("127.0.0.1", 1));
-        } catch (IOException expected) {
-            // Nobody listens there.
+    /** Fetches one event from a Runtime API of its own. Nothing is left of the connection, because it ends with its request unread. */
+    private static void fetchEvent() throws IOException, InterruptedException {
+        CountDownLatch isRead = new CountDownLatch(1);
+        ServerSocket listener = new ServerSocket(0, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}));
+        Thread server = new Thread(() -> answer(listener, isRead), "warmth");
+        server.start();
+        try {
+            new LambdaRuntimeApiClientImpl("127.0.0.1:" + listener.getLocalPort()).nextInvocation();
+        } finally {
+            isRead.countDown();
+            listener.close();
+            server.join();
+        }
+    }
+
+    private static void answer(ServerSocket listener, CountDownLatch isRead) {
+        try (Socket socket = listener.accept()) {
+            socket.getOutputStream().write(ANSWER);
+            isRead.await();
+        } catch (IOException | InterruptedException error) {
+            // The other side says what is wrong.
         }
     }
 
