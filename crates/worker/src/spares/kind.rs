@@ -46,7 +46,7 @@ impl Kind {
         let runtime = Runtime::parse(&configuration.runtime);
         let (is_forked, preload, memory_mb) = match runtime.family() {
             Family::Python => (true, preload(code, layers), None),
-            Family::Node => (false, Preload::Nothing, Some(configuration.memory_mb)),
+            Family::Node | Family::Java => (false, Preload::Nothing, Some(configuration.memory_mb)),
             Family::Provided | Family::Unsupported => return None,
         };
         Some(Self {
