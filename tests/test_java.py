@@ -83,6 +83,17 @@ def test_libraries_in_the_zip_and_resources(deploy, runtime):
     assert function.invoke("you").ok() == "hello you!"
 
 
+def test_a_jar_as_the_jdks_tool_makes_it(deploy, runtime, tmp_path):
+    source = IMPORTS + "public class Handler { public Map<String, Object> handle(Map<String, Object> event) { return event; } }\n"
+    for path, content in java.classes(runtime, {"Handler.java": source}).items():
+        (tmp_path / "classes" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "classes" / path).write_bytes(content)
+    subprocess.run([str(java.home(runtime) / "bin/jar"), "cf", str(tmp_path / "code.jar"), "-C", str(tmp_path / "classes"), "."],
+                   check=True, timeout=60)
+    function = deploy(runtime, (tmp_path / "code.jar").read_bytes(), "demo.Handler::handle", MemorySize=512)
+    assert function.invoke({"a": 1}).ok() == {"a": 1}
+
+
 @pytest.mark.parametrize("official", ["0", "1"])
 def test_errors_have_the_clients_shape_with_both_transports(handler, official):
     function = handler(METHOD % (
@@ -93,6 +104,7 @@ def test_errors_have_the_clients_shape_with_both_transports(handler, official):
     assert answer.error == "Unhandled" and answer.value["errorType"] == "java.lang.IllegalStateException"
     assert answer.value["errorMessage"] == "lost"
     assert answer.value["stackTrace"][0].startswith("demo.Handler.handleRequest(")
+    assert not [line for line in function.log_messages() if "WARNING" in line]
     # The client reports first and logs then.
     line = "lost: java.lang.IllegalStateException\njava.lang.IllegalStateException: lost"
     until(lambda: any(line in message for message in function.log_messages()), 10, "the error in the log")

@@ -1,10 +1,15 @@
 package tindra;
 
 import com.amazonaws.services.lambda.runtime.CustomPojoSerializer;
+import com.amazonaws.services.lambda.runtime.api.client.UserFault;
 import com.amazonaws.services.lambda.runtime.api.client.logging.FramedTelemetryLogSink;
 import com.amazonaws.services.lambda.runtime.api.client.logging.LambdaContextLogger;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.DtoSerializers;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.LambdaError;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.LambdaRuntimeApiClientImpl;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.RapidErrorType;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.converters.LambdaErrorConverter;
+import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.converters.XRayErrorCauseConverter;
 import com.amazonaws.services.lambda.runtime.api.client.runtimeapi.dto.ErrorRequest;
 import com.amazonaws.services.lambda.runtime.logging.LogFormat;
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
@@ -73,7 +78,9 @@ final class Warmth {
     /** So often that what an event runs through is compiled. */
     private static final int ROUNDS = 300;
 
-    private static final byte[] ANSWER = ("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nLambda-Runtime-Trace-Id: t\r\n"
+    private static final byte[] ACCEPTED =
+            "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}".getBytes(StandardCharsets.UTF_8);
+    private static final byte[] EVENT = ("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nLambda-Runtime-Trace-Id: t\r\n"
             + "Lambda-Runtime-Invoked-Function-Arn: arn\r\nLambda-Runtime-Deadline-Ms: 1\r\nContent-Type: application/json\r\n"
             + "Connection: close\r\nContent-Length: 2\r\n\r\n{}").getBytes(StandardCharsets.UTF_8);
 
@@ -103,7 +110,7 @@ final class Warmth {
         new File("/etc/pki/java/cacerts").exists();
         ByteBuffer.allocateDirect(1);
         lookForClass();
-        fetchEvent();
+        talk();
         for (int round = 0; round < ROUNDS; round++) {
             serialize(round);
         }
@@ -127,25 +134,36 @@ final class Warmth {
         }
     }
 
-    /** Fetches one event from a Runtime API of its own. Nothing is left of the connection, because it ends with its request unread. */
-    private static void fetchEvent() throws IOException, InterruptedException {
-        CountDownLatch isRead = new CountDownLatch(1);
+    /**
+     * Fetches one event from a Runtime API of its own and reports an error, for which the client makes a connection of its own.
+     * Nothing is left of either, because they end with their requests unread.
+     */
+    private static void talk() throws IOException, InterruptedException {
+        CountDownLatch isDone = new CountDownLatch(1);
         ServerSocket listener = new ServerSocket(0, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}));
-        Thread server = new Thread(() -> answer(listener, isRead), "warmth");
+        Thread server = new Thread(() -> answer(listener, isDone), "warmth");
         server.start();
         try {
-            new LambdaRuntimeApiClientImpl("127.0.0.1:" + listener.getLocalPort()).nextInvocation();
+            LambdaRuntimeApiClientImpl client = new LambdaRuntimeApiClientImpl("127.0.0.1:" + listener.getLocalPort());
+            client.nextInvocation();
+            Throwable fault = new IllegalStateException("warm");
+            UserFault.makeUserFault(fault).reportableError();
+            client.reportInvocationError("r", new LambdaError(
+                    LambdaErrorConverter.fromThrowable(fault), XRayErrorCauseConverter.fromThrowable(fault), RapidErrorType.UserException));
         } finally {
-            isRead.countDown();
+            isDone.countDown();
             listener.close();
             server.join();
         }
     }
 
-    private static void answer(ServerSocket listener, CountDownLatch isRead) {
-        try (Socket socket = listener.accept()) {
-            socket.getOutputStream().write(ANSWER);
-            isRead.await();
+    private static void answer(ServerSocket listener, CountDownLatch isDone) {
+        try (Socket first = listener.accept()) {
+            first.getOutputStream().write(EVENT);
+            try (Socket second = listener.accept()) {
+                second.getOutputStream().write(ACCEPTED);
+                isDone.await();
+            }
         } catch (IOException | InterruptedException error) {
             // The other side says what is wrong.
         }

@@ -116,6 +116,32 @@ async fn what_starts_a_custom_runtime_is_its_bootstrap() {
     let _ = std::fs::remove_dir_all(task);
 }
 
+#[test]
+fn javas_heap_leaves_room_for_the_virtual_machine() {
+    let words = ["/var/lang/bin/java", "-cp", "jars", "tindra.Start"];
+    let pack = Pack {
+        runtime: "java17".to_owned(),
+        family: Family::Java,
+        root: PathBuf::new(),
+        command: words.map(str::to_owned).into(),
+        environment: Vec::new(),
+        version: String::new(),
+        version_arn: String::new(),
+    };
+    let options = |memory_mb| pack.command_for(Path::new("/none"), None, memory_mb).expect("always")[1..3].to_vec();
+    assert_eq!(options(128), ["-XX:MaxHeapSize=76m", "-XX:InitialHeapSize=8m"]);
+    assert_eq!(options(512), ["-XX:MaxHeapSize=435m", "-XX:InitialHeapSize=8m"]);
+    assert_eq!(options(10_240), ["-XX:MaxHeapSize=8704m", "-XX:InitialHeapSize=160m"]);
+    let spare = pack.spare_command(512).expect("there is one");
+    assert_eq!(spare[..2], ["/bin/sh", "-c"]);
+    assert_eq!(spare[3..5], ["/var/lang/bin/java", "-XX:MaxHeapSize=435m"]);
+    assert_eq!(spare.last().map(String::as_str), Some("tindra.Spare"));
+    let official =
+        Pack { command: ["/bin/sh", "-c", "…", "/var/lang/bin/java", "AWSLambda"].map(str::to_owned).into(), ..pack };
+    assert_eq!(official.command_for(Path::new("/none"), None, 512).expect("always")[4], "-XX:MaxHeapSize=435m");
+    assert_eq!(official.spare_command(512), None);
+}
+
 #[tokio::test]
 #[ignore = "makes real packs; see the head of this file"]
 async fn real_packs() {
