@@ -47,7 +47,8 @@ def test_hello_and_what_is_kept_between_calls(handler, runtime):
         assert function.invoke({"a": [1, 2.5, None, "ü\n"]}).ok() == {
             "event": {"a": [1, 2.5, None, "ü\n"]}, "calls": call, "version": runtime.removeprefix("java"),
             "directory": "/var/task", "here": True}
-    assert any(re.match(rf"INIT_START Runtime Version: java:{runtime.removeprefix('java')}\.", line) for line in function.log_messages())
+    first = re.compile(rf"INIT_START Runtime Version: java:{runtime.removeprefix('java')}\.")
+    until(lambda: any(first.match(line) for line in function.log_messages()), 10, "the first line")
 
 
 def test_a_method_by_name_with_plain_objects(handler):
