@@ -7,6 +7,8 @@ pub enum Family {
     Python,
     /// Node.js of the named major version with AWS's Node runtime client.
     Node,
+    /// A Java virtual machine of the named release with AWS's Java runtime client.
+    Java,
     /// The function's own `bootstrap`.
     Provided,
     /// Known to the API, no way to run it here yet.
@@ -32,6 +34,7 @@ impl Runtime {
             _ if is_version(name.strip_prefix("nodejs").and_then(|v| v.strip_suffix(".x")).unwrap_or_default()) => {
                 Family::Node
             }
+            _ if is_version(java_release(name)) => Family::Java,
             _ => Family::Unsupported,
         };
         Self { name: name.to_owned(), family }
@@ -56,15 +59,24 @@ impl Runtime {
         self.family == Family::Python && minor.is_some_and(|minor| minor >= 12)
     }
 
-    /// The version of the language: `3.12` of `python3.12`, `22` of `nodejs22.x`, empty for the others.
+    /// The version of the language: `3.12` of `python3.12`, `22` of `nodejs22.x`, `17` of `java17`, empty for the others.
     #[must_use]
     pub fn language_version(&self) -> &str {
         match self.family {
             Family::Python => self.name.trim_start_matches("python"),
             Family::Node => self.name.trim_start_matches("nodejs").trim_end_matches(".x"),
+            Family::Java => java_release(&self.name),
             Family::Provided | Family::Unsupported => "",
         }
     }
+}
+
+/// `17` of `java17` and `java17.al2023`. Java 8 is known with the name of its system only: plain `java8`, on
+/// Amazon Linux 1, is no more.
+fn java_release(name: &str) -> &str {
+    let rest = name.strip_prefix("java").unwrap_or_default();
+    let release = rest.strip_suffix(".al2023").or_else(|| rest.strip_suffix(".al2")).unwrap_or(rest);
+    if rest == "8" { "" } else { release }
 }
 
 fn is_version(text: &str) -> bool {
@@ -95,7 +107,11 @@ mod tests {
             ("nodejs22.x", Family::Node, "22"),
             ("provided.al2023", Family::Provided, ""),
             ("provided.al2", Family::Provided, ""),
-            ("java21", Family::Unsupported, ""),
+            ("java21", Family::Java, "21"),
+            ("java17.al2023", Family::Java, "17"),
+            ("java8.al2", Family::Java, "8"),
+            ("java8", Family::Unsupported, ""),
+            ("ruby3.4", Family::Unsupported, ""),
             ("nodejs4.3", Family::Unsupported, ""),
         ] {
             let runtime = Runtime::parse(name);

@@ -1,6 +1,6 @@
 //! AWS's runtime clients and SDKs: which versions go into a pack, and how they are fetched.
 //!
-//! They come through the interpreter's own package manager, as built packages only: nothing is compiled and
+//! They come through the language's own package manager, as built packages only: nothing is compiled and
 //! no install script runs. The versions are data here, so that two packs of one Tindra hold the same.
 
 use std::ffi::OsString;
@@ -209,9 +209,73 @@ fn find_npm(interpreter: &HostInterpreter) -> Option<(PathBuf, Vec<OsString>)> {
     if own.is_file() {
         return Some((interpreter.path.clone(), vec![own.into_os_string()]));
     }
+    on_path("npm").map(|npm| (npm, Vec::new()))
+}
+
+/// A library of the Java client.
+pub(super) struct Jar {
+    group: &'static str,
+    pub(super) artifact: &'static str,
+    pub(super) version: &'static str,
+}
+
+impl Jar {
+    pub(super) fn file_name(&self) -> String {
+        format!("{}-{}.jar", self.artifact, self.version)
+    }
+}
+
+/// The Java client and all that it needs, for Java 8 and later. The client comes first.
+pub(super) const JAVA: [Jar; 5] = [
+    Jar { group: "com.amazonaws", artifact: "aws-lambda-java-runtime-interface-client", version: "2.9.0" },
+    Jar { group: "com.amazonaws", artifact: "aws-lambda-java-core", version: "1.4.0" },
+    Jar { group: "com.amazonaws", artifact: "aws-lambda-java-serialization", version: "1.2.0" },
+    Jar { group: "software.amazon.awssdk", artifact: "utils-lite", version: "2.34.0" },
+    Jar { group: "software.amazon.awssdk", artifact: "annotations", version: "2.34.0" },
+];
+
+const MAVEN_COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
+
+/// Puts the Java client's libraries into a directory, with the user's Maven and its settings.
+pub(super) fn install_java(interpreter: &HostInterpreter, scratch: &Path, target: &Path) -> Result<(), PackError> {
+    let hint = format!(
+        "this needs Maven (mvn) and its repository once; when they are there, run: tindra runtime install {} --from-host {}",
+        interpreter.runtime,
+        interpreter.path.display()
+    );
+    let maven = on_path("mvn").ok_or_else(|| PackError::Command {
+        attempt: "fetch AWS's Java client".to_owned(),
+        output: "no mvn was found on PATH".to_owned(),
+        hint: hint.clone(),
+    })?;
+    let project = scratch.join("pom.xml");
+    std::fs::write(&project, maven_project()).map_err(|source| PackError::io("write", &project, source))?;
+    let arguments = [
+        "-B".into(),
+        "-q".into(),
+        MAVEN_COPY.into(),
+        "-DexcludeTransitive=true".into(),
+        format!("-DoutputDirectory={}", target.display()),
+    ];
+    shell::run(&maven, &arguments, scratch, "fetch AWS's Java client with Maven", &hint)
+}
+
+fn maven_project() -> String {
+    let dependencies: String = JAVA
+        .iter()
+        .map(|Jar { group, artifact, version }| {
+            format!(
+                "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>\n"
+            )
+        })
+        .collect();
+    format!(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>tindra</groupId><artifactId>pack</artifactId><version>1</version>\n\
+         <dependencies>\n{dependencies}</dependencies></project>\n"
+    )
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join("npm"))
-        .find(|npm| npm.is_file())
-        .map(|npm| (npm, Vec::new()))
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|program| program.is_file())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tindra_core::runtime::Family;
 
-use super::Pack;
+use super::{Pack, java};
 
 /// Why there is nothing to start; the function's fault (`Runtime.InvalidEntrypoint`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,8 @@ pub enum EntrypointError {
 
 impl Pack {
     /// Program and arguments for a function whose code is unpacked at `task` (a layer tree at `opt`, when
-    /// there is one, is looked at second, as on AWS). `wrapper` is what the function's [`WRAPPER_VARIABLE`] names. Reads the file system; blocks for microseconds.
+    /// there is one, is looked at second, as on AWS). `wrapper` is what the function's [`WRAPPER_VARIABLE`] names. Reads
+    /// the file system; blocks for microseconds.
     ///
     /// # Errors
     /// An OS-only runtime without a `bootstrap` that can be executed.
@@ -39,6 +40,7 @@ impl Pack {
             // The function's own affair: AWS offers no wrapper there.
             Family::Provided => return bootstrap(task, opt).map(|path| vec![path.to_owned()]),
             Family::Node => with_heap(&self.command, memory_mb),
+            Family::Java => java::with_heap(&self.command, memory_mb),
             Family::Python | Family::Unsupported => self.command.clone(),
         };
         Ok(match wrapper.filter(|wrapper| !wrapper.is_empty()) {
@@ -57,12 +59,15 @@ impl Pack {
 
     /// What a spare runs, for runtimes that are started ahead with a limit of memory.
     pub(crate) fn spare_command(&self, memory_mb: u32) -> Option<Vec<String>> {
-        if self.family != Family::Node {
-            return None;
+        match self.family {
+            Family::Node => {
+                let mut command = with_heap(&self.command, memory_mb);
+                *command.last_mut()? = "/var/runtime/spare.mjs".to_owned();
+                Some(command)
+            }
+            Family::Java => java::spare_command(&self.command, memory_mb),
+            Family::Python | Family::Provided | Family::Unsupported => None,
         }
-        let mut command = with_heap(&self.command, memory_mb);
-        *command.last_mut()? = "/var/runtime/spare.mjs".to_owned();
-        Some(command)
     }
 }
 

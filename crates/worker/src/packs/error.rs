@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub enum PackError {
     /// The runtime is known to the API and cannot be run here at all.
     #[error(
-        "the runtime {runtime} cannot be run by this version of Tindra; it runs python3.N, nodejsN.x, provided.al2 and provided.al2023"
+        "the runtime {runtime} cannot be run by this version of Tindra; it runs python3.N, nodejsN.x, javaN, provided.al2 and provided.al2023"
     )]
     Unsupported {
         /// The `Runtime` value.

@@ -25,7 +25,7 @@ pub struct HostInterpreter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Facts {
     pub(super) version: String,
-    /// The program itself (`sys.executable`, `process.execPath`).
+    /// The program itself (`sys.executable`, `process.execPath`, `bin/java`).
     pub(super) executable: PathBuf,
     /// Python: the directory of the standard library.
     #[serde(default)]
@@ -33,11 +33,14 @@ pub(super) struct Facts {
     /// Python: where the compiled extensions are (`lib-dynload`), when not below `stdlib`.
     #[serde(default)]
     pub(super) dynload: Option<PathBuf>,
-    /// Python: name of the implementation; Node: `node`.
+    /// Python: name of the implementation; Node: `node`; Java: the vendor.
     pub(super) implementation: String,
     /// Node: script files that the binary reads at start (Debian's build keeps some outside).
     #[serde(default)]
     pub(super) builtins: Vec<PathBuf>,
+    /// Java: `java.home`.
+    #[serde(default)]
+    pub(super) home: PathBuf,
 }
 
 const ASK_PYTHON: &str = "\
@@ -77,7 +80,7 @@ pub(super) fn find(runtime: &Runtime, named: Option<&Path>) -> Result<HostInterp
         return candidates_for(runtime)
             .into_iter()
             .filter_map(|path| inspect(&path, runtime.family()))
-            .filter(|interpreter| interpreter.runtime == runtime.name())
+            .filter(|interpreter| serves(interpreter, runtime))
             .max_by_key(|interpreter| number_key(&interpreter.version))
             .ok_or_else(missing);
     };
@@ -88,15 +91,25 @@ pub(super) fn find(runtime: &Runtime, named: Option<&Path>) -> Result<HostInterp
         needed: needed.clone(),
     };
     let interpreter = inspect(path, runtime.family()).ok_or_else(|| wrong("not a usable interpreter".to_owned()))?;
-    if interpreter.runtime != runtime.name() {
+    if !serves(&interpreter, runtime) {
         return Err(wrong(format!("version {}", interpreter.version)));
     }
     Ok(interpreter)
 }
 
-/// `Python 3.12` or `Node.js 22`.
+/// One Java serves every runtime of its release, such as `java17` and `java17.al2023`.
+fn serves(interpreter: &HostInterpreter, runtime: &Runtime) -> bool {
+    let own = Runtime::parse(&interpreter.runtime);
+    (own.family(), own.language_version()) == (runtime.family(), runtime.language_version())
+}
+
+/// `Python 3.12`, `Node.js 22` or `Java 17`.
 pub(super) fn language(runtime: &Runtime) -> String {
-    let name = if runtime.family() == Family::Node { "Node.js" } else { "Python" };
+    let name = match runtime.family() {
+        Family::Node => "Node.js",
+        Family::Java => "Java",
+        _ => "Python",
+    };
     format!("{name} {}", runtime.language_version())
 }
 
@@ -105,7 +118,7 @@ fn candidates_for(runtime: &Runtime) -> Vec<PathBuf> {
     let program = format!("python{}", runtime.language_version());
     candidates()
         .into_iter()
-        .filter(|(path, family)| *family == runtime.family() && (*family == Family::Node || path.ends_with(&program)))
+        .filter(|(path, family)| *family == runtime.family() && (*family != Family::Python || path.ends_with(&program)))
         .filter_map(|(path, _)| path.canonicalize().ok())
         .filter(|path| seen.insert(path.clone()))
         .collect()
@@ -119,6 +132,7 @@ fn candidates() -> Vec<(PathBuf, Family)> {
             let name = entry.file_name();
             match name.to_str() {
                 Some("node" | "nodejs") => found.push((entry.path(), Family::Node)),
+                Some("java") => found.push((entry.path(), Family::Java)),
                 Some(name) if is_python(name) => found.push((entry.path(), Family::Python)),
                 _ => {}
             }
@@ -139,15 +153,23 @@ fn directories() -> Vec<PathBuf> {
     directories.retain(|directory| directory.is_absolute() && !directory.ends_with("shims"));
     directories.extend(["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from));
     directories.extend(below("/opt", "bin"));
+    directories.extend(std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin")));
+    for versions in ["/usr/lib/jvm", "/usr/java"] {
+        directories.extend(below(versions, "bin"));
+    }
     if let Some(home) = std::env::home_dir() {
         for (versions, bin) in [
             (".pyenv/versions", "bin"),
             (".nvm/versions/node", "bin"),
             (".asdf/installs/python", "bin"),
             (".asdf/installs/nodejs", "bin"),
+            (".asdf/installs/java", "bin"),
+            (".sdkman/candidates/java", "bin"),
+            (".jdks", "bin"),
             (".local/share/uv/python", "bin"),
             (".local/share/mise/installs/python", "bin"),
             (".local/share/mise/installs/node", "bin"),
+            (".local/share/mise/installs/java", "bin"),
             (".volta/tools/image/node", "bin"),
             (".local/share/fnm/node-versions", "installation/bin"),
         ] {
@@ -166,6 +188,7 @@ fn inspect(path: &Path, family: Family) -> Option<HostInterpreter> {
     let answer = match family {
         Family::Python => shell::probe(path, &["-I", "-c", ASK_PYTHON])?,
         Family::Node => shell::probe(path, &["-p", ASK_NODE])?,
+        Family::Java => return inspect_java(path),
         Family::Provided | Family::Unsupported => return None,
     };
     let facts: Facts = serde_json::from_str(&answer).ok()?;
@@ -177,6 +200,29 @@ fn inspect(path: &Path, family: Family) -> Option<HostInterpreter> {
         _ => return None,
     };
     Some(HostInterpreter { runtime, version: facts.version.clone(), path: facts.executable.clone(), facts })
+}
+
+/// Java says what it is in lines such as `java.version = 17.0.15`, in 8 as `1.8.0_392`.
+fn inspect_java(path: &Path) -> Option<HostInterpreter> {
+    let answer = shell::probe_error_output(path, &["-XshowSettings:properties", "-version"])?;
+    let property = |name: &str| {
+        answer.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(" = ").map(str::to_owned))
+    };
+    let version = property("java.version")?;
+    let release = property("java.specification.version")?;
+    let runtime = match release.strip_prefix("1.").unwrap_or(&release) {
+        "8" => "java8.al2".to_owned(),
+        release => format!("java{release}"),
+    };
+    let home = PathBuf::from(property("java.home")?);
+    let facts = Facts {
+        version: version.clone(),
+        executable: home.join("bin/java"),
+        implementation: property("java.vendor").unwrap_or_default(),
+        home,
+        ..Facts::default()
+    };
+    Some(HostInterpreter { runtime, version, path: path.to_owned(), facts })
 }
 
 fn number_key(version: &str) -> Vec<u32> {

@@ -10,7 +10,7 @@ use tindra_core::runtime::{Family, Runtime};
 use super::libraries::Libraries;
 use super::manifest::{self, Manifest};
 use super::tree::Tree;
-use super::{PackError, Progress, clients, host, node, python, userland};
+use super::{PackError, Progress, clients, host, java, node, python, userland};
 
 /// Raise it when the making changes in a way that the sources below do not show.
 const FORMAT: u32 = 2;
@@ -40,6 +40,10 @@ pub(super) fn recipe(runtime: &str) -> String {
             node::SOURCES.iter().for_each(|source| hash.update(source.1));
             let major = parsed.language_version().parse().unwrap_or(0);
             clients::for_node(major).map(|clients| format!("{} {}", clients.aws_lambda_ric, clients.sdk))
+        }
+        Family::Java => {
+            java::SOURCES.iter().for_each(|source| hash.update(source.1));
+            Some(clients::JAVA.map(|jar| jar.version).join(" "))
         }
         Family::Provided | Family::Unsupported => None,
     };
@@ -90,6 +94,7 @@ fn build(
     let language = match (runtime.family(), &interpreter) {
         (Family::Python, Some(interpreter)) => python::write(&tree, &mut libraries, interpreter, progress)?,
         (Family::Node, Some(interpreter)) => node::write(&tree, &mut libraries, interpreter, progress)?,
+        (Family::Java, Some(interpreter)) => java::write(&tree, &mut libraries, interpreter, progress)?,
         _ => provided(runtime),
     };
     progress.step("seal", 0.95);

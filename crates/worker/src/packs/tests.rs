@@ -37,7 +37,7 @@ async fn a_version_that_is_not_here_is_refused_with_the_command_that_helps() {
         .await
         .expect_err("a shell is no Python");
     assert!(matches!(error, PackError::WrongVersion { .. }), "{error}");
-    let error = packs.ensure(&Runtime::parse("java21"), &Silent).await.expect_err("not run here");
+    let error = packs.ensure(&Runtime::parse("ruby3.4"), &Silent).await.expect_err("not run here");
     assert!(matches!(error, PackError::Unsupported { .. }), "{error}");
     drop(packs);
     let left: Vec<_> = std::fs::read_dir(&directory)
@@ -114,6 +114,33 @@ async fn what_starts_a_custom_runtime_is_its_bootstrap() {
     let command = node.command_for(&task, None, 1000, None).expect("always");
     assert_eq!(command, ["node", "--max-semi-space-size=50", "--max-old-space-size=900", "index.mjs"]);
     let _ = std::fs::remove_dir_all(task);
+}
+
+#[test]
+fn javas_heap_leaves_room_for_the_virtual_machine() {
+    let words = ["/var/lang/bin/java", "-cp", "jars", "tindra.Start"];
+    let pack = Pack {
+        runtime: "java17".to_owned(),
+        family: Family::Java,
+        root: PathBuf::new(),
+        command: words.map(str::to_owned).into(),
+        environment: Vec::new(),
+        version: String::new(),
+        version_arn: String::new(),
+    };
+    let options =
+        |memory_mb| pack.command_for(Path::new("/none"), None, memory_mb, None).expect("always")[1..3].to_vec();
+    assert_eq!(options(128), ["-XX:MaxHeapSize=76m", "-XX:InitialHeapSize=8m"]);
+    assert_eq!(options(512), ["-XX:MaxHeapSize=435m", "-XX:InitialHeapSize=8m"]);
+    assert_eq!(options(10_240), ["-XX:MaxHeapSize=8704m", "-XX:InitialHeapSize=160m"]);
+    let spare = pack.spare_command(512).expect("there is one");
+    assert_eq!(spare[..2], ["/bin/sh", "-c"]);
+    assert_eq!(spare[3..5], ["/var/lang/bin/java", "-XX:MaxHeapSize=435m"]);
+    assert_eq!(spare.last().map(String::as_str), Some("tindra.Spare"));
+    let official =
+        Pack { command: ["/bin/sh", "-c", "…", "/var/lang/bin/java", "AWSLambda"].map(str::to_owned).into(), ..pack };
+    assert_eq!(official.command_for(Path::new("/none"), None, 512, None).expect("always")[4], "-XX:MaxHeapSize=435m");
+    assert_eq!(official.spare_command(512), None);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ impl Kind {
         let runtime = Runtime::parse(&configuration.runtime);
         let (way, preload, memory_mb) = match runtime.family() {
             Family::Python => (Way::Forked, preload(code, layers), None),
-            Family::Node => (Way::Started, Preload::Nothing, Some(configuration.memory_mb)),
+            Family::Node | Family::Java => (Way::Started, Preload::Nothing, Some(configuration.memory_mb)),
             Family::Provided => (Way::Parked, Preload::Nothing, None),
             Family::Unsupported => return None,
         };

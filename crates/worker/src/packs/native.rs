@@ -1,0 +1,245 @@
+//! Writes the small shared library with which a waiting Java process changes its directory and its environment.
+//!
+//! Java has no call for either, and this machine may have no C compiler. The library is four functions of two to
+//! four instructions that pass their arguments on to the C library, so its bytes are put together here: an ELF
+//! file (System V ABI, chapters 4 and 5) with one segment of code and one of pointers that the loader fills in.
+
+/// A function as Java names it, what it does before it jumps, and where it jumps to.
+struct Function {
+    name: &'static str,
+    x86_64: &'static [u8],
+    aarch64: &'static [u32],
+    /// `None`: the code ends in a jump of its own.
+    target: Option<&'static str>,
+}
+
+/// Java passes its environment and the class first; the arguments move to their places in front of them.
+const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "Java_tindra_Native_address",
+        // mov rsi, rdx; mov rax, [rdi]; jmp [rax + 1840]: GetDirectBufferAddress is entry 230 of JNI's table.
+        x86_64: &[0x48, 0x89, 0xd6, 0x48, 0x8b, 0x07, 0xff, 0xa0, 0x30, 0x07, 0x00, 0x00],
+        // mov x1, x2; ldr x16, [x0]; ldr x16, [x16, #1840]; br x16
+        aarch64: &[0xaa02_03e1, 0xf940_0010, 0xf943_9a10, 0xd61f_0200],
+        target: None,
+    },
+    // mov rdi, rdx / mov x0, x2
+    Function {
+        name: "Java_tindra_Native_putenv",
+        x86_64: &[0x48, 0x89, 0xd7],
+        aarch64: &[0xaa02_03e0],
+        target: Some("putenv"),
+    },
+    Function { name: "Java_tindra_Native_clearenv", x86_64: &[], aarch64: &[], target: Some("clearenv") },
+    Function {
+        name: "Java_tindra_Native_chdir",
+        x86_64: &[0x48, 0x89, 0xd7],
+        aarch64: &[0xaa02_03e0],
+        target: Some("chdir"),
+    },
+];
+
+/// What differs between the machines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Machine {
+    X86_64,
+    Aarch64,
+}
+
+impl Machine {
+    pub(super) fn host() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 }
+    }
+
+    /// `e_machine`.
+    fn number(self) -> u16 {
+        match self {
+            Self::X86_64 => 62,
+            Self::Aarch64 => 183,
+        }
+    }
+
+    /// The relocation that puts a symbol's address into a slot (`GLOB_DAT`).
+    fn relocation(self) -> u64 {
+        match self {
+            Self::X86_64 => 6,
+            Self::Aarch64 => 1025,
+        }
+    }
+
+    /// The code of a function that begins at `address`, with its pointer at `slot`.
+    fn code(self, function: &Function, address: u64, slot: u64) -> Vec<u8> {
+        let mut code: Vec<u8> = match self {
+            Self::X86_64 => function.x86_64.to_vec(),
+            Self::Aarch64 => function.aarch64.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        };
+        if function.target.is_none() {
+            return code;
+        }
+        let distance = slot - address - code.len() as u64;
+        match self {
+            // jmp [rip + distance], counted from the end of the instruction.
+            Self::X86_64 => {
+                code.extend([0xff, 0x25]);
+                code.extend(&(distance - 6).to_le_bytes()[..4]);
+            }
+            // ldr x16, distance; br x16
+            Self::Aarch64 => {
+                let load = 0x5800_0010_u64 | (distance / 4) << 5;
+                code.extend(&load.to_le_bytes()[..4]);
+                code.extend(0xd61f_0200_u32.to_le_bytes());
+            }
+        }
+        code
+    }
+}
+
+const HEADER_BYTES: u64 = 64;
+const SEGMENT_BYTES: u64 = 56;
+const SEGMENTS: u64 = 4;
+const SYMBOL_BYTES: u64 = 24;
+const RELOCATION_BYTES: u64 = 24;
+/// Code of one function, padded.
+const CODE_BYTES: u64 = 32;
+/// The largest page that either machine has; the second segment lies one further in memory than in the file.
+const PAGE_BYTES: u64 = 0x1_0000;
+
+/// The library's bytes.
+pub(super) fn library(machine: Machine) -> Vec<u8> {
+    let targets: Vec<&str> = FUNCTIONS.iter().filter_map(|function| function.target).collect();
+    let symbol_count = (1 + targets.len() + FUNCTIONS.len()) as u64;
+
+    // Where everything lies.
+    let symbols = HEADER_BYTES + SEGMENTS * SEGMENT_BYTES;
+    let relocations = symbols + symbol_count * SYMBOL_BYTES;
+    let hash = relocations + targets.len() as u64 * RELOCATION_BYTES;
+    let code = (hash + 4 * (3 + symbol_count)).next_multiple_of(32);
+    let strings = code + FUNCTIONS.len() as u64 * CODE_BYTES;
+    let (text, names) = string_table(targets.iter().copied().chain(FUNCTIONS.iter().map(|function| function.name)));
+    let first_end = strings + text.len() as u64;
+    let slots_at = first_end.next_multiple_of(16);
+    let slots = slots_at + PAGE_BYTES;
+    let dynamic_at = slots_at + 8 * targets.len() as u64;
+    let dynamic = dynamic_at + PAGE_BYTES;
+    let entries = [
+        (4, hash),
+        (5, strings),
+        (6, symbols),
+        (10, text.len() as u64),
+        (11, SYMBOL_BYTES),
+        (7, relocations),
+        (8, targets.len() as u64 * RELOCATION_BYTES),
+        (9, RELOCATION_BYTES),
+        (0, 0),
+    ];
+    let end = dynamic_at + 16 * entries.len() as u64;
+
+    let mut file = Vec::new();
+    file.extend(header(machine));
+    segment(&mut file, 1, 5, (0, 0), first_end, PAGE_BYTES);
+    segment(&mut file, 1, 6, (slots_at, slots), end - slots_at, PAGE_BYTES);
+    segment(&mut file, 2, 6, (dynamic_at, dynamic), end - dynamic_at, 8);
+    // PT_GNU_STACK without execution; a library without it would make every stack executable.
+    segment(&mut file, 0x6474_e551, 6, (0, 0), 0, 16);
+
+    // Symbols: none, those that we need (undefined), those that we are (in section "absolute", of type function).
+    symbol(&mut file, 0, 0, 0, 0);
+    for index in 0..targets.len() {
+        symbol(&mut file, names[index], 0x12, 0, 0);
+    }
+    for (index, _) in FUNCTIONS.iter().enumerate() {
+        symbol(&mut file, names[targets.len() + index], 0x12, 1, code + index as u64 * CODE_BYTES);
+    }
+    for index in 0..targets.len() as u64 {
+        put(&mut file, &[slots + 8 * index, (index + 1) << 32 | machine.relocation(), 0]);
+    }
+    // A hash table of one bucket, whose chain holds every symbol.
+    let chain = (2..symbol_count as u32).chain([0]);
+    let words = [1, symbol_count as u32, 1, 0].into_iter().chain(chain);
+    file.extend(words.flat_map(u32::to_le_bytes));
+
+    file.resize(code as usize, 0);
+    let mut slot = slots;
+    for (index, function) in FUNCTIONS.iter().enumerate() {
+        let address = code + index as u64 * CODE_BYTES;
+        file.extend(machine.code(function, address, slot));
+        file.resize((address + CODE_BYTES) as usize, 0);
+        slot += if function.target.is_some() { 8 } else { 0 };
+    }
+    file.extend(text);
+    file.resize(dynamic_at as usize, 0);
+    entries.iter().for_each(|&(tag, value)| put(&mut file, &[tag, value]));
+    file
+}
+
+fn header(machine: Machine) -> Vec<u8> {
+    let mut header = b"\x7fELF\x02\x01\x01".to_vec();
+    header.resize(16, 0);
+    header.extend(3_u16.to_le_bytes()); // ET_DYN
+    header.extend(machine.number().to_le_bytes());
+    header.extend(1_u32.to_le_bytes());
+    put(&mut header, &[0, HEADER_BYTES, 0]);
+    header.extend(0_u32.to_le_bytes());
+    for number in [HEADER_BYTES, SEGMENT_BYTES, SEGMENTS, 64, 0, 0] {
+        header.extend(&number.to_le_bytes()[..2]);
+    }
+    header
+}
+
+fn segment(file: &mut Vec<u8>, kind: u32, flags: u32, (offset, address): (u64, u64), size: u64, align: u64) {
+    file.extend(kind.to_le_bytes());
+    file.extend(flags.to_le_bytes());
+    put(file, &[offset, address, address, size, size, align]);
+}
+
+fn symbol(file: &mut Vec<u8>, name: u32, info: u8, section: u16, value: u64) {
+    file.extend(name.to_le_bytes());
+    file.extend([info, 0]);
+    file.extend(section.to_le_bytes());
+    put(file, &[value, if section == 0 { 0 } else { CODE_BYTES }]);
+}
+
+fn put(file: &mut Vec<u8>, numbers: &[u64]) {
+    file.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+}
+
+/// The texts, each ended by a NUL, and where each begins.
+fn string_table<'a>(texts: impl Iterator<Item = &'a str>) -> (Vec<u8>, Vec<u32>) {
+    let mut table = vec![0];
+    let mut starts = Vec::new();
+    for text in texts {
+        starts.push(table.len() as u32);
+        table.extend(text.as_bytes());
+        table.push(0);
+    }
+    (table, starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_libraries_are_elf_files_that_the_loader_can_follow() {
+        for machine in [Machine::X86_64, Machine::Aarch64] {
+            let bytes = library(machine);
+            assert_eq!(u16::from_le_bytes([bytes[18], bytes[19]]), machine.number());
+            let path = std::env::temp_dir().join(format!("tindra-native-{}-{}", machine.number(), std::process::id()));
+            std::fs::write(&path, &bytes).expect("written");
+            let needs = super::super::elf::read(&path).expect("an ELF file with a dynamic section");
+            assert!(needs.libraries.is_empty() && needs.interpreter.is_none(), "{needs:?}");
+            std::fs::remove_file(path).expect("there");
+        }
+    }
+
+    #[test]
+    fn a_jump_reads_its_slot() {
+        let function = &FUNCTIONS[1];
+        let code = Machine::X86_64.code(function, 0x200, 0x1_0300);
+        // The instruction ends at 0x209: 0x10300 - 0x209 = 0x100f7.
+        assert_eq!(code, [0x48, 0x89, 0xd7, 0xff, 0x25, 0xf7, 0x00, 0x01, 0x00]);
+        let code = Machine::Aarch64.code(function, 0x200, 0x1_0300);
+        // ldr at 0x204 of 0x10300: 0xfc words of four... (0x10300 - 0x204) / 4 = 0x403f.
+        assert_eq!(code[4..8], (0x5800_0010_u32 | 0x403f << 5).to_le_bytes());
+    }
+}
