@@ -69,7 +69,8 @@ def test_shutdown_leaves_nothing_behind(directory):
 
 
 def test_delete_leaves_nothing_of_the_function(directory):
-    with Server(data=directory) as server:
+    # Without spares, which come and go by themselves: what is left is the function's.
+    with Server(data=directory, arguments=["--spares-max", "0"]) as server:
         Function(server, "first", "python3.12", HELLO, "app.handler").ready().invoke().ok()
         before = leftovers()
         function = Function(server, "deleted", "python3.12", packages.python(
