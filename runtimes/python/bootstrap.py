@@ -269,16 +269,28 @@ def wait_for_function(control):
     variables = _receive(control)
     if variables is None:
         os._exit(0)
-    os.close(control)
     os.environ.clear()
     for variable in variables:
         name, _, value = variable.partition(b"=")
         os.environ[os.fsdecode(name)] = os.fsdecode(value)
+    if os.environ.pop("TINDRA_SNAPSHOT", None) is None:
+        os.close(control)
+    else:
+        _become_original(control, official=False)
     os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
     sys.argv[0] = _RUNTIME + "/bootstrap.py"
     # As after a plain start; a function may have a module of this name.
     sys.modules["__main__"] = sys.modules.pop("bootstrap")
     _run(_load_kept(), official=False)
+
+
+def _become_original(control, official):
+    """This process is to be copied when it has come to its snapshot, by our transport, so its control socket stays."""
+    if official:
+        os.close(control)
+        return
+    os.set_inheritable(control, False)
+    sys.modules["runtime_client"].original_control = control
 
 
 def _receive(control):
@@ -316,7 +328,10 @@ def _run(client, official):
 
 def main():
     official = os.environ.get("TINDRA_OFFICIAL_TRANSPORT", "0") not in ("", "0", "false")
-    _run(load_client(official), official)
+    client = load_client(official)
+    if os.environ.pop("TINDRA_SNAPSHOT", None) is not None:
+        _become_original(4, official)
+    _run(client, official)
 
 
 if __name__ == "__main__":

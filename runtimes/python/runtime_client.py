@@ -7,6 +7,8 @@ first when next() reads. A refused result therefore raises from next() instead o
 same text.
 """
 
+import array
+import gc
 import os
 import socket
 
@@ -60,6 +62,49 @@ class _Client:
         """Waits until the process goes on after its snapshot, and leaves no connection open that a copy would share."""
         self._wait_for(self._get("restore/next"), _RESTORE)
         self._close()
+
+    def wait_as_original(self, control):
+        """Has come to its snapshot: forks a copy for each request on the control socket, and returns in the copies. With
+        threads or connections, which no fork would survive, it says so and waits as `restore_next` does."""
+        request = self._get("restore/next")
+        self._send(request)
+        reason = _unsuitable({control, self._socket.fileno()})
+        os.write(control, b"U" + reason.encode()[:500] if reason else b"S")
+        if reason:
+            os.close(control)
+            self._close()
+            self.restore_next()
+            return
+        self._close()
+        gc.collect()
+        # What all copies have in common is not to be written to by a collection in one of them.
+        gc.freeze()
+        requests = socket.socket(fileno=control)
+        while True:
+            descriptors = _receive(requests)
+            if descriptors is None:
+                os._exit(0)
+            if _fork_twice():
+                requests.close()
+                self._go_on(descriptors)
+                return
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _go_on(self, descriptors):
+        """In a copy: takes what it was handed, says that it is ready, and waits to be let go."""
+        connection, ready, stdout, stderr, log = descriptors[:5]
+        for tasks in descriptors[5:]:
+            os.write(tasks, b"0")
+        for descriptor, place in ((stdout, 1), (stderr, 2), (log, 3)):
+            os.dup2(descriptor, place, inheritable=place < 3)
+        for descriptor in (stdout, stderr, log) + tuple(descriptors[5:]):
+            os.close(descriptor)
+        self._socket = socket.socket(fileno=connection)
+        os.write(ready, b"R")
+        if not os.read(ready, 1):
+            os._exit(0)
+        os.close(ready)
 
     def _wait_for(self, request, failure):
         for attempt in (1, 2):
@@ -246,9 +291,56 @@ def next():
     return _client.next()
 
 
+# The control socket of a process that is to be copied.
+original_control = None
+
+
 def restore_next():
     """Waits until the process goes on after its snapshot. The official module leaves this to http.client."""
-    _client.restore_next()
+    if original_control is None:
+        _client.restore_next()
+    else:
+        _client.wait_as_original(original_control)
+
+
+def _unsuitable(own):
+    """Why this process cannot be copied, or nothing."""
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        return "%d threads are running" % threads
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            is_socket = os.readlink("/proc/self/fd/" + name).startswith("socket:")
+        except OSError:
+            continue  # The directory itself.
+        if is_socket and int(name) not in own:
+            return "a socket is open (descriptor %s)" % name
+    return None
+
+
+def _receive(requests):
+    """The descriptors of the next request; None when nobody will ask any more."""
+    size = array.array("i").itemsize
+    data, ancillary, _, _ = requests.recvmsg(1, socket.CMSG_SPACE(32 * size))
+    descriptors = array.array("i")
+    for level, kind, rights in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(rights[: len(rights) - len(rights) % size])
+    return list(descriptors) if data else None
+
+
+def _fork_twice():
+    """True in the copy. Its parent ends at once, so that nobody here has to wait for it."""
+    between = os.fork()
+    if between == 0:
+        if os.fork() != 0:
+            os._exit(0)
+        return True
+    try:
+        os.waitpid(between, 0)
+    except ChildProcessError:
+        pass  # The function has said that it does not care for its children.
+    return False
 
 
 def post_invocation_result(invoke_id, result, content_type="application/json", invocation_id=None):

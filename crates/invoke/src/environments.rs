@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tindra_core::function::{Deployment, Scope, Version};
+use tindra_core::function::{Deployment, Function, Scope, Version};
 use uuid::Uuid;
 
 /// Which code an invoke runs.
@@ -59,6 +59,18 @@ pub struct Finished {
 }
 
 impl Target {
+    /// A deployment of a function.
+    #[must_use]
+    pub fn of(function: &Function, deployment: &Deployment) -> Self {
+        Self {
+            function_id: function.id,
+            scope: function.scope.clone(),
+            name: function.name.clone(),
+            version: function.version,
+            deployment: deployment.clone(),
+        }
+    }
+
     /// Whether its environments begin as copies of a snapshot.
     #[must_use]
     pub fn has_snapshot(&self) -> bool {

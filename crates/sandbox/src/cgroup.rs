@@ -108,6 +108,15 @@ impl Group {
         v1.map(|member| member.directory.as_fd()).try_for_each(v1::join)
     }
 
+    /// The files to which a process of another sandbox, that is handed them, writes `0` to move here.
+    pub(crate) fn own_doors(&self) -> io::Result<Vec<OwnedFd>> {
+        let open = |member: &Member| match member.version {
+            Version::V1 => v1::open_tasks(member.directory.as_fd()),
+            Version::V2 => v2::open_processes(member.directory.as_fd()),
+        };
+        self.members.iter().map(open).collect()
+    }
+
     /// What somebody else needs to bring a child into the groups: the files to which that child writes `0`, and before
     /// them, where there is v2, the directory to be cloned into.
     pub(crate) fn doors(&self) -> io::Result<Doors> {

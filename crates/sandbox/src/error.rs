@@ -134,6 +134,12 @@ pub enum SandboxError {
         /// What it would take.
         actual_bytes: usize,
     },
+    /// A process was asked for a copy of itself and gave none.
+    #[error("copy a process; it has ended, or does not listen")]
+    Copy {
+        /// What the socket said.
+        source: io::Error,
+    },
     /// A control file of a running sandbox.
     #[error("{action} the sandbox")]
     Control {

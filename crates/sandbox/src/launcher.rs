@@ -24,13 +24,14 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::copy::Copy;
 use crate::error::SandboxError;
 #[cfg(doc)]
 use crate::error::Step;
 use crate::layers::Layer;
 use crate::network::{Network, Reach};
 use crate::sandbox::Sandbox;
-use crate::spec::Spec;
+use crate::spec::{Limits, Spec};
 use crate::storage::Storage;
 use crate::template::Template;
 use requests::Request;
@@ -155,6 +156,15 @@ impl Launcher {
         storage: &Storage,
     ) -> Result<Sandbox, SandboxError> {
         self.spawn_or_fork(spec, Some(template.id()), network, storage)
+    }
+
+    /// Asks a process that waits to be copied for a copy; `control` is its socket (see [`Sandbox::take_control`]), `storage`
+    /// that of its sandbox. Blocks for milliseconds.
+    ///
+    /// # Errors
+    /// When no control groups can be made, or the process gives no copy within ten seconds.
+    pub fn copy(&self, control: BorrowedFd<'_>, storage: &Storage, limits: &Limits) -> Result<Copy, SandboxError> {
+        Copy::make(&self.connection, control, storage, limits)
     }
 
     fn spawn_or_fork(

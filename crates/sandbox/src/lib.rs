@@ -14,6 +14,7 @@ mod cgroup;
 mod child;
 mod command;
 mod confinement;
+mod copy;
 mod error;
 mod filesystem;
 mod fork_request;
@@ -31,6 +32,7 @@ mod storage;
 mod system;
 mod template;
 
+pub use copy::{Copy, Suitable, read_suitable};
 pub use error::{SandboxError, Step};
 pub use identity::USER_INSIDE;
 pub use launcher::{Launcher, LauncherOptions, run_if_launcher};

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup::Group;
@@ -31,8 +32,11 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Sandbox {
     id: u64,
+    /// Process 1, or a copy itself.
     pid_one: OwnedFd,
+    /// Tells the end: the pipe of process 1, or a copy's process.
     status: OwnedFd,
+    is_copy: bool,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
     log: Option<OwnedFd>,
@@ -65,6 +69,7 @@ impl Sandbox {
             id,
             pid_one,
             status,
+            is_copy: false,
             stdout,
             stderr,
             log,
@@ -78,6 +83,31 @@ impl Sandbox {
             Ok(None) => Ok(sandbox),
             Ok(Some(failure)) => Err(failure),
             Err(error) => Err(gone(error)),
+        }
+    }
+
+    /// A copy of a process, in groups of its own; see `copy.rs`.
+    pub(crate) fn of_copy(
+        id: u64,
+        [process, status]: [OwnedFd; 2],
+        [stdout, stderr, log]: [OwnedFd; 3],
+        group: Group,
+        connection: Weak<Connection>,
+        memory_limit_bytes: u64,
+    ) -> Sandbox {
+        Sandbox {
+            id,
+            status,
+            pid_one: process,
+            is_copy: true,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            log: Some(log),
+            control: None,
+            group,
+            memory_limit_bytes: memory_limit_bytes.into(),
+            exit: Mutex::new(None),
+            connection,
         }
     }
 
@@ -145,6 +175,12 @@ impl Sandbox {
     }
 
     fn read_exit(&self) -> io::Result<Option<Exit>> {
+        if self.is_copy {
+            // Its parent is a process of the function, so nobody here learns its status.
+            let mut sources = [PollFd::new(&self.status, PollFlags::IN)];
+            let ended = poll(&mut sources, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0;
+            return Ok(ended.then_some(Exit::Lost));
+        }
         let mut record = [0; EXIT_RECORD_BYTES];
         match rustix::io::read(&self.status, &mut record) {
             Ok(EXIT_RECORD_BYTES) => Ok(Some(crate::pid_one::decode_exit(record))),

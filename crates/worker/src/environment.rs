@@ -9,11 +9,13 @@ mod failure;
 mod identity;
 mod init;
 mod invoke;
+mod original;
 mod process;
 mod restore;
 mod variables;
 
 use std::ffi::CString;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
 use tindra_core::report::{Initialization, Restore, Subject};
 use tindra_core::runtime::Runtime;
 use tindra_invoke::environments::{AcquireError, Target};
-use tindra_sandbox::{Launcher, Limits, Mount, Network, Spec};
+use tindra_sandbox::{Copy, Launcher, Limits, Mount, Network, Spec};
 
 use crate::code_cache::CodeCache;
 use crate::habitat::Habitat;
@@ -34,9 +36,11 @@ use crate::packs::{Pack, Packs, Silent};
 use crate::place::Place;
 use crate::pool::Allotted;
 use crate::runtime_api::Exchange;
-use crate::spares::{Origin, Spares, Waiting};
+use crate::snapshot::{Snapshot, SnapshotTable};
+use crate::spares::{CONTROL_DESCRIPTOR, Origin, Spares, Waiting};
 
 pub(crate) use failure::Failure;
+pub(crate) use original::Snapshotted;
 pub(crate) use process::Process;
 pub(crate) use variables::LOG_DESCRIPTOR;
 
@@ -54,6 +58,7 @@ pub(crate) struct Machine {
     pub(crate) network: Shared,
     pub(crate) living: Living,
     pub(crate) spares: Arc<Spares>,
+    pub(crate) snapshots: SnapshotTable,
 }
 
 /// See the module.
@@ -72,13 +77,22 @@ pub(crate) struct Environment {
     process: Option<Arc<Process>>,
     /// The runtime that waits to become the first process.
     spare: Option<Waiting>,
+    /// The copy that waits to become the first process.
+    copy: Option<Copy>,
+    /// Whose copies its processes are.
+    snapshot: Option<Arc<Snapshot>>,
+    /// It is to be copied itself: its process forks itself when it is asked over this socket, see [`original`].
+    control: Option<UnixStream>,
+    is_original: bool,
     origin: Origin,
+    /// When this environment began to be made, on the machine's clock.
+    began: Duration,
     first_init: FirstInit,
     /// Deadline of the last invoke.
     busy_until: tokio::time::Instant,
     /// False once its state is unknown.
     is_good: bool,
-    _network_guard: NetworkGuard,
+    _network_guard: Option<NetworkGuard>,
     habitat: Habitat,
     _place: Place,
     /// Of provisioned concurrency.
@@ -121,16 +135,20 @@ impl Environment {
             Some(layers) => layers,
             None => machine.code.ensure_layers(&configuration.layers).await.map_err(start_error)?,
         };
+        let began = machine.clock.monotonic();
+        let snapshot = if allotted.is_none() { machine.snapshots.get(target.deployment.generation) } else { None };
+        if let Some(snapshot) = snapshot
+            && let Some(copy) = snapshot.take(began).await
+        {
+            let parts = Parts { machine, target, pack, code, layers, place };
+            return Self::of_copy(parts, snapshot, copy, began).map_err(start_error);
+        }
         let taken = machine.spares.take(&pack, configuration, &code, layers.as_deref()).await;
         let (habitat, spare, origin) = match taken {
             Some((spare, origin)) => (spare.habitat, Some(spare.waiting), origin),
             None => (new_habitat(machine, configuration.ephemeral_storage_mb).await?, None, Origin::Plain),
         };
-        let name = LogStreamName {
-            scope: target.scope.clone(),
-            group: configuration.logging.group.clone(),
-            stream: stream_name(machine.clock.unix_ms(), target.version),
-        };
+        let name = new_stream(machine, target);
         let identity = Arc::new(identity::identity(target));
         let initialization = initialization(target, allotted.as_ref());
         let variables = variables::variables(target, &pack, &identity, &name, initialization);
@@ -149,14 +167,52 @@ impl Environment {
             book: Arc::new(book),
             process: None,
             spare,
+            copy: None,
+            snapshot: None,
+            control: None,
+            is_original: false,
             origin,
+            began,
             first_init: FirstInit::Told,
             busy_until: tokio::time::Instant::now(),
             is_good: true,
-            _network_guard: network_guard,
+            _network_guard: Some(network_guard),
             habitat,
             _place: place,
             allotted,
+        })
+    }
+
+    /// As [`Environment::start`], of a copy that waits.
+    fn of_copy(parts: Parts<'_>, snapshot: Arc<Snapshot>, copy: Copy, began: Duration) -> std::io::Result<Self> {
+        let Parts { machine, target, pack, code, layers, place } = parts;
+        let habitat = snapshot.habitat().share(copy.connection.try_clone()?)?;
+        let (name, logging) = (new_stream(machine, target), &target.deployment.configuration.logging);
+        let book = LogBook::new(name, logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
+        Ok(Self {
+            target: Arc::clone(target),
+            machine: Arc::clone(machine),
+            runtime_version_arn: pack.version_arn.replace("REGION", &target.scope.region),
+            pack,
+            code,
+            layers,
+            variables: Vec::new(),
+            book: Arc::new(book),
+            process: None,
+            spare: None,
+            copy: Some(copy),
+            snapshot: Some(snapshot),
+            control: None,
+            is_original: false,
+            origin: Origin::Copy,
+            began,
+            first_init: FirstInit::Told,
+            busy_until: tokio::time::Instant::now(),
+            is_good: true,
+            _network_guard: None,
+            habitat,
+            _place: place,
+            allotted: None,
         })
     }
 
@@ -210,6 +266,15 @@ impl Environment {
         std::iter::once(mount(&self.code, "/var/task")).chain(layers).collect()
     }
 
+    fn limits(&self, cpu_millis: u64) -> Limits {
+        Limits {
+            memory_bytes: u64::from(self.target.deployment.configuration.memory_mb) << 20,
+            cpu_millis: Some(cpu_millis),
+            processes: PROCESSES_MAX,
+            open_files: OPEN_FILES_MAX,
+        }
+    }
+
     fn spec(&self, command: Vec<CString>, cpu_millis: u64) -> Spec {
         Spec {
             root: self.pack.root.clone(),
@@ -217,14 +282,9 @@ impl Environment {
             command,
             environment: self.variables.clone(),
             working_directory: "/var/task".into(),
-            limits: Limits {
-                memory_bytes: u64::from(self.target.deployment.configuration.memory_mb) << 20,
-                cpu_millis: Some(cpu_millis),
-                processes: PROCESSES_MAX,
-                open_files: OPEN_FILES_MAX,
-            },
+            limits: self.limits(cpu_millis),
             log_descriptor: variables::LOG_DESCRIPTOR,
-            control_descriptor: None,
+            control_descriptor: self.is_original.then_some(CONTROL_DESCRIPTOR),
         }
     }
 }
@@ -234,6 +294,24 @@ fn initialization(target: &Target, allotted: Option<&Allotted>) -> Initializatio
         Some(_) => Initialization::ProvisionedConcurrency,
         None if target.has_snapshot() => Initialization::SnapStart,
         None => Initialization::OnDemand,
+    }
+}
+
+/// What every environment is made of.
+struct Parts<'a> {
+    machine: &'a Arc<Machine>,
+    target: &'a Arc<Target>,
+    pack: Arc<Pack>,
+    code: PathBuf,
+    layers: Option<PathBuf>,
+    place: Place,
+}
+
+fn new_stream(machine: &Machine, target: &Target) -> LogStreamName {
+    LogStreamName {
+        scope: target.scope.clone(),
+        group: target.deployment.configuration.logging.group.clone(),
+        stream: stream_name(machine.clock.unix_ms(), target.version),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where an environment lives: its network, its `/tmp`, and the Runtime API in that network. Processes come and go in it.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use tindra_sandbox::{Launcher, Network, SandboxError, Storage};
@@ -27,6 +28,14 @@ impl Habitat {
         let exchange = Arc::<Exchange>::default();
         let listener = network.runtime_api.try_clone()?;
         let runtime_server = RuntimeServer::start(listener, Arc::clone(&exchange))?;
+        Ok(Self { exchange, _runtime_server: runtime_server, network, storage })
+    }
+
+    /// The same place with another process in it, a copy, which has a connection of its own.
+    pub(crate) fn share(&self, connection: UnixStream) -> io::Result<Self> {
+        let exchange = Arc::<Exchange>::default();
+        let runtime_server = RuntimeServer::on_connection(connection, Arc::clone(&exchange))?;
+        let (network, storage) = (Arc::clone(&self.network), Arc::clone(&self.storage));
         Ok(Self { exchange, _runtime_server: runtime_server, network, storage })
     }
 }

@@ -18,6 +18,7 @@ mod pool;
 pub mod preparation;
 mod readiness;
 mod runtime_api;
+mod snapshot;
 pub mod snapshots;
 mod spares;
 mod worker;

@@ -11,6 +11,7 @@ mod drain;
 mod generation;
 mod janitor;
 mod provision;
+mod snapshots;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,7 @@ pub(crate) use drain::follow;
 pub use generation::Lease;
 pub(crate) use janitor::tend;
 pub(crate) use provision::provision;
+pub(crate) use snapshots::SnapshotMaker;
 
 /// How long an invoke waits for an environment that has just answered another one, before one more is started.
 /// Runtimes ask for the next event well within a millisecond.
@@ -132,6 +134,7 @@ impl Pool {
             generation.not_started();
             return Err(no_capacity(&format!("all {} are in use", self.places.max())));
         };
+        self.remake_snapshot(target);
         let (pool, generation, target) = (Arc::clone(self), Arc::clone(generation), Arc::clone(target));
         tokio::spawn(async move {
             let (machine, wanted) = (Arc::clone(&pool.machine), Arc::clone(&target));
@@ -167,6 +170,7 @@ impl Pool {
     /// Ends every environment: the idle ones by dropping them, the busy ones by killing what runs in them.
     pub(crate) async fn shutdown(&self, patience: Duration) {
         self.is_stopping.store(true, Ordering::Release);
+        self.machine.snapshots.clear();
         for generation in self.all() {
             drop(generation.take_all_idle());
         }

@@ -18,16 +18,6 @@ pub trait Snapshots: Debug + Send + Sync {
     fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<(), Reason>>;
 }
 
-/// Makes no snapshots: every environment goes through an init phase of its own.
-#[derive(Clone, Copy, Debug)]
-pub struct NoSnapshots;
-
-impl Snapshots for NoSnapshots {
-    fn make<'a>(&'a self, _function: &'a Function) -> BoxFuture<'a, Result<(), Reason>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
 /// Why a version has no snapshot whose own code did not come to the end of its init phase: AWS's sentence, and what
 /// `INIT_REPORT` says of it.
 #[must_use]

@@ -5,7 +5,7 @@
 //! [`Kind`] of spare, sized by what recent minutes took, refilled in the background, and given up when memory is short.
 //! What a spare cannot serve (`start_only.rs` has the list) is started plainly: slower, never wrong.
 
-mod demand;
+pub(crate) mod demand;
 mod keeper;
 mod kind;
 mod memory;
@@ -28,7 +28,7 @@ use supply::Supply;
 
 pub(crate) use keeper::keep;
 pub(crate) use kind::Kind;
-pub(crate) use spare::{BindError, Binding, Spare, Waiting};
+pub(crate) use spare::{BindError, Binding, CONTROL_DESCRIPTOR, Spare, Waiting};
 
 /// Kinds that have a supply at once; the one that was wanted longest ago makes room.
 const KINDS_MAX: usize = 16;
@@ -63,6 +63,8 @@ pub(crate) enum Origin {
     Fork,
     /// The runtime was executed.
     Plain,
+    /// It is a copy of a snapshot.
+    Copy,
 }
 
 impl Origin {
@@ -71,6 +73,7 @@ impl Origin {
             Self::Spare => "spare",
             Self::Fork => "fork",
             Self::Plain => "plain",
+            Self::Copy => "copy",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, 
 use crate::packs::{PackError, Packs};
 use crate::pool::{self, Lease, Pool};
 use crate::preparation::Preparation;
-use crate::snapshots::NoSnapshots;
+use crate::snapshot::SnapshotTable;
 use crate::spares::{self, Spares};
 
 /// How long the environments may take to end at a shutdown.
@@ -110,6 +110,7 @@ impl Worker {
         let machine = Machine {
             launcher,
             spares: Arc::clone(&spares),
+            snapshots: SnapshotTable::default(),
             packs: Arc::clone(&packs),
             code: Arc::clone(&code),
             clock,
@@ -125,7 +126,8 @@ impl Worker {
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
         tasks.spawn(spares::keep(Arc::clone(&spares)));
-        let preparation = Preparation::start(store, Arc::clone(&packs), code, spares, Arc::new(NoSnapshots));
+        let snapshots = Arc::new(pool::SnapshotMaker(Arc::clone(&pool)));
+        let preparation = Preparation::start(store, Arc::clone(&packs), code, spares, snapshots);
         let background = Background { _preparation: preparation, _tasks: tasks };
         Ok(Self { pool, packs, _background: Arc::new(background) })
     }

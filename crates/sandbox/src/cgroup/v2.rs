@@ -1,7 +1,9 @@
 //! The files of the unified hierarchy.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, openat};
 
 use crate::cgroup::{files, v1};
 
@@ -29,4 +31,9 @@ pub(crate) fn memory_peak_bytes(directory: BorrowedFd<'_>) -> io::Result<u64> {
 /// How many processes the kernel killed because the limit was reached.
 pub(crate) fn out_of_memory_kills(directory: BorrowedFd<'_>) -> io::Result<u64> {
     files::read_field(directory, "memory.events", "oom_kill")
+}
+
+/// Opens the file to which a process writes `0` to move here.
+pub(crate) fn open_processes(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Ok(openat(directory, "cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
 }

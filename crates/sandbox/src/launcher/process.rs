@@ -20,7 +20,7 @@ use crate::launcher::watch::MemoryWatch;
 use crate::launcher::wire::Writer;
 use crate::pid_one::encode_exit;
 use crate::seccomp::Filter;
-use crate::spec::Spec;
+use crate::spec::{Limits, Spec};
 use crate::storage;
 use crate::system;
 
@@ -62,7 +62,8 @@ const SUSPECT_LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// One running sandbox.
 #[derive(Debug)]
 struct Running {
-    pidfd: OwnedFd,
+    /// Process 1; of a copy there is none.
+    pidfd: Option<OwnedFd>,
     group: Group,
     watch: Option<MemoryWatch>,
     /// Where to report the end of a command that a template has forked, whose parent is this process.
@@ -167,6 +168,7 @@ impl Loop {
     fn handle(&mut self, bytes: &[u8], descriptors: Vec<OwnedFd>) {
         match Request::decode(bytes) {
             Ok(Request::Spawn(spec, ids, template)) => self.spawn(&spec, ids, template, descriptors),
+            Ok(Request::MakeGroup(limits)) => self.make_group(&limits, descriptors),
             Ok(Request::StartTemplate(spec)) => self.start_template(&spec, descriptors),
             Ok(Request::EndTemplate(id)) => self.end_template(id),
             Ok(Request::Remove(id)) => self.remove(id),
@@ -238,14 +240,44 @@ impl Loop {
                 return Err(failure);
             }
         };
+        let watch = self.watch(id, &group)?;
+        self.by_pid.insert(pid, Child::ProcessOne(id));
+        self.running.insert(id, Running { pidfd: Some(pidfd), group, watch, status });
+        Ok(streams)
+    }
+
+    fn watch(&self, id: u64, group: &Group) -> Result<Option<MemoryWatch>, Failure> {
         let watch = group.watched_memory().and_then(|directory| MemoryWatch::new(directory).ok());
         if let Some(watch) = &watch {
             let data = epoll::EventData::new_u64(TOKEN_SANDBOX + id);
             epoll::add(&self.events, watch, data, epoll::EventFlags::IN).step(Step::CgroupLimit)?;
         }
-        self.by_pid.insert(pid, Child::ProcessOne(id));
-        self.running.insert(id, Running { pidfd, group, watch, status });
-        Ok(streams)
+        Ok(watch)
+    }
+
+    /// Makes control groups that a copy will move into by itself.
+    fn make_group(&mut self, limits: &Limits, descriptors: Vec<OwnedFd>) {
+        let Some(reply) = descriptors.into_iter().next() else { return };
+        let id = self.new_id();
+        let made = self.ground.tree.make(&id.to_string(), limits);
+        let made = made.and_then(|group| Ok((self.watch(id, &group)?, group)));
+        let mut writer = Writer::default();
+        write_outcome(&mut writer, made.as_ref().map(|_| ()));
+        let sent = match made {
+            Ok((watch, group)) => {
+                writer.u64(id);
+                group.write(&mut writer);
+                let directories: Vec<_> = group.members.iter().map(|member| member.directory.as_fd()).collect();
+                let sent = transport::send(&reply, &writer.finish(), &directories);
+                self.running.insert(id, Running { pidfd: None, group, watch, status: None });
+                sent
+            }
+            Err(_) => transport::send(&reply, &writer.finish(), &[]).and(Err(io::ErrorKind::Other.into())),
+        };
+        if sent.is_err() {
+            self.remove(id);
+            self.remover.remove_groups(&self.ground.tree.leaf_paths(&id.to_string()));
+        }
     }
 
     fn announce(&self, id: u64, reply: &OwnedFd, streams: &Streams) -> io::Result<()> {
@@ -255,7 +287,7 @@ impl Loop {
         writer.u64(id);
         writer.u8(u8::from(streams.control.is_some()));
         running.group.write(&mut writer);
-        let mut descriptors = vec![running.pidfd.as_fd()];
+        let mut descriptors: Vec<BorrowedFd<'_>> = running.pidfd.iter().map(AsFd::as_fd).collect();
         descriptors.extend(streams.all().map(AsFd::as_fd));
         descriptors.extend(running.group.members.iter().map(|member| member.directory.as_fd()));
         transport::send(reply, &writer.finish(), &descriptors)
@@ -368,12 +400,18 @@ impl Running {
         if let Some(pipe) = &self.status {
             let _ = rustix::io::write(pipe, &encode_exit(status));
         }
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.kill_process_one();
+    }
+
+    fn kill_process_one(&self) {
+        if let Some(process) = &self.pidfd {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
     }
 
     fn kill(&self) {
         self.group.kill();
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.kill_process_one();
         self.group.thaw_before_death();
     }
 }

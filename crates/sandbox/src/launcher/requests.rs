@@ -38,6 +38,8 @@ pub(crate) enum Request {
     StartTemplate(Box<Spec>),
     /// To the launcher, no reply: the template is no longer wanted.
     EndTemplate(u64),
+    /// To the launcher; descriptor: reply. Control groups for a copy, see `copy.rs`; they go as a sandbox goes.
+    MakeGroup(Limits),
     /// To the attacher; descriptors: reply, process 1 of the sandbox.
     Attach(Vec<Mount>),
 }
@@ -75,6 +77,10 @@ impl Request {
                 writer.u8(6);
                 writer.u64(*id);
             }
+            Request::MakeGroup(limits) => {
+                writer.u8(8);
+                write_limits(&mut writer, limits);
+            }
             Request::Attach(mounts) => {
                 writer.u8(7);
                 write_mounts(&mut writer, mounts);
@@ -98,6 +104,7 @@ impl Request {
             5 => Request::StartTemplate(Box::new(read_spec(&mut reader)?)),
             6 => Request::EndTemplate(reader.u64()?),
             7 => Request::Attach(read_mounts(&mut reader)?),
+            8 => Request::MakeGroup(read_limits(&mut reader)?),
             _ => return Err(Truncated),
         })
     }
@@ -111,14 +118,25 @@ fn write_spec(writer: &mut Writer, spec: &Spec) {
         writer.u32(u32::try_from(strings.len()).unwrap_or(0));
         strings.iter().for_each(|string| writer.bytes(string.as_bytes()));
     }
-    let limits = &spec.limits;
+    write_limits(writer, &spec.limits);
+    writer.u32(spec.log_descriptor.cast_unsigned());
+    writer.u32(spec.control_descriptor.unwrap_or(-1).cast_unsigned());
+}
+
+fn write_limits(writer: &mut Writer, limits: &Limits) {
     writer.u64(limits.memory_bytes);
     writer.u8(u8::from(limits.cpu_millis.is_some()));
     writer.u64(limits.cpu_millis.unwrap_or(0));
     writer.u64(limits.processes);
     writer.u64(limits.open_files);
-    writer.u32(spec.log_descriptor.cast_unsigned());
-    writer.u32(spec.control_descriptor.unwrap_or(-1).cast_unsigned());
+}
+
+fn read_limits(reader: &mut Reader<'_>) -> Result<Limits, Truncated> {
+    let memory_bytes = reader.u64()?;
+    let has_cpu = reader.u8()? != 0;
+    let cpu = reader.u64()?;
+    let (processes, open_files) = (reader.u64()?, reader.u64()?);
+    Ok(Limits { memory_bytes, cpu_millis: has_cpu.then_some(cpu), processes, open_files })
 }
 
 fn write_mounts(writer: &mut Writer, mounts: &[Mount]) {
@@ -143,15 +161,7 @@ fn read_spec(reader: &mut Reader<'_>) -> Result<Spec, Truncated> {
     let mounts = read_mounts(reader)?;
     let command = read_strings(reader)?;
     let environment = read_strings(reader)?;
-    let memory_bytes = reader.u64()?;
-    let has_cpu = reader.u8()? != 0;
-    let cpu = reader.u64()?;
-    let limits = Limits {
-        memory_bytes,
-        cpu_millis: has_cpu.then_some(cpu),
-        processes: reader.u64()?,
-        open_files: reader.u64()?,
-    };
+    let limits = read_limits(reader)?;
     let log_descriptor = reader.u32()?.cast_signed();
     let control_descriptor = Some(reader.u32()?.cast_signed()).filter(|descriptor| *descriptor >= 0);
     Ok(Spec { root, mounts, command, environment, working_directory, limits, log_descriptor, control_descriptor })

@@ -1,6 +1,7 @@
 //! Starting a process and waiting until it asks for its first event.
 
 use std::ffi::CString;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ const END_PATIENCE: Duration = Duration::from_millis(300);
 impl Environment {
     /// The init phase of a new environment. A function that fails in it still has an environment.
     pub(crate) async fn initialise(&mut self) -> Result<(), AcquireError> {
+        if let Some(copy) = self.copy.take() {
+            metrics::counter!("tindra_cold_starts_total", "start" => self.origin.as_str()).increment(1);
+            let began = self.began;
+            self.first_init = FirstInit::Restored(self.restore_copy(copy, began).await?);
+            return Ok(());
+        }
         self.book.platform(&Line::InitStart(self.subject()));
         let started = self.machine.clock.monotonic();
         let outcome = self.launch(self.init_limit()).await?;
@@ -48,7 +55,7 @@ impl Environment {
     }
 
     /// Ahead of need there is more time for it (AWS: 130 s or the function's timeout, whichever is longer).
-    fn init_limit(&self) -> Duration {
+    pub(super) fn init_limit(&self) -> Duration {
         let timeout_ms = u64::from(self.target.deployment.configuration.timeout_s) * 1_000;
         Duration::from_millis(match self.initialization() {
             Initialization::ProvisionedConcurrency => timeout_ms.max(PROVISIONED_INIT_TIMEOUT_MS),
@@ -58,7 +65,7 @@ impl Environment {
     }
 
     /// Of an init phase that the first `REPORT` does not tell of.
-    fn report_good_init(&self, duration: Duration) {
+    pub(super) fn report_good_init(&self, duration: Duration) {
         let initialization = self.initialization();
         let line = Line::InitReport { initialization, duration, phase: Phase::Init, status: &Status::Success };
         self.book.platform(&line);
@@ -113,7 +120,7 @@ impl Environment {
         Ok(outcome)
     }
 
-    fn set_share(&self, share: u64) {
+    pub(super) fn set_share(&self, share: u64) {
         if let Some(process) = self.process.as_ref().filter(|_| share != share.max(INIT_CPU_MILLIS)) {
             process.set_cpu_millis(share);
         }
@@ -134,10 +141,12 @@ impl Environment {
                 spare.sandbox.set_cpu_millis(Some(cpu_millis))?;
             }
             spare.bind(&binding)?;
-            Ok::<_, BindError>(spare.sandbox)
+            Ok::<_, BindError>(spare)
         });
         match bound.await {
-            Ok(Ok(sandbox)) => {
+            Ok(Ok(spare)) => {
+                let (sandbox, control) = spare.into_parts();
+                self.control = self.is_original.then_some(control);
                 let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
                 self.machine.living.add(&process);
                 Ok(Some(Ok(process)))
@@ -152,13 +161,13 @@ impl Environment {
         }
     }
 
-    async fn spawn(&self, command: Vec<CString>, cpu_millis: u64) -> Result<Started, AcquireError> {
+    async fn spawn(&mut self, command: Vec<CString>, cpu_millis: u64) -> Result<Started, AcquireError> {
         let program = command.first().cloned();
         let spec = self.spec(command, cpu_millis);
         let launcher = self.machine.launcher.clone();
         let (network, storage) = (Arc::clone(&self.habitat.network), Arc::clone(&self.habitat.storage));
         let sandbox = blocking(move || launcher.spawn(&spec, &network, &storage)).await;
-        let sandbox = match sandbox {
+        let mut sandbox = match sandbox {
             Ok(sandbox) => sandbox,
             Err(source) => {
                 return match source.downcast_ref() {
@@ -169,6 +178,7 @@ impl Environment {
                 };
             }
         };
+        self.control = sandbox.take_control().map(UnixStream::from);
         let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
         self.machine.living.add(&process);
         Ok(Ok(process))

@@ -158,6 +158,14 @@ impl Environment {
         if left.is_zero() {
             return Ok(Err(Failure::TimedOut));
         }
+        if let Some(snapshot) = self.snapshot.clone() {
+            if self.restore_again(&snapshot).await?.is_none() {
+                // The snapshot has ended, and with it the place of its copies.
+                self.is_good = false;
+                return Ok(Err(Failure::Exited { exit: tindra_sandbox::Exit::Lost, out_of_memory: false }));
+            }
+            return Ok(Ok(()));
+        }
         let outcome = self.launch(left).await?;
         if let Err(failure) = outcome.as_ref()
             && course.repeats_init

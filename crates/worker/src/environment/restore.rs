@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tindra_core::cpu::cpu_millis;
 use tindra_core::limits::RESTORE_TIMEOUT_MS;
 use tindra_core::report::{Line, Restore, Status};
-use tindra_invoke::environments::RestoreError;
-use tindra_sandbox::Exit;
+use tindra_invoke::environments::{AcquireError, RestoreError};
+use tindra_sandbox::{Copy, Exit};
 use tokio::sync::oneshot;
 
 use super::init::exited;
-use super::{Environment, Failure, Process};
+use super::{Environment, Failure, Process, start_error};
 use crate::runtime_api::RestoreAnswer;
+use crate::snapshot::Snapshot;
 
 impl Environment {
     /// Sees a process through its restore, which began at `began` of the machine's clock. What is billed begins now,
@@ -43,6 +45,28 @@ impl Environment {
                 Err(if failure == Failure::TimedOut { RestoreError::TimedOut } else { RestoreError::HookFailed })
             }
         }
+    }
+
+    /// Lets a copy of a snapshot run on as the environment's process. `began` is when an invoke began to wait for it.
+    pub(super) async fn restore_copy(&mut self, mut copy: Copy, began: Duration) -> Result<Restore, AcquireError> {
+        let answer = self.exchange().begin_restored();
+        let gone = copy.go();
+        let process = Arc::new(Process::new(copy.sandbox, &self.book).map_err(start_error)?);
+        self.machine.living.add(&process);
+        self.process = Some(process);
+        gone.map_err(start_error)?;
+        let restore = self.see_restored(began, answer).await?;
+        self.set_share(cpu_millis(self.target.deployment.configuration.memory_mb));
+        Ok(restore)
+    }
+
+    /// Another copy, in place of a process that has ended.
+    pub(super) async fn restore_again(&mut self, snapshot: &Arc<Snapshot>) -> Result<Option<Restore>, AcquireError> {
+        let began = self.machine.clock.monotonic();
+        let Some(copy) = snapshot.take(began).await else { return Ok(None) };
+        let connection = copy.connection.try_clone().map_err(start_error)?;
+        self.habitat = snapshot.habitat().share(connection).map_err(start_error)?;
+        self.restore_copy(copy, began).await.map(Some)
     }
 
     /// Lets a process that is its own snapshot, because no copy of one was to be had, go on.

@@ -10,13 +10,23 @@ use tindra_core::report::Status;
 use tindra_store::{BoxFuture, StoreOptions};
 
 use super::*;
-use crate::snapshots::{self, NoSnapshots};
+use crate::snapshots::{self, Snapshots};
 
 struct World {
     directory: PathBuf,
     store: Store,
     packs: Arc<Packs>,
     code: Arc<CodeCache>,
+}
+
+/// Makes no snapshots: every environment goes through an init phase of its own.
+#[derive(Debug)]
+struct NoSnapshots;
+
+impl Snapshots for NoSnapshots {
+    fn make<'a>(&'a self, _function: &'a Function) -> BoxFuture<'a, Result<(), Reason>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer_body::{self, Posted};
@@ -39,6 +40,16 @@ impl RuntimeServer {
         let listener = TcpListener::from_std(listener)?;
         Ok(Self { task: tokio::spawn(accept_all(listener, exchange)) })
     }
+
+    /// Serves `exchange` on one connection.
+    pub(crate) fn on_connection(
+        connection: std::os::unix::net::UnixStream,
+        exchange: Arc<Exchange>,
+    ) -> io::Result<Self> {
+        connection.set_nonblocking(true)?;
+        let connection = UnixStream::from_std(connection)?;
+        Ok(Self { task: tokio::spawn(serve(connection, exchange)) })
+    }
 }
 
 impl Drop for RuntimeServer {
@@ -64,12 +75,12 @@ async fn accept_all(listener: TcpListener, exchange: Arc<Exchange>) {
             // The oldest ones are of processes that have gone, or the function wastes them.
             connections.join_next().await;
         }
+        let _ = connection.set_nodelay(true);
         connections.spawn(serve(connection, Arc::clone(&exchange)));
     }
 }
 
-async fn serve(connection: TcpStream, exchange: Arc<Exchange>) {
-    let _ = connection.set_nodelay(true);
+async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin, exchange: Arc<Exchange>) {
     let service = service_fn(move |request| {
         let exchange = Arc::clone(&exchange);
         async move { Ok::<_, Infallible>(answer(request, &exchange).await) }

@@ -10,14 +10,14 @@ const MEMORY: Duration = Duration::from_secs(600);
 
 /// Counts what is taken.
 #[derive(Debug, Default)]
-pub(super) struct Demand {
+pub(crate) struct Demand {
     /// Number of the slot and what was taken in it; the oldest first.
     slots: VecDeque<(u64, usize)>,
 }
 
 impl Demand {
     /// One is taken. `now` never goes back.
-    pub(super) fn note(&mut self, now: Duration) {
+    pub(crate) fn note(&mut self, now: Duration) {
         let slot = slot(now);
         match self.slots.back_mut() {
             Some((last, count)) if *last == slot => *count += 1,
@@ -27,7 +27,7 @@ impl Demand {
     }
 
     /// What the busiest moment took.
-    pub(super) fn peak(&mut self, now: Duration) -> usize {
+    pub(crate) fn peak(&mut self, now: Duration) -> usize {
         self.forget(now);
         self.slots.iter().map(|(_, count)| *count).max().unwrap_or(0)
     }

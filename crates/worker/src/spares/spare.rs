@@ -18,7 +18,7 @@ use crate::habitat::Habitat;
 use crate::packs::Pack;
 
 /// Where a spare finds the socket over which it is bound.
-const CONTROL_DESCRIPTOR: i32 = 4;
+pub(crate) const CONTROL_DESCRIPTOR: i32 = 4;
 /// What a spare writes when it is warm.
 const READY: u8 = b'R';
 /// How long a runtime may take to be warm; a virtual machine on a busy host takes seconds.
@@ -58,6 +58,11 @@ impl Spare {
 }
 
 impl Waiting {
+    /// The sandbox, and the socket over which a process that is to be copied is asked for copies.
+    pub(crate) fn into_parts(self) -> (Sandbox, UnixStream) {
+        (self.sandbox, self.control)
+    }
+
     /// Shows the function's code, sets its limit of memory, and gives the runtime the function's whole environment (and
     /// one that is parked its command). Blocks for less than a millisecond as a rule.
     pub(crate) fn bind(&mut self, binding: &Binding) -> Result<(), BindError> {

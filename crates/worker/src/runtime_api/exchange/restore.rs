@@ -24,7 +24,6 @@ impl Exchange {
 
     /// Forgets the process before; the coming one is a copy of a snapshot and has been told so. Tells how its restore
     /// ends.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the maker of snapshots is the one to call it"))]
     pub(crate) fn begin_restored(&self) -> oneshot::Receiver<RestoreAnswer> {
         let (sender, receiver) = oneshot::channel();
         *self.inner() = Inner { state: State::Restoring, restore: Some(sender), ..Inner::default() };
