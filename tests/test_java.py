@@ -70,18 +70,24 @@ def test_a_stream_handler_and_large_events(handler):
     assert function.invoke([]).ok() == []
 
 
-def test_libraries_in_the_zip_and_resources(deploy, runtime):
-    library = packages.package(java.classes(runtime, {"Greeting.java": "package lib;\npublic class Greeting { public static String of(String n) { return \"hello \" + n; } }\n"}))
-    import tempfile, pathlib
-    with tempfile.TemporaryDirectory() as folder:
-        jar = pathlib.Path(folder) / "greeting.jar"
-        jar.write_bytes(library)
-        source = (IMPORTS + "public class Handler { public String greet(String name) throws IOException {\n"
-                  "return lib.Greeting.of(name) + new String(getClass().getResourceAsStream(\"/words.txt\").readAllBytes()); } }\n")
-        classes = java.classes(runtime, {"Handler.java": source}, [jar])
-    function = deploy(runtime, packages.package({**classes, "lib/greeting.jar": library, "words.txt": "!"}), "demo.Handler::greet",
-                      MemorySize=512)
-    assert function.invoke("you").ok() == "hello you!"
+def test_libraries_in_the_zip_and_in_a_layer_and_resources(deploy, runtime, server, tmp_path):
+    jars = {}
+    for name in ("One", "Two"):
+        source = f"package lib;\npublic class {name} {{ public static String word() {{ return \"{name}\"; }} }}\n"
+        jars[name] = tmp_path / f"{name}.jar"
+        jars[name].write_bytes(packages.package(java.classes(runtime, {f"{name}.java": source})))
+    source = (IMPORTS + "public class Handler { public String greet(String name) throws IOException {\n"
+              "return name + lib.One.word() + lib.Two.word() + new String(getClass().getResourceAsStream(\"/words.txt\").readAllBytes()); } }\n")
+    classes = java.classes(runtime, {"Handler.java": source}, jars.values())
+    client = server.client("lambda")
+    layer = packages.package({"java/lib/two.jar": jars["Two"].read_bytes()})
+    arn = client.publish_layer_version(LayerName=f"two-{runtime}", Content={"ZipFile": layer})["LayerVersionArn"]
+    code = packages.package({**classes, "lib/one.jar": jars["One"].read_bytes(), "words.txt": "!"})
+    try:
+        function = deploy(runtime, code, "demo.Handler::greet", MemorySize=512, Layers=[arn])
+        assert function.invoke("you").ok() == "youOneTwo!"
+    finally:
+        client.delete_layer_version(LayerName=f"two-{runtime}", VersionNumber=int(arn.rsplit(":", 1)[1]))
 
 
 def test_a_jar_as_the_jdks_tool_makes_it(deploy, runtime, tmp_path):

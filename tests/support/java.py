@@ -1,6 +1,7 @@
 """Compiles Java handlers with the machine's JDKs, against the client that is in the runtime pack."""
 
 import functools
+import json
 import pathlib
 import re
 import shutil
@@ -11,40 +12,37 @@ from support import packages
 from support.server import BINARY, RUNTIMES
 
 
-def listed():
-    """{runtime: path of a java of this machine} as the binary finds them."""
-    import json
-
-    listing = subprocess.run([str(BINARY), "runtime", "list", "--json", "--runtimes", str(RUNTIMES)],
-                             capture_output=True, text=True, timeout=60, check=True)
-    return {entry["runtime"]: entry["interpreters"][0]["path"] for entry in json.loads(listing.stdout)
-            if entry["runtime"].startswith("java") and entry["interpreters"]}
+def listing():
+    """What the binary says of each Java runtime."""
+    done = subprocess.run([str(BINARY), "runtime", "list", "--json", "--runtimes", str(RUNTIMES)],
+                          capture_output=True, text=True, timeout=60, check=True)
+    return {entry["runtime"]: entry for entry in json.loads(done.stdout) if entry["runtime"].startswith("java")}
 
 
 @functools.cache
+def programs():
+    """{runtime: path of its java}, for those whose `java` has a `javac` beside it."""
+    found = {name: pathlib.Path(entry["interpreters"][0]["path"]) for name, entry in listing().items() if entry["interpreters"]}
+    return {name: path for name, path in found.items() if re.fullmatch(r"java(11|17|21|25)", name) and (path.parent / "javac").exists()}
+
+
 def runtimes():
-    """The Java runtimes of this machine that are tested: those whose `java` has a `javac` beside it."""
-    return [name for name, java in sorted(listed().items())
-            if re.fullmatch(r"java(11|17|21|25)", name) and (pathlib.Path(java).parent / "javac").exists() and shutil.which("mvn")]
+    """The Java runtimes of this machine that are tested."""
+    return sorted(programs()) if shutil.which("mvn") else []
 
 
-@functools.cache
 def home(runtime):
-    return pathlib.Path(listed()[runtime]).parent.parent
+    return programs()[runtime].parent.parent
 
 
 @functools.cache
 def pack(runtime):
     """The root of the runtime's pack, made when it is missing."""
-    manifest = RUNTIMES / f"{runtime}.json"
-    done = subprocess.run([str(BINARY), "runtime", "list", "--json", "--runtimes", str(RUNTIMES)], capture_output=True, text=True)
-    import json
-
-    if not any(entry["runtime"] == runtime and entry["ready"] for entry in json.loads(done.stdout)):
+    if not listing()[runtime]["ready"]:
         made = subprocess.run([str(BINARY), "runtime", "install", runtime, "--runtimes", str(RUNTIMES)],
                               capture_output=True, text=True, timeout=600)
         assert made.returncode == 0, made.stderr
-    return RUNTIMES / json.loads(manifest.read_text())["directory"]
+    return RUNTIMES / json.loads((RUNTIMES / f"{runtime}.json").read_text())["directory"]
 
 
 def classes(runtime, sources, class_path=()):

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::host::{self, HostInterpreter};
 use super::{PackError, shell};
@@ -248,6 +249,9 @@ pub(super) fn install_java(interpreter: &HostInterpreter, scratch: &Path, target
         output: "no mvn was found on PATH".to_owned(),
         hint: hint.clone(),
     })?;
+    // Maven's local repository is not made for two at once.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let project = scratch.join("pom.xml");
     std::fs::write(&project, maven_project()).map_err(|source| PackError::io("write", &project, source))?;
     let arguments = [

@@ -10,7 +10,7 @@ use tindra_core::runtime::{Family, Runtime};
 use super::libraries::Libraries;
 use super::manifest::{self, Manifest};
 use super::tree::Tree;
-use super::{PackError, Progress, clients, host, java, node, python, userland};
+use super::{PackError, Progress, clients, host, java, native, node, python, userland};
 
 /// Raise it when the making changes in a way that the sources below do not show.
 const FORMAT: u32 = 2;
@@ -43,6 +43,7 @@ pub(super) fn recipe(runtime: &str) -> String {
         }
         Family::Java => {
             java::SOURCES.iter().for_each(|source| hash.update(source.1));
+            hash.update(native::library(native::Machine::host()));
             Some(clients::JAVA.map(|jar| jar.version).join(" "))
         }
         Family::Provided | Family::Unsupported => None,

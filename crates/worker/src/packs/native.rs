@@ -99,77 +99,115 @@ const SEGMENT_BYTES: u64 = 56;
 const SEGMENTS: u64 = 4;
 const SYMBOL_BYTES: u64 = 24;
 const RELOCATION_BYTES: u64 = 24;
+/// Of a symbol: global, a function.
+const FUNCTION: u8 = 0x12;
 /// Code of one function, padded.
 const CODE_BYTES: u64 = 32;
 /// The largest page that either machine has; the second segment lies one further in memory than in the file.
 const PAGE_BYTES: u64 = 0x1_0000;
 
+/// Where everything lies in the file; in memory, what comes after the code is one page further.
+struct Layout {
+    targets: Vec<&'static str>,
+    symbol_count: u64,
+    symbols: u64,
+    relocations: u64,
+    hash: u64,
+    code: u64,
+    strings: u64,
+    /// The texts and where each begins: those of the targets, then those of the functions.
+    text: Vec<u8>,
+    names: Vec<u32>,
+    slots: u64,
+    dynamic: u64,
+}
+
+impl Layout {
+    fn new() -> Self {
+        let targets: Vec<&str> = FUNCTIONS.iter().filter_map(|function| function.target).collect();
+        let symbol_count = (1 + targets.len() + FUNCTIONS.len()) as u64;
+        let symbols = HEADER_BYTES + SEGMENTS * SEGMENT_BYTES;
+        let relocations = symbols + symbol_count * SYMBOL_BYTES;
+        let hash = relocations + targets.len() as u64 * RELOCATION_BYTES;
+        let code = (hash + 4 * (3 + symbol_count)).next_multiple_of(CODE_BYTES);
+        let strings = code + FUNCTIONS.len() as u64 * CODE_BYTES;
+        let (text, names) = string_table(targets.iter().copied().chain(FUNCTIONS.iter().map(|function| function.name)));
+        let slots = (strings + text.len() as u64).next_multiple_of(16);
+        let dynamic = slots + 8 * targets.len() as u64;
+        Self { targets, symbol_count, symbols, relocations, hash, code, strings, text, names, slots, dynamic }
+    }
+
+    /// Where the pointer to a target lies in memory.
+    fn slot(&self, index: usize) -> u64 {
+        self.slots + PAGE_BYTES + 8 * index as u64
+    }
+
+    fn code_of(&self, index: usize) -> u64 {
+        self.code + index as u64 * CODE_BYTES
+    }
+
+    /// The dynamic section: `DT_HASH`, `DT_STRTAB`, `DT_SYMTAB`, `DT_STRSZ`, `DT_SYMENT`, `DT_RELA` with its sizes.
+    fn entries(&self) -> [(u64, u64); 9] {
+        [
+            (4, self.hash),
+            (5, self.strings),
+            (6, self.symbols),
+            (10, self.text.len() as u64),
+            (11, SYMBOL_BYTES),
+            (7, self.relocations),
+            (8, self.targets.len() as u64 * RELOCATION_BYTES),
+            (9, RELOCATION_BYTES),
+            (0, 0),
+        ]
+    }
+}
+
 /// The library's bytes.
 pub(super) fn library(machine: Machine) -> Vec<u8> {
-    let targets: Vec<&str> = FUNCTIONS.iter().filter_map(|function| function.target).collect();
-    let symbol_count = (1 + targets.len() + FUNCTIONS.len()) as u64;
-
-    // Where everything lies.
-    let symbols = HEADER_BYTES + SEGMENTS * SEGMENT_BYTES;
-    let relocations = symbols + symbol_count * SYMBOL_BYTES;
-    let hash = relocations + targets.len() as u64 * RELOCATION_BYTES;
-    let code = (hash + 4 * (3 + symbol_count)).next_multiple_of(32);
-    let strings = code + FUNCTIONS.len() as u64 * CODE_BYTES;
-    let (text, names) = string_table(targets.iter().copied().chain(FUNCTIONS.iter().map(|function| function.name)));
-    let first_end = strings + text.len() as u64;
-    let slots_at = first_end.next_multiple_of(16);
-    let slots = slots_at + PAGE_BYTES;
-    let dynamic_at = slots_at + 8 * targets.len() as u64;
-    let dynamic = dynamic_at + PAGE_BYTES;
-    let entries = [
-        (4, hash),
-        (5, strings),
-        (6, symbols),
-        (10, text.len() as u64),
-        (11, SYMBOL_BYTES),
-        (7, relocations),
-        (8, targets.len() as u64 * RELOCATION_BYTES),
-        (9, RELOCATION_BYTES),
-        (0, 0),
-    ];
-    let end = dynamic_at + 16 * entries.len() as u64;
-
-    let mut file = Vec::new();
-    file.extend(header(machine));
-    segment(&mut file, 1, 5, (0, 0), first_end, PAGE_BYTES);
-    segment(&mut file, 1, 6, (slots_at, slots), end - slots_at, PAGE_BYTES);
-    segment(&mut file, 2, 6, (dynamic_at, dynamic), end - dynamic_at, 8);
-    // PT_GNU_STACK without execution; a library without it would make every stack executable.
-    segment(&mut file, 0x6474_e551, 6, (0, 0), 0, 16);
-
-    // Symbols: none, those that we need (undefined), those that we are (in section "absolute", of type function).
-    symbol(&mut file, 0, 0, 0, 0);
-    for index in 0..targets.len() {
-        symbol(&mut file, names[index], 0x12, 0, 0);
-    }
-    for (index, _) in FUNCTIONS.iter().enumerate() {
-        symbol(&mut file, names[targets.len() + index], 0x12, 1, code + index as u64 * CODE_BYTES);
-    }
-    for index in 0..targets.len() as u64 {
-        put(&mut file, &[slots + 8 * index, (index + 1) << 32 | machine.relocation(), 0]);
+    let layout = Layout::new();
+    let mut file = header(machine);
+    segments(&mut file, &layout);
+    symbols(&mut file, &layout);
+    for index in 0..layout.targets.len() {
+        put(&mut file, &[layout.slot(index), (index as u64 + 1) << 32 | machine.relocation(), 0]);
     }
     // A hash table of one bucket, whose chain holds every symbol.
-    let chain = (2..symbol_count as u32).chain([0]);
-    let words = [1, symbol_count as u32, 1, 0].into_iter().chain(chain);
-    file.extend(words.flat_map(u32::to_le_bytes));
-
-    file.resize(code as usize, 0);
-    let mut slot = slots;
-    for (index, function) in FUNCTIONS.iter().enumerate() {
-        let address = code + index as u64 * CODE_BYTES;
-        file.extend(machine.code(function, address, slot));
-        file.resize((address + CODE_BYTES) as usize, 0);
-        slot += if function.target.is_some() { 8 } else { 0 };
-    }
-    file.extend(text);
-    file.resize(dynamic_at as usize, 0);
-    entries.iter().for_each(|&(tag, value)| put(&mut file, &[tag, value]));
+    let count = layout.symbol_count as u32;
+    file.extend([1, count, 1, 0].into_iter().chain(2..count).chain([0]).flat_map(u32::to_le_bytes));
+    file.resize(layout.code as usize, 0);
+    code(&mut file, &layout, machine);
+    file.extend(&layout.text);
+    file.resize(layout.dynamic as usize, 0);
+    layout.entries().iter().for_each(|&(tag, value)| put(&mut file, &[tag, value]));
     file
+}
+
+/// Code, pointers, the dynamic section, and `PT_GNU_STACK` without execution: a library that lacks it makes every
+/// stack executable.
+fn segments(file: &mut Vec<u8>, layout: &Layout) {
+    let end = layout.dynamic + 16 * layout.entries().len() as u64;
+    let further = |at: u64| (at, at + PAGE_BYTES);
+    segment(file, 1, 5, (0, 0), layout.strings + layout.text.len() as u64, PAGE_BYTES);
+    segment(file, 1, 6, further(layout.slots), end - layout.slots, PAGE_BYTES);
+    segment(file, 2, 6, further(layout.dynamic), end - layout.dynamic, 8);
+    segment(file, 0x6474_e551, 6, (0, 0), 0, 16);
+}
+
+/// The empty one, those that we need, those that we are. There are no sections; any number but 0 means "defined".
+fn symbols(file: &mut Vec<u8>, layout: &Layout) {
+    let (needed, own) = layout.names.split_at(layout.targets.len());
+    symbol(file, 0, 0, 0, 0);
+    needed.iter().for_each(|&name| symbol(file, name, FUNCTION, 0, 0));
+    own.iter().enumerate().for_each(|(index, &name)| symbol(file, name, FUNCTION, 1, layout.code_of(index)));
+}
+
+fn code(file: &mut Vec<u8>, layout: &Layout, machine: Machine) {
+    let mut target = 0;
+    for (index, function) in FUNCTIONS.iter().enumerate() {
+        file.extend(machine.code(function, layout.code_of(index), layout.slot(target)));
+        file.resize(layout.code_of(index + 1) as usize, 0);
+        target += usize::from(function.target.is_some());
+    }
 }
 
 fn header(machine: Machine) -> Vec<u8> {
@@ -239,7 +277,7 @@ mod tests {
         // The instruction ends at 0x209: 0x10300 - 0x209 = 0x100f7.
         assert_eq!(code, [0x48, 0x89, 0xd7, 0xff, 0x25, 0xf7, 0x00, 0x01, 0x00]);
         let code = Machine::Aarch64.code(function, 0x200, 0x1_0300);
-        // ldr at 0x204 of 0x10300: 0xfc words of four... (0x10300 - 0x204) / 4 = 0x403f.
+        // ldr at 0x204 of 0x10300: (0x10300 - 0x204) / 4 = 0x403f.
         assert_eq!(code[4..8], (0x5800_0010_u32 | 0x403f << 5).to_le_bytes());
     }
 }
