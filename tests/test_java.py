@@ -209,7 +209,7 @@ def test_garbage_is_collected_in_the_smallest_function(handler):
 def test_the_virtual_machines_own_variable(handler):
     function = handler(METHOD % "return System.getProperty(\"mine\");", Environment={"Variables": {"JAVA_TOOL_OPTIONS": "-Dmine=yes"}})
     assert function.invoke({}).ok() == "yes"
-    assert any("Picked up JAVA_TOOL_OPTIONS: -Dmine=yes" in line for line in function.log_messages())
+    until(lambda: any("Picked up JAVA_TOOL_OPTIONS: -Dmine=yes" in line for line in function.log_messages()), 10, "the line")
 
 
 def test_child_processes_threads_and_files(handler):
