@@ -136,7 +136,7 @@ final class Warmth {
 
     /**
      * Fetches one event from a Runtime API of its own and reports an error, for which the client makes a connection of its own.
-     * Nothing is left of either, because they end with their requests unread.
+     * Nothing is left of either, because they end by a reset.
      */
     private static void talk() throws IOException, InterruptedException {
         CountDownLatch isDone = new CountDownLatch(1);
@@ -159,8 +159,10 @@ final class Warmth {
 
     private static void answer(ServerSocket listener, CountDownLatch isDone) {
         try (Socket first = listener.accept()) {
+            first.setSoLinger(true, 0);
             first.getOutputStream().write(EVENT);
             try (Socket second = listener.accept()) {
+                second.setSoLinger(true, 0);
                 second.getOutputStream().write(ACCEPTED);
                 isDone.await();
             }
