@@ -322,7 +322,11 @@ def _run(client, official):
         # event. Ours does not, so the client runs as it does on the versions without that thread.
         runtime = client.LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False)
         # Spares every copy of a snapshot the modules of HTTP and TLS.
-        runtime.restore_next = sys.modules["runtime_client"].restore_next
+        transport = sys.modules["runtime_client"]
+        runtime.restore_next = transport.restore_next
+        if transport.original_control is not None:
+            # A copy is known by its connection.
+            runtime.report_restore_error = transport.report_restore_error
         client.bootstrap.run(handler, runtime)
 
 

@@ -75,7 +75,6 @@ class _Client:
             self._close()
             self.restore_next()
             return
-        self._close()
         gc.collect()
         # What all copies have in common is not to be written to by a collection in one of them.
         gc.freeze()
@@ -84,6 +83,8 @@ class _Client:
             descriptors = _receive(requests)
             if descriptors is None:
                 os._exit(0)
+            # By now the server has read what was sent; a connection that closes sooner may not be read at all.
+            self._close()
             if _fork_twice():
                 requests.close()
                 self._go_on(descriptors)
@@ -125,7 +126,7 @@ class _Client:
 
     def post(self, path, head, body, failure):
         """Sends a result; its answer is read by the next call."""
-        request = "POST /2018-06-01/runtime/invocation/%s HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n" % (
+        request = "POST /2018-06-01/runtime/%s HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n" % (
             path,
             self._common,
             head,
@@ -303,6 +304,16 @@ def restore_next():
         _client.wait_as_original(original_control)
 
 
+def report_restore_error(error):
+    """Says that a hook after the restore has failed, over the copy's own connection."""
+    import json
+
+    head = "Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: Runtime.AfterRestoreError\r\n"
+    _client.post("restore/error", head, json.dumps(error).encode("utf-8"), _RESTORE)
+    # The client exits after this.
+    _client._settle()
+
+
 def _unsuitable(own):
     """Why this process cannot be copied, or nothing."""
     threads = len(os.listdir("/proc/self/task"))
@@ -346,7 +357,7 @@ def _fork_twice():
 def post_invocation_result(invoke_id, result, content_type="application/json", invocation_id=None):
     """Sends the bytes that the handler returned."""
     head = "Content-Type: %s\r\n%s" % (content_type, _invocation(invocation_id))
-    _client.post(invoke_id + "/response", head, result, _RESULT)
+    _client.post("invocation/%s/response" % invoke_id, head, result, _RESULT)
 
 
 def post_error(invoke_id, error, xray_fault, invocation_id=None):
@@ -355,7 +366,7 @@ def post_error(invoke_id, error, xray_fault, invocation_id=None):
     if xray_fault:
         head += "lambda-runtime-function-xray-error-cause: %s\r\n" % xray_fault
     body = error if isinstance(error, bytes) else error.encode("utf-8")
-    _client.post(invoke_id + "/error", head, body, _ERROR)
+    _client.post("invocation/%s/error" % invoke_id, head, body, _ERROR)
 
 
 def _invocation(invocation_id):

@@ -94,7 +94,7 @@ pub(crate) struct Environment {
     is_good: bool,
     _network_guard: Option<NetworkGuard>,
     habitat: Habitat,
-    _place: Place,
+    place: Place,
     /// Of provisioned concurrency.
     allotted: Option<Allotted>,
 }
@@ -178,7 +178,7 @@ impl Environment {
             is_good: true,
             _network_guard: Some(network_guard),
             habitat,
-            _place: place,
+            place,
             allotted,
         })
     }
@@ -211,7 +211,7 @@ impl Environment {
             is_good: true,
             _network_guard: None,
             habitat,
-            _place: place,
+            place,
             allotted: None,
         })
     }

@@ -101,7 +101,7 @@ impl Snapshot {
         });
     }
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         // Held while a copy is made: then it has not.
         self.original.try_lock().is_ok_and(|original| original.has_ended())
     }

@@ -12,8 +12,12 @@ use tokio::sync::oneshot;
 
 use super::init::exited;
 use super::{Environment, Failure, Process, start_error};
+use crate::place::Place;
 use crate::runtime_api::RestoreAnswer;
 use crate::snapshot::Snapshot;
+
+/// How long after the end of a copy the end of its snapshot is looked for.
+const LOSS_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Environment {
     /// Sees a process through its restore, which began at `began` of the machine's clock. What is billed begins now,
@@ -67,6 +71,22 @@ impl Environment {
         let connection = copy.connection.try_clone().map_err(start_error)?;
         self.habitat = snapshot.habitat().share(connection).map_err(start_error)?;
         self.restore_copy(copy, began).await.map(Some)
+    }
+
+    /// Whether the snapshot that it is a copy of has ended, and the place of all copies with it.
+    pub(crate) async fn has_lost_snapshot(&self) -> bool {
+        let Some(snapshot) = &self.snapshot else { return false };
+        let deadline = tokio::time::Instant::now() + LOSS_PATIENCE;
+        // The end of a copy may be seen before that of what it was copied from.
+        while !snapshot.has_ended() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        snapshot.has_ended()
+    }
+
+    /// Gives it up for another in its place.
+    pub(crate) fn into_place(self) -> Place {
+        self.place
     }
 
     /// Lets a process that is its own snapshot, because no copy of one was to be had, go on.
