@@ -94,7 +94,7 @@ pub(crate) struct Environment {
     is_good: bool,
     _network_guard: Option<NetworkGuard>,
     habitat: Habitat,
-    place: Place,
+    place: Option<Place>,
     /// Of provisioned concurrency.
     allotted: Option<Allotted>,
 }
@@ -178,7 +178,7 @@ impl Environment {
             is_good: true,
             _network_guard: Some(network_guard),
             habitat,
-            place,
+            place: Some(place),
             allotted,
         })
     }
@@ -211,7 +211,7 @@ impl Environment {
             is_good: true,
             _network_guard: None,
             habitat,
-            place,
+            place: Some(place),
             allotted: None,
         })
     }

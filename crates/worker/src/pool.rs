@@ -187,10 +187,8 @@ async fn make(machine: &Arc<Machine>, target: &Arc<Target>, place: Place) -> Res
     let mut environment = Box::new(Environment::start(machine, target, place, None).await?);
     match environment.initialise().await {
         Err(_) if environment.has_lost_snapshot().await => {
-            // Its snapshot ended under it, which is no fault of the function's: once more, without one.
-            let place = environment.into_place();
-            environment = Box::new(Environment::start(machine, target, place, None).await?);
-            environment.initialise().await?;
+            // Which is no fault of the function's: once more, without it.
+            environment.begin_anew().await?;
         }
         outcome => outcome?,
     }

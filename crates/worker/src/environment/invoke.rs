@@ -159,10 +159,11 @@ impl Environment {
             return Ok(Err(Failure::TimedOut));
         }
         if let Some(snapshot) = self.snapshot.clone() {
-            if self.restore_again(&snapshot).await?.is_none() {
-                // The snapshot has ended, and with it the place of its copies.
-                self.is_good = false;
-                return Ok(Err(Failure::Exited { exit: tindra_sandbox::Exit::Lost, out_of_memory: false }));
+            match self.restore_again(&snapshot).await {
+                Ok(Some(_)) => {}
+                Ok(None) => self.begin_anew().await?,
+                Err(_) if self.has_lost_snapshot().await => self.begin_anew().await?,
+                Err(error) => return Err(error),
             }
             return Ok(Ok(()));
         }

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 
 use super::init::exited;
 use super::{Environment, Failure, Process, start_error};
-use crate::place::Place;
 use crate::runtime_api::RestoreAnswer;
 use crate::snapshot::Snapshot;
 
@@ -84,9 +83,12 @@ impl Environment {
         snapshot.has_ended()
     }
 
-    /// Gives it up for another in its place.
-    pub(crate) fn into_place(self) -> Place {
-        self.place
+    /// Becomes another environment in the same place, because the snapshot is lost under this one.
+    pub(crate) async fn begin_anew(&mut self) -> Result<(), AcquireError> {
+        let (machine, target) = (Arc::clone(&self.machine), Arc::clone(&self.target));
+        let Some(place) = self.place.take() else { return Err(start_error(std::io::Error::other("no place"))) };
+        *self = Environment::start(&machine, &target, place, None).await?;
+        self.initialise().await
     }
 
     /// Lets a process that is its own snapshot, because no copy of one was to be had, go on.
