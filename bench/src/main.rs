@@ -6,10 +6,13 @@
 //! Absolute times depend on the machine; quote the ratios.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
+mod bootstrap;
 mod control;
 mod echo;
+mod environments;
 mod figures;
 mod http;
+mod relay;
 mod server;
 
 use std::path::Path;
@@ -40,10 +43,17 @@ struct Subject {
 }
 
 fn main() -> Result<()> {
+    bootstrap::run_if_bootstrap();
+    if std::env::args().nth(1).as_deref() == Some("environments") {
+        print!("{}", environments::run_all(std::env::args().any(|argument| argument == "--short"))?);
+        return Ok(());
+    }
     let rows = match std::env::args().nth(1).as_deref() {
         None | Some("invoke") => invokes()?,
         Some("control") => control::run()?,
-        Some(other) => bail!("there is no benchmark called {other}; there are: invoke (the default), control"),
+        Some(other) => {
+            bail!("there is no benchmark called {other}; there are: invoke (the default), environments, control")
+        }
     };
     print!("{}", figures::table(&rows));
     Ok(())

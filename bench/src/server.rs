@@ -25,12 +25,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it answers.
     pub(crate) fn start() -> Result<Self> {
+        Self::launch(std::env::var_os("TINDRA_BENCH_RUNTIMES").map(std::path::PathBuf::from).as_deref())
+    }
+
+    /// The same with this directory of runtime packs.
+    pub(crate) fn start_with(runtimes: &std::path::Path) -> Result<Self> {
+        Self::launch(Some(runtimes))
+    }
+
+    fn launch(runtimes: Option<&std::path::Path>) -> Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("tindra");
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let data = tempfile::tempdir()?;
         let mut command = Command::new(&binary);
         command.args(["serve", "--listen", &address.to_string()]).arg("--data").arg(data.path());
-        if let Some(runtimes) = std::env::var_os("TINDRA_BENCH_RUNTIMES") {
+        if let Some(runtimes) = runtimes {
             command.arg("--runtimes").arg(runtimes);
         }
         let process =
@@ -53,11 +62,18 @@ impl Server {
 
     /// Creates a function and waits until it is active.
     pub(crate) fn deploy(&self, name: &str, runtime: &str, handler: &str, file: &str, source: &str) -> Result<()> {
-        let code = zip(file, source)?;
-        let request = json!({
+        self.deploy_with(name, runtime, handler, &zip(file, source)?, &json!({}))
+    }
+
+    /// The same with a zip in base64 and further members of the request.
+    pub(crate) fn deploy_with(&self, name: &str, runtime: &str, handler: &str, code: &str, more: &Value) -> Result<()> {
+        let mut request = json!({
             "FunctionName": name, "Runtime": runtime, "Handler": handler, "MemorySize": 1769, "Timeout": 30,
             "Role": "arn:aws:iam::000000000000:role/bench", "Code": {"ZipFile": code},
         });
+        if let (Some(request), Some(more)) = (request.as_object_mut(), more.as_object()) {
+            request.extend(more.clone());
+        }
         self.call("POST", "/2015-03-31/functions", &request)?;
         self.wait_ready(name)
     }
@@ -81,7 +97,7 @@ impl Server {
         })
     }
 
-    fn call(&self, method: &str, path: &str, request: &Value) -> Result<Value> {
+    pub(crate) fn call(&self, method: &str, path: &str, request: &Value) -> Result<Value> {
         let body = if request.is_null() { Vec::new() } else { serde_json::to_vec(request)? };
         let response = Connection::open(self.address)?.send(method, path, &body)?;
         if !(200..300).contains(&response.status) {
@@ -107,6 +123,14 @@ pub(crate) fn zip(file: &str, content: &str) -> Result<String> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     archive.start_file(file, zip::write::SimpleFileOptions::default())?;
     archive.write_all(content.as_bytes())?;
+    Ok(base64::engine::general_purpose::STANDARD.encode(archive.finish()?.into_inner()))
+}
+
+/// A zip with one executable file, in base64.
+pub(crate) fn zip_executable(file: &str, content: &[u8]) -> Result<String> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(file, zip::write::SimpleFileOptions::default().unix_permissions(0o755))?;
+    archive.write_all(content)?;
     Ok(base64::engine::general_purpose::STANDARD.encode(archive.finish()?.into_inner()))
 }
 
