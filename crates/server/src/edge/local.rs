@@ -15,6 +15,8 @@ impl<B: Backends> Edge<B> {
         match page {
             Page::Health => self.health().await,
             Page::Metrics => Ok(answer("text/plain; version=0.0.4", self.backends.metrics())),
+            // Not for everybody: [`Edge::environments`].
+            Page::Environments => Err(Refusal::NoSuchPage),
             Page::Reset => self.reset().await,
             Page::Code(token) => match self.backends.code(token).await {
                 Some(zip) => Ok(answer("application/zip", zip)),
@@ -42,7 +44,7 @@ impl<B: Backends> Edge<B> {
     }
 }
 
-fn answer(content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(super) fn answer(content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
