@@ -41,7 +41,7 @@ use crate::authorise::{Asking, Authoriser};
 use crate::config::{Auth, Mode};
 use body::BodyBudget;
 use refusal::Refusal;
-use route::{Destination, Door, Page, Served};
+use route::{Destination, Door, Served};
 
 /// Memory that large request bodies (over 1 MiB) may use together: seven of the largest code uploads.
 const BODY_MEMORY_BYTES: usize = 512 << 20;
@@ -124,8 +124,7 @@ impl<B: Backends> Edge<B> {
         self.refuse_malformed(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
-            Destination::Local(Page::Environments) => return self.environments(&parts, claim, peer).await,
-            Destination::Local(page) => return self.local(page).await,
+            Destination::Local(page) => return self.local(page, &parts, claim, peer).await,
             Destination::Arrived(arrived) => arrived,
         };
         let authenticator = &self.options.authenticator;

@@ -13,8 +13,7 @@ const LATENCY_BUCKETS_S: [f64; 14] =
 
 /// The same of the init phases of functions, which take up to their limit and what ends them.
 const INIT: &str = "tindra_init_duration_seconds";
-const INIT_BUCKETS_S: [f64; 14] =
-    [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
+const INIT_BUCKETS_S: [f64; 14] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
 /// Sends the log to stderr: what `TINDRA_LOG` (or `RUST_LOG`) asks for, else `info` in `serve` and `warn` in `dev`.
 ///

@@ -205,7 +205,13 @@ async fn a_function_is_never_anybody_else() {
         let answer = send(&fixture, &request).await;
         assert_eq!((answer.status, error(&answer)), (403, "UnrecognizedClientException"), "{}", answer.text());
     }
-    for page in ["GET /_tindra/health", "POST /_tindra/reset", "GET /metrics", "GET /_tindra/environments", "GET /_tindra/code/good"] {
+    for page in [
+        "GET /_tindra/health",
+        "POST /_tindra/reset",
+        "GET /metrics",
+        "GET /_tindra/environments",
+        "GET /_tindra/code/good",
+    ] {
         let request = format!("{page} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assert_eq!(send(&fixture, request.as_bytes()).await.status, 404, "{page}");
     }

@@ -98,16 +98,7 @@ impl Owner {
     fn new(target: &Target) -> Self {
         let Scope { account, region } = target.scope.clone();
         let (function, version) = (target.name.clone(), target.version.to_string());
-        Self {
-            account,
-            region,
-            function,
-            version,
-            invokes: 0,
-            initialization: "",
-            start: None,
-            log_stream: None,
-        }
+        Self { account, region, function, version, invokes: 0, initialization: "", start: None, log_stream: None }
     }
 }
 

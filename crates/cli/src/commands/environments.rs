@@ -23,7 +23,8 @@ pub(crate) async fn run(arguments: EnvironmentsArguments) -> Result<ExitCode, Fa
 }
 
 fn table(environments: &[Value]) -> String {
-    let heading = ["function", "version", "state", "runtime", "memory", "in use", "age", "idle", "invokes", "type", "start"];
+    let heading =
+        ["function", "version", "state", "runtime", "memory", "in use", "age", "idle", "invokes", "type", "start"];
     output::table(&heading, environments.iter().map(row).collect())
 }
 

@@ -44,8 +44,7 @@ impl<B: Backends> Edge<B> {
         if authenticator.kind() == Auth::Off {
             return Ok(None);
         }
-        let who =
-            authenticator.authenticate(parts, claim, &Bytes::new(), tindra_model::lambda(), peer, now_ms).await?;
+        let who = authenticator.authenticate(parts, claim, &Bytes::new(), tindra_model::lambda(), peer, now_ms).await?;
         if !matches!(who.identity.who, iam::Who::Root) {
             let message = "Only an account's own key may list execution environments.";
             return Err(ApiError::new("AccessDeniedException", message));

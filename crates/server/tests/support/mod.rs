@@ -20,6 +20,7 @@ use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
 use tindra_services::iam::Identity;
+use tindra_worker::{Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::init::exited;
-use super::{Environment, Failure, FirstInit, Process};
 use super::tally::Cause;
+use super::{Environment, Failure, FirstInit, Process};
 use crate::runtime_api::{Answer, Delivery};
 use crate::spares::Origin;
 

@@ -35,7 +35,8 @@ impl Environment {
     /// Counts a new process.
     pub(super) fn count_cold_start(&self, start: Origin, cause: Cause) {
         let function = self.target.name.clone();
-        let labels = [("start", start.as_str().to_owned()), ("cause", cause.as_str().to_owned()), ("function", function)];
+        let labels =
+            [("start", start.as_str().to_owned()), ("cause", cause.as_str().to_owned()), ("function", function)];
         metrics::counter!("tindra_cold_starts_total", &labels).increment(1);
     }
 
