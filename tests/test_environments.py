@@ -96,8 +96,10 @@ def test_an_environment_is_listed_from_its_first_invoke_to_its_functions_end(wat
     streams = hello.logs.describe_log_streams(logGroupName=f"/aws/lambda/{hello.name}")["logStreams"]
     assert [stream["logStreamName"] for stream in streams] == [frozen["log_stream"]]
 
+    # One after the other comes to rest: an invoke that comes too soon may be given a second environment.
     for _ in range(4):
         hello.invoke({}).ok()
+        only(watched, hello.name, "frozen")
     again = only(watched, hello.name, "frozen")
     assert again["invokes"] == 5 and again["log_stream"] == frozen["log_stream"]
     assert again["age_ms"] > frozen["age_ms"]
@@ -132,11 +134,11 @@ def test_an_environment_is_idle_before_it_is_frozen(watched, function):
 
 
 def test_an_environment_initialises(watched, function):
-    slow = function("import time\ntime.sleep(2)\n" + HELLO)
+    slow = function("import time\ntime.sleep(5)\n" + HELLO)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(slow.invoke, {})
-        initialising = only(watched, slow.name, "initialising")
-        assert initialising["invokes"] == 0 and initialising["memory_bytes"] > 0
+        until(lambda: only(watched, slow.name, "initialising")["memory_bytes"] > 0, 20, "a process in its init phase")
+        assert only(watched, slow.name, "initialising")["invokes"] == 0
         running.result().ok()
     assert only(watched, slow.name, "frozen")["invokes"] == 1
 
@@ -178,13 +180,15 @@ def test_cold_starts_are_counted_by_cause_and_function(watched, function):
     gated, other = function(GATED), function()
     count = lambda **labels: metric(watched, "tindra_cold_starts_total", function=gated.name, **labels)
     first = gated.invoke({}).ok()
+    only(watched, gated.name, "frozen")
+    assert gated.invoke({}).ok() == first
+    only(watched, gated.name, "frozen")
     assert (count(cause="on-demand"), count(cause="reset")) == (1, 0)
-    gated.invoke({}).ok()
-    assert count() == 1
 
     assert gated.invoke({"exit": True}).error == "Unhandled"
     assert count() == 1
-    assert isinstance(first, int) and gated.invoke({}).ok()
+    only(watched, gated.name, "idle")
+    gated.invoke({}).ok()
     assert (count(cause="on-demand"), count(cause="reset")) == (1, 1)
     assert only(watched, gated.name, "frozen")["invokes"] == 4
     assert metric(watched, "tindra_cold_starts_total", function=other.name) == 0
