@@ -3,6 +3,8 @@
 //! The environment writes its card while it lives; what an invoke writes are atomics. Whoever lists reads the cards.
 
 mod card;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
