@@ -176,6 +176,21 @@ def test_provisioned_concurrency_is_told_apart(watched, function):
     assert metric(watched, "tindra_cold_starts_total", cause="on-demand", function=hello.name) == 0
 
 
+def test_copies_of_a_snapshot_are_told_apart_from_what_they_are_copied_from(watched, function):
+    hello = function(SnapStart={"ApplyOn": "PublishedVersions"})
+    hello.client.publish_version(FunctionName=hello.name)
+    waiter = hello.client.get_waiter("published_version_active")
+    waiter.wait(FunctionName=hello.name, Qualifier="1", WaiterConfig={"Delay": 0.05})
+    snapshot = only(watched, hello.name, "snapshot")
+    assert (snapshot["version"], snapshot["initialization"], snapshot["invokes"]) == ("1", "snap-start", 0)
+
+    hello.invoke({}, Qualifier="1").ok()
+    by_state = {each["state"]: each for each in environments(watched, hello.name)}
+    (copy,) = [each for state, each in by_state.items() if state != "snapshot"]
+    assert (copy["start"], copy["initialization"], copy["invokes"]) == ("copy", "snap-start", 1)
+    assert metric(watched, "tindra_cold_starts_total", start="copy", cause="on-demand", function=hello.name) == 1
+
+
 def test_cold_starts_are_counted_by_cause_and_function(watched, function):
     gated, other = function(GATED), function()
     count = lambda **labels: metric(watched, "tindra_cold_starts_total", function=gated.name, **labels)
@@ -222,24 +237,39 @@ def test_the_command_lists_them(watched, function):
     assert nothing.stdout == "" and "no execution environments" in nothing.stderr
 
 
+OTHER = {"access_key_id": "AKIATINDRAOTHER00001", "secret_access_key": "another-long-secret-of-somebody", "account": "111122223333"}
+
+
 def test_with_signatures_only_an_accounts_own_key_sees_them():
-    with Server(arguments=["--auth", "sigv4"]) as server:
+    config = "[[access_keys]]\n" + "".join(f'{name} = "{value}"\n' for name, value in OTHER.items())
+    with Server(config=config, arguments=["--auth", "sigv4"]) as server:
         with pytest.raises(urllib.error.HTTPError) as refused:
             server.http("/_tindra/environments")
         assert refused.value.code == 403 and "MissingAuthenticationToken" in str(refused.value.headers)
         assert server.tindra("environments", check=False).returncode != 0
 
         pairs = re.findall(r"(aws_\w+) *= *\"?([^\"\s]+)", (server.data / "credentials").read_text())
-        keys = dict(pairs)
-        iam = server.client("iam", **{name: keys[name] for name in ("aws_access_key_id", "aws_secret_access_key")})
+        operator = {name: value for name, value in pairs if name != "aws_session_token"}
+        other = {"aws_access_key_id": OTHER["access_key_id"], "aws_secret_access_key": OTHER["secret_access_key"]}
+        for name, keys in (("mine", operator), ("yours", other)):
+            client = server.client("lambda", **keys)
+            Function(server, name, "python3.12", packages.python(HELLO), "app.handler", client=client).ready().invoke({}).ok()
+        until(lambda: any("function" not in each for each in seen_by(server, operator)), 60, "a spare")
+        assert {each.get("function") for each in seen_by(server, operator)} == {"mine", "yours", None}
+        assert {each.get("function") for each in seen_by(server, other)} == {"yours"}
+
+        iam = server.client("iam", **operator)
         iam.create_user(UserName="ada")
         user = iam.create_access_key(UserName="ada")["AccessKey"]
         iam.attach_user_policy(UserName="ada", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
-        shown = run_with(server, keys["aws_access_key_id"], keys["aws_secret_access_key"])
-        assert shown.returncode == 0, shown.stderr
         refused = run_with(server, user["AccessKeyId"], user["SecretAccessKey"])
         assert refused.returncode != 0 and "AccessDenied" in refused.stderr
 
+
+def seen_by(server, keys):
+    shown = run_with(server, keys["aws_access_key_id"], keys["aws_secret_access_key"])
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)
 
 
 def run_with(server, key, secret):
