@@ -1,3 +1,5 @@
+//! The course of a card, and what the list forgets.
+
 use super::*;
 
 use tindra_core::report::Initialization;
