@@ -165,12 +165,16 @@ impl Environment {
         }
         if let Some(snapshot) = self.snapshot.clone() {
             match self.restore_again(&snapshot).await {
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => {
+                    self.count_cold_start(Origin::Copy, Cause::Reset);
+                    return Ok(Ok(()));
+                }
                 Ok(None) => self.begin_anew().await?,
                 Err(_) if self.has_lost_snapshot().await => self.begin_anew().await?,
                 Err(error) => return Err(error),
             }
-            self.count_cold_start(Origin::Copy, Cause::Reset);
+            // Another environment, which has counted its own start, goes on with this invoke.
+            self.card.busy();
             return Ok(Ok(()));
         }
         let outcome = self.launch(left).await?;
