@@ -123,6 +123,16 @@ pub(crate) async fn health(client: &Client) -> Result<Value, ClientError> {
     client.send(Service::Lambda, Method::GET, "/_tindra/health", &[], Bytes::new()).await?.json()
 }
 
+/// `GET /_tindra/environments`.
+pub(crate) async fn environments(client: &Client) -> Result<Vec<Value>, ClientError> {
+    let mut answer =
+        client.send(Service::Lambda, Method::GET, "/_tindra/environments", &[], Bytes::new()).await?.json()?;
+    match answer.get_mut("environments").map(Value::take) {
+        Some(Value::Array(environments)) => Ok(environments),
+        _ => Ok(Vec::new()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Delete(DeleteArguments),
     /// Show how a server is doing
     Status(StatusArguments),
+    /// List the execution environments of a server, and the runtimes that wait for cold starts
+    Environments(EnvironmentsArguments),
     /// Look at and make runtimes on this machine
     Runtime(RuntimeArguments),
     /// Print the reference of all commands as Markdown
@@ -227,6 +229,18 @@ pub(crate) struct DeleteArguments {
 #[derive(Args, Debug)]
 pub(crate) struct StatusArguments {
     /// Print what the server says as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EnvironmentsArguments {
+    /// Only those of the function with this name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Print them as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

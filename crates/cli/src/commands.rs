@@ -3,6 +3,7 @@
 pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod dev;
+pub(crate) mod environments;
 pub(crate) mod invoke;
 pub(crate) mod list;
 pub(crate) mod logs;

@@ -50,6 +50,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::List(arguments) => as_client(commands::list::run(arguments)),
         Command::Delete(arguments) => as_client(commands::delete::run(arguments)),
         Command::Status(arguments) => as_client(commands::status::run(arguments)),
+        Command::Environments(arguments) => as_client(commands::environments::run(arguments)),
         Command::Reference => reference::print(),
     }
 }

@@ -105,6 +105,11 @@ impl Authenticator {
         if self.keys.is_some() { Auth::SigV4 } else { Auth::Off }
     }
 
+    /// The operator's account, with the region of requests that name none.
+    pub(crate) fn default_scope(&self) -> &Scope {
+        &self.default_scope
+    }
+
     /// Refuses strangers by their head alone, before anything of their body is kept.
     pub(crate) async fn recognise(&self, parts: &Parts, claim: Option<Claim<'_>>, peer: &Peer) -> Result<(), ApiError> {
         let Some(keys) = &self.keys else { return Ok(()) };

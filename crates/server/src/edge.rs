@@ -7,6 +7,7 @@ mod answer;
 mod backends;
 mod body;
 mod connection;
+mod environments;
 mod event_stream;
 mod head;
 mod invoke;
@@ -123,7 +124,7 @@ impl<B: Backends> Edge<B> {
         self.refuse_malformed(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
-            Destination::Local(page) => return self.local(page).await,
+            Destination::Local(page) => return self.local(page, &parts, claim, peer).await,
             Destination::Arrived(arrived) => arrived,
         };
         let authenticator = &self.options.authenticator;

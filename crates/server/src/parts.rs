@@ -13,7 +13,7 @@ use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
 use tindra_store::Store;
-use tindra_worker::Worker;
+use tindra_worker::{Listed, Worker};
 
 use crate::edge::{Backends, Health, HealthLayer};
 use crate::telemetry;
@@ -36,6 +36,7 @@ pub(crate) struct Parts {
     invoker: Invoker<Worker>,
     neighbours: Neighbours,
     store: Store,
+    worker: Worker,
     layers: Vec<HealthLayer>,
 }
 
@@ -45,9 +46,10 @@ impl Parts {
         invoker: Invoker<Worker>,
         neighbours: Neighbours,
         store: Store,
+        worker: Worker,
         layers: Vec<HealthLayer>,
     ) -> Self {
-        Self { control, invoker, neighbours, store, layers }
+        Self { control, invoker, neighbours, store, worker, layers }
     }
 
     /// Invokes that run now, those whose callers have gone among them.
@@ -99,7 +101,12 @@ impl Backends for Parts {
         }
     }
 
+    async fn environments(&self) -> Vec<Listed> {
+        self.worker.environments().await
+    }
+
     fn metrics(&self) -> String {
+        self.worker.show_figures();
         telemetry::metrics().render()
     }
 }

@@ -86,7 +86,7 @@ impl Server {
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
         let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock));
         let neighbours = Neighbours { logs: logs.clone(), iam, sts };
-        let parts = Arc::new(Parts::new(control, invoker, neighbours, store, layers));
+        let parts = Arc::new(Parts::new(control, invoker, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));
         let accepting =

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Mode;
@@ -10,6 +10,10 @@ use crate::config::Mode;
 /// Upper bounds of the latency histograms, in seconds.
 const LATENCY_BUCKETS_S: [f64; 14] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The same of the init phases of functions, which take up to their limit and what ends them.
+const INIT: &str = "tindra_init_duration_seconds";
+const INIT_BUCKETS_S: [f64; 14] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
 /// Sends the log to stderr: what `TINDRA_LOG` (or `RUST_LOG`) asks for, else `info` in `serve` and `warn` in `dev`.
 ///
@@ -38,8 +42,9 @@ pub fn init_log(mode: Mode) {
 pub(crate) fn metrics() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
-        let builder = PrometheusBuilder::new();
-        let recorder = match builder.set_buckets(&LATENCY_BUCKETS_S) {
+        let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS_S);
+        let init = Matcher::Full(INIT.to_owned());
+        let recorder = match builder.and_then(|builder| builder.set_buckets_for_metric(init, &INIT_BUCKETS_S)) {
             Ok(builder) => builder.build_recorder(),
             Err(_) => PrometheusBuilder::new().build_recorder(),
         };

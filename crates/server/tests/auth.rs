@@ -205,10 +205,24 @@ async fn a_function_is_never_anybody_else() {
         let answer = send(&fixture, &request).await;
         assert_eq!((answer.status, error(&answer)), (403, "UnrecognizedClientException"), "{}", answer.text());
     }
-    for page in ["GET /_tindra/health", "POST /_tindra/reset", "GET /metrics", "GET /_tindra/code/good"] {
+    for page in [
+        "GET /_tindra/health",
+        "POST /_tindra/reset",
+        "GET /metrics",
+        "GET /_tindra/environments",
+        "GET /_tindra/code/good",
+    ] {
         let request = format!("{page} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assert_eq!(send(&fixture, request.as_bytes()).await.status, 404, "{page}");
     }
+}
+
+#[tokio::test]
+async fn with_signatures_strangers_see_no_environments() {
+    let (fixture, _clock) = serve(authenticator(), Peer::Operator).await;
+    let request = b"GET /_tindra/environments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = send(&fixture, request).await;
+    assert_eq!((answer.status, error(&answer)), (403, "MissingAuthenticationTokenException"), "{}", answer.text());
 }
 
 #[tokio::test]

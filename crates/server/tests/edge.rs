@@ -102,6 +102,7 @@ async fn requests_are_told_apart() {
         ("GET /2015-03-31/nonsense HTTP/1.1".to_owned(), "", 404, "not known"),
         ("GET /_tindra/health HTTP/1.1".to_owned(), "", 200, "\"status\":\"ok\""),
         ("GET /metrics HTTP/1.1".to_owned(), "", 200, "tindra_up 1"),
+        ("GET /_tindra/environments HTTP/1.1".to_owned(), "", 200, "\"state\":\"idle\""),
         ("POST /_tindra/reset HTTP/1.1".to_owned(), "", 200, "{}"),
         ("GET /_tindra/reset HTTP/1.1".to_owned(), "", 405, "use POST"),
         ("GET /_tindra/code/good HTTP/1.1".to_owned(), "", 200, "PK"),

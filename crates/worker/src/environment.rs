@@ -12,6 +12,7 @@ mod invoke;
 mod original;
 mod process;
 mod restore;
+mod tally;
 mod variables;
 
 use std::ffi::CString;
@@ -29,6 +30,7 @@ use tindra_sandbox::{Copy, Launcher, Limits, Mount, Network, Spec};
 
 use crate::code_cache::CodeCache;
 use crate::habitat::Habitat;
+use crate::inventory::{Card, Inventory};
 use crate::living::Living;
 use crate::log_book::{LogBook, LogSink, LogStreamName, stream_name};
 use crate::network::{self, NetworkGuard, Shared, Sockets};
@@ -57,6 +59,7 @@ pub(crate) struct Machine {
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) network: Shared,
     pub(crate) living: Living,
+    pub(crate) inventory: Inventory,
     pub(crate) spares: Arc<Spares>,
     pub(crate) snapshots: SnapshotTable,
 }
@@ -84,7 +87,6 @@ pub(crate) struct Environment {
     /// It is to be copied itself: its process forks itself when it is asked over this socket, see [`original`].
     control: Option<UnixStream>,
     is_original: bool,
-    origin: Origin,
     /// When this environment began to be made, on the machine's clock.
     began: Duration,
     first_init: FirstInit,
@@ -97,6 +99,8 @@ pub(crate) struct Environment {
     place: Option<Place>,
     /// Of provisioned concurrency.
     allotted: Option<Allotted>,
+    /// For the operator, until all of it has gone.
+    card: Arc<Card>,
 }
 
 /// How the init phase went, until the first invoke has told.
@@ -122,6 +126,9 @@ impl Environment {
         allotted: Option<Allotted>,
     ) -> Result<Self, AcquireError> {
         let configuration = &target.deployment.configuration;
+        let initialization = initialization(target, allotted.as_ref());
+        let card = Card::new(target, initialization, machine.clock.monotonic());
+        machine.inventory.add(&card);
         let runtime = Runtime::parse(&configuration.runtime);
         let pack = match machine.packs.get(&runtime) {
             Some(pack) => pack,
@@ -140,7 +147,7 @@ impl Environment {
         if let Some(snapshot) = snapshot
             && let Some(copy) = snapshot.take(began).await
         {
-            let parts = Parts { machine, target, pack, code, layers, place };
+            let parts = Parts { machine, target, pack, code, layers, place, card };
             return Self::of_copy(parts, snapshot, copy, began).map_err(start_error);
         }
         let taken = machine.spares.take(&pack, configuration, &code, layers.as_deref()).await;
@@ -150,7 +157,7 @@ impl Environment {
         };
         let name = new_stream(machine, target);
         let identity = Arc::new(identity::identity(target));
-        let initialization = initialization(target, allotted.as_ref());
+        card.made(origin, &name.stream);
         let variables = variables::variables(target, &pack, &identity, &name, initialization);
         let sockets = sockets(&habitat.network).map_err(start_error)?;
         let network_guard = network::serve(sockets, &machine.network, &identity, configuration.network.as_ref())
@@ -171,7 +178,6 @@ impl Environment {
             snapshot: None,
             control: None,
             is_original: false,
-            origin,
             began,
             first_init: FirstInit::Told,
             busy_until: tokio::time::Instant::now(),
@@ -180,14 +186,16 @@ impl Environment {
             habitat,
             place: Some(place),
             allotted,
+            card,
         })
     }
 
     /// As [`Environment::start`], of a copy that waits.
     fn of_copy(parts: Parts<'_>, snapshot: Arc<Snapshot>, copy: Copy, began: Duration) -> std::io::Result<Self> {
-        let Parts { machine, target, pack, code, layers, place } = parts;
+        let Parts { machine, target, pack, code, layers, place, card } = parts;
         let habitat = snapshot.habitat().share(copy.connection.try_clone()?)?;
         let (name, logging) = (new_stream(machine, target), &target.deployment.configuration.logging);
+        card.made(Origin::Copy, &name.stream);
         let book = LogBook::new(name, logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
         Ok(Self {
             target: Arc::clone(target),
@@ -204,7 +212,6 @@ impl Environment {
             snapshot: Some(snapshot),
             control: None,
             is_original: false,
-            origin: Origin::Copy,
             began,
             first_init: FirstInit::Told,
             busy_until: tokio::time::Instant::now(),
@@ -213,6 +220,7 @@ impl Environment {
             habitat,
             place: Some(place),
             allotted: None,
+            card,
         })
     }
 
@@ -305,6 +313,7 @@ struct Parts<'a> {
     code: PathBuf,
     layers: Option<PathBuf>,
     place: Place,
+    card: Arc<Card>,
 }
 
 fn new_stream(machine: &Machine, target: &Target) -> LogStreamName {

@@ -7,6 +7,7 @@
 pub mod code_cache;
 mod environment;
 mod habitat;
+mod inventory;
 mod living;
 mod log_book;
 mod log_capture;
@@ -23,6 +24,7 @@ pub mod snapshots;
 mod spares;
 mod worker;
 
+pub use inventory::{Listed, Owner, State};
 pub use log_book::{LogSink, LogStreamName};
 pub use network::{EnvironmentIdentity, FunctionEndpoint};
 pub use pool::Lease;

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Name of the figure that shows how many there are.
-const ENVIRONMENTS: &str = "tindra_environments";
-
 /// Counts environments; at most so many exist at once.
 #[derive(Debug)]
 pub(crate) struct Places {
@@ -28,7 +25,6 @@ impl Places {
     pub(crate) fn take(&self) -> Option<Place> {
         let room = |taken| if taken < self.max { Some(taken + 1) } else { None };
         self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).ok()?;
-        metrics::gauge!(ENVIRONMENTS).increment(1.0);
         Some(Place { taken: Arc::clone(&self.taken) })
     }
 
@@ -46,6 +42,5 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         self.taken.fetch_sub(1, Ordering::AcqRel);
-        metrics::gauge!(ENVIRONMENTS).decrement(1.0);
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::environment::{Environment, Machine};
+use crate::inventory::Listed;
 use crate::place::{Place, Places};
 use generation::{Generation, Taken};
 
@@ -161,6 +162,20 @@ impl Pool {
             drop(generation.take_oldest());
             self.places.take()
         })
+    }
+
+    /// The environments and spares of this machine. Reads a file for each.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let mut all = self.machine.inventory.list(self.machine.clock.monotonic());
+        all.extend(self.machine.spares.list());
+        all
+    }
+
+    /// Brings the figures of the metrics up to date.
+    pub(crate) fn show(&self) {
+        for (state, count) in self.machine.inventory.count() {
+            metrics::gauge!("tindra_environments", "state" => state.as_str()).set(count as f64);
+        }
     }
 
     fn all(&self) -> Vec<Arc<Generation>> {

@@ -22,6 +22,7 @@ use tindra_core::function::Configuration;
 use tindra_sandbox::{Launcher, Template};
 use tokio::sync::{Notify, OnceCell};
 
+use crate::inventory::{Listed, State, whole_ms};
 use crate::packs::{Pack, Packs};
 use crate::preparation::Prepared;
 use supply::Supply;
@@ -138,6 +139,23 @@ impl Spares {
             oldest.and_then(|oldest| supplies.remove(&oldest));
         }
         Arc::clone(supplies.entry(kind.clone()).or_default())
+    }
+
+    /// Those that wait now. Reads a file for each.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let mut all = Vec::new();
+        for (kind, supply) in self.all() {
+            all.extend(supply.list().into_iter().map(|(age, memory_bytes)| Listed {
+                owner: None,
+                state: State::Waiting,
+                runtime: kind.runtime.clone(),
+                memory_mb: kind.memory_mb,
+                memory_bytes,
+                age_ms: whole_ms(age),
+                idle_ms: None,
+            }));
+        }
+        all
     }
 
     fn all(&self) -> Vec<(Kind, Arc<Supply>)> {

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::code_cache::{CodeCache, CodeError};
 use crate::environment::Machine;
+use crate::inventory::{Inventory, Listed};
 use crate::living::Living;
 use crate::log_book::LogSink;
 use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, Shared};
@@ -117,6 +118,7 @@ impl Worker {
             logs,
             network,
             living: Living::default(),
+            inventory: Inventory::default(),
         };
         let pool = Arc::new(Pool::new(Arc::new(machine), options.environments_max, options.idle_timeout));
         let mut tasks = JoinSet::new();
@@ -136,6 +138,17 @@ impl Worker {
     #[must_use]
     pub fn packs(&self) -> &Arc<Packs> {
         &self.packs
+    }
+
+    /// Every environment of this machine, the oldest first, then the spares.
+    pub async fn environments(&self) -> Vec<Listed> {
+        let pool = Arc::clone(&self.pool);
+        tokio::task::spawn_blocking(move || pool.list()).await.unwrap_or_default()
+    }
+
+    /// Brings those figures of the metrics up to date that are counted only when somebody looks.
+    pub fn show_figures(&self) {
+        self.pool.show();
     }
 
     /// Ends every environment, busy or not, and waits until they have gone, for five seconds at most.

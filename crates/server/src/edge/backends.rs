@@ -12,6 +12,7 @@ use tindra_core::policy::Policy;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::iam::Identity;
+use tindra_worker::Listed;
 
 /// What `/_tindra/health` shows.
 #[derive(Clone, Debug, Serialize)]
@@ -69,6 +70,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// How things are.
     fn health(&self) -> impl Future<Output = Health> + Send;
+
+    /// The execution environments of this machine.
+    fn environments(&self) -> impl Future<Output = Vec<Listed>> + Send;
 
     /// The figures in Prometheus's text format.
     fn metrics(&self) -> String;

@@ -1,20 +1,29 @@
-//! The server's own pages: health, metrics, reset, and the code behind GetFunction's link.
+//! The server's own pages: health, metrics, environments, reset, and the code behind GetFunction's link.
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
+use super::head::Claim;
 use super::refusal::Refusal;
 use super::route::Page;
-use super::{Backends, Edge};
+use super::{Backends, Edge, Peer};
 use crate::config::Mode;
 
 impl<B: Backends> Edge<B> {
     /// Answers one of the server's own pages.
-    pub(super) async fn local(&self, page: Page<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
+    pub(super) async fn local(
+        &self,
+        page: Page<'_>,
+        parts: &Parts,
+        claim: Option<Claim<'_>>,
+        peer: &Peer,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
         match page {
             Page::Health => self.health().await,
             Page::Metrics => Ok(answer("text/plain; version=0.0.4", self.backends.metrics())),
+            Page::Environments => self.environments(parts, claim, peer).await,
             Page::Reset => self.reset().await,
             Page::Code(token) => match self.backends.code(token).await {
                 Some(zip) => Ok(answer("application/zip", zip)),
@@ -42,7 +51,7 @@ impl<B: Backends> Edge<B> {
     }
 }
 
-fn answer(content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(super) fn answer(content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

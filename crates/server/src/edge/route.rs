@@ -23,6 +23,7 @@ const LOGS_TARGET: &str = "Logs_20140328.";
 pub(super) enum Page<'a> {
     Health,
     Metrics,
+    Environments,
     Reset,
     /// The zip behind a link of GetFunction.
     Code(&'a str),
@@ -93,6 +94,7 @@ pub(super) fn destination<'a>(
 fn page<'a>(method: &Method, path: &'a str) -> Option<Result<Page<'a>, Refusal>> {
     let (wanted, page) = match path {
         "/_tindra/health" => (Method::GET, Page::Health),
+        "/_tindra/environments" => (Method::GET, Page::Environments),
         "/metrics" => (Method::GET, Page::Metrics),
         "/_tindra/reset" => (Method::POST, Page::Reset),
         _ if path.starts_with("/_tindra/code/") => (Method::GET, Page::Code(&path["/_tindra/code/".len()..])),

@@ -20,6 +20,7 @@ use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
 use tindra_services::iam::Identity;
+use tindra_worker::{Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -94,8 +95,35 @@ impl Backends for Fakes {
         Health { status: "ok", version: "0", store: true, layers: Vec::new() }
     }
 
+    async fn environments(&self) -> Vec<Listed> {
+        ["000000000000", "111111111111"].map(environment_of).into()
+    }
+
     fn metrics(&self) -> String {
         "tindra_up 1\n".to_owned()
+    }
+}
+
+/// An idle environment of a function of an account.
+fn environment_of(account: &str) -> Listed {
+    let owner = Owner {
+        account: account.to_owned(),
+        region: "us-east-1".to_owned(),
+        function: "f".to_owned(),
+        version: "$LATEST".to_owned(),
+        invokes: 1,
+        initialization: "on-demand",
+        start: Some("plain"),
+        log_stream: None,
+    };
+    Listed {
+        owner: Some(owner),
+        state: State::Idle,
+        runtime: "python3.12".to_owned(),
+        memory_mb: Some(128),
+        memory_bytes: 1,
+        age_ms: 2,
+        idle_ms: Some(1),
     }
 }
 

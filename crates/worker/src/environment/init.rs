@@ -23,7 +23,7 @@ impl Environment {
     /// The init phase of a new environment. A function that fails in it still has an environment.
     pub(crate) async fn initialise(&mut self) -> Result<(), AcquireError> {
         if let Some(copy) = self.copy.take() {
-            metrics::counter!("tindra_cold_starts_total", "start" => self.origin.as_str()).increment(1);
+            self.count_cold_start(Origin::Copy, self.first_cause());
             let began = self.began;
             self.first_init = FirstInit::Restored(self.restore_copy(copy, began).await?);
             return Ok(());
@@ -32,8 +32,8 @@ impl Environment {
         let started = self.machine.clock.monotonic();
         let outcome = self.launch(self.init_limit()).await?;
         let duration = self.machine.clock.monotonic().saturating_sub(started);
-        metrics::counter!("tindra_cold_starts_total", "start" => self.origin.as_str()).increment(1);
-        metrics::histogram!("tindra_init_duration_seconds").record(duration.as_secs_f64());
+        self.count_cold_start(self.card.origin().unwrap_or(Origin::Plain), self.first_cause());
+        self.count_init(duration);
         self.first_init = match outcome {
             Ok(()) if self.exchange().is_restorable() => {
                 self.report_good_init(duration);
@@ -148,13 +148,13 @@ impl Environment {
                 let (sandbox, control) = spare.into_parts();
                 self.control = self.is_original.then_some(control);
                 let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
-                self.machine.living.add(&process);
+                self.introduce(&process);
                 Ok(Some(Ok(process)))
             }
             Ok(Err(BindError::Execute(error))) => Ok(Some(Err(not_executed(command, &error)))),
             Ok(Err(error)) => {
                 tracing::warn!(function = self.target.name, %error, "a spare could not be bound; starting plainly");
-                self.origin = Origin::Plain;
+                self.card.set_origin(Origin::Plain);
                 Ok(None)
             }
             Err(panic) => Err(start_error(panic)),
@@ -180,8 +180,14 @@ impl Environment {
         };
         self.control = sandbox.take_control().map(UnixStream::from);
         let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
-        self.machine.living.add(&process);
+        self.introduce(&process);
         Ok(Ok(process))
+    }
+
+    /// Makes a new process known to who ends them and to who counts them.
+    pub(super) fn introduce(&self, process: &Arc<Process>) {
+        self.machine.living.add(process);
+        self.card.set_process(process);
     }
 
     /// Kills the process and waits until its whole tree has gone, so that the next one has the place to itself.

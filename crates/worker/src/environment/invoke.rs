@@ -10,8 +10,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::init::exited;
+use super::tally::Cause;
 use super::{Environment, Failure, FirstInit, Process};
 use crate::runtime_api::{Answer, Delivery};
+use crate::spares::Origin;
 
 /// After the process ended: how long an answer that it sent right before may take to be read. After an answer
 /// broke off: how long the end of the process that broke it may take to be seen.
@@ -55,13 +57,15 @@ impl Environment {
     pub(crate) async fn come_to_rest(&mut self) {
         let Some(process) = self.process.clone() else { return };
         tokio::select! {
-            () = self.exchange().asked() => self.rest(),
+            () = self.exchange().asked() => {}
             _ = process.exited() => self.end_process().await,
             () = tokio::time::sleep_until(self.busy_until) => self.end_process().await,
         }
+        self.rest();
     }
 
     fn rest(&self) {
+        self.card.idle(self.machine.clock.monotonic());
         if let Some(process) = &self.process {
             process.rest();
         }
@@ -69,6 +73,7 @@ impl Environment {
 
     fn begin(&mut self, invocation: &Invocation) -> Course {
         let timeout = Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s));
+        self.card.busy();
         if let Some(process) = &self.process {
             process.wake();
         }
@@ -160,18 +165,25 @@ impl Environment {
         }
         if let Some(snapshot) = self.snapshot.clone() {
             match self.restore_again(&snapshot).await {
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => {
+                    self.count_cold_start(Origin::Copy, Cause::Reset);
+                    return Ok(Ok(()));
+                }
                 Ok(None) => self.begin_anew().await?,
                 Err(_) if self.has_lost_snapshot().await => self.begin_anew().await?,
                 Err(error) => return Err(error),
             }
+            // Another environment, which has counted its own start, goes on with this invoke.
+            self.card.busy();
             return Ok(Ok(()));
         }
         let outcome = self.launch(left).await?;
+        let duration = self.machine.clock.monotonic().saturating_sub(started);
+        self.count_cold_start(Origin::Plain, Cause::Reset);
+        self.count_init(duration);
         if let Err(failure) = outcome.as_ref()
             && course.repeats_init
         {
-            let duration = self.machine.clock.monotonic().saturating_sub(started);
             self.report_init(duration, Phase::Invoke, failure);
         }
         if outcome.is_ok() && self.exchange().is_restorable() {

@@ -63,6 +63,7 @@ impl Environment {
                     process.set_cpu_millis(INIT_CPU_MILLIS);
                 }
                 self.control = Some(control);
+                self.card.snapshot();
                 Ok(Snapshotted::Ready)
             }
             Ok(Suitable::No(reason)) => Ok(Snapshotted::Unsuitable(reason)),

@@ -63,6 +63,10 @@ impl Process {
         self.sandbox.memory_peak_bytes()
     }
 
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.sandbox.memory_bytes()
+    }
+
     pub(super) fn out_of_memory(&self) -> bool {
         self.sandbox.out_of_memory()
     }
@@ -104,6 +108,10 @@ impl Process {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a sandbox could not be frozen");
             }
         }
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.lock().is_frozen
     }
 
     /// Lets it run.

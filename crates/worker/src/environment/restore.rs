@@ -55,7 +55,7 @@ impl Environment {
         let answer = self.exchange().begin_restored();
         let gone = copy.go();
         let process = Arc::new(Process::new(copy.sandbox, &self.book).map_err(start_error)?);
-        self.machine.living.add(&process);
+        self.introduce(&process);
         self.process = Some(process);
         gone.map_err(start_error)?;
         let restore = self.see_restored(began, answer).await?;

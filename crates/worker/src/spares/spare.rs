@@ -36,6 +36,7 @@ pub(crate) struct Spare {
     pub(crate) habitat: Habitat,
     pub(crate) waiting: Waiting,
     pack: Arc<Pack>,
+    made: tokio::time::Instant,
 }
 
 /// The runtime's process, ready to be told whose it is.
@@ -50,6 +51,16 @@ pub(crate) struct Waiting {
 impl Spare {
     pub(super) fn is_of(&self, pack: &Arc<Pack>) -> bool {
         Arc::ptr_eq(&self.pack, pack)
+    }
+
+    /// Since it is ready.
+    pub(super) fn age(&self) -> Duration {
+        self.made.elapsed()
+    }
+
+    /// What it uses now.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.waiting.sandbox.memory_bytes()
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -169,7 +180,7 @@ async fn make(
     })
     .await?;
     let habitat = Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(|error| error.to_string())?;
-    Ok(Spare { habitat, waiting, pack: Arc::clone(pack) })
+    Ok(Spare { habitat, waiting, pack: Arc::clone(pack), made: tokio::time::Instant::now() })
 }
 
 /// Waits until the runtime says that it is warm.

@@ -63,6 +63,12 @@ impl Supply {
         self.inner().ready.len()
     }
 
+    /// Age and memory in bytes of each. Reads files; a cold start waits for one of them at most.
+    pub(super) fn list(&self) -> Vec<(Duration, u64)> {
+        let one = |index: usize| self.inner().ready.get(index).map(|spare| (spare.age(), spare.memory_bytes()));
+        (0..).map_while(one).collect()
+    }
+
     /// How many there should be, at most `at_most`.
     pub(super) fn wanted(&self, now: Duration, at_most: usize) -> usize {
         let mut inner = self.inner();

@@ -1,0 +1,88 @@
+//! `tindra environments`: the execution environments of a server.
+
+use serde_json::Value;
+
+use crate::arguments::EnvironmentsArguments;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::{api, output};
+
+pub(crate) async fn run(arguments: EnvironmentsArguments) -> Result<ExitCode, Failure> {
+    let mut environments = api::environments(&arguments.endpoint.client()?).await?;
+    if let Some(name) = &arguments.name {
+        environments.retain(|environment| environment.get("function").and_then(Value::as_str) == Some(name));
+    }
+    if arguments.json {
+        output::json(&environments.into())?;
+    } else if environments.is_empty() {
+        output::note("no execution environments; an invoke makes one");
+    } else {
+        output::line(&table(&environments))?;
+    }
+    Ok(ExitCode::Success)
+}
+
+fn table(environments: &[Value]) -> String {
+    let heading =
+        ["function", "version", "state", "runtime", "memory", "in use", "age", "idle", "invokes", "type", "start"];
+    output::table(&heading, environments.iter().map(row).collect())
+}
+
+fn row(environment: &Value) -> Vec<String> {
+    let text = |member: &str| environment.get(member).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let number = |member: &str, shown: fn(u64) -> String| {
+        environment.get(member).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), shown)
+    };
+    vec![
+        text("function"),
+        text("version"),
+        text("state"),
+        text("runtime"),
+        number("memory_mb", |memory_mb| format!("{memory_mb} MB")),
+        number("memory_bytes", |bytes| format!("{:.1} MB", bytes as f64 / f64::from(1 << 20))),
+        number("age_ms", time),
+        number("idle_ms", time),
+        number("invokes", |invokes| invokes.to_string()),
+        text("initialization"),
+        text("start"),
+    ]
+}
+
+/// The two largest units at most.
+fn time(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0 => format!("{milliseconds} ms"),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn environments_and_spares_are_shown_in_columns() {
+        let environments = [
+            json!({"function": "hello", "version": "$LATEST", "state": "frozen", "runtime": "python3.13", "memory_mb": 128,
+                "memory_bytes": 5 << 20, "age_ms": 61_000, "idle_ms": 250, "invokes": 3, "initialization": "on-demand",
+                "start": "spare"}),
+            json!({"state": "waiting", "runtime": "python3.13", "memory_mb": null, "memory_bytes": 1 << 20,
+                "age_ms": 7_322_000, "idle_ms": null}),
+        ];
+        let expected = "\
+FUNCTION  VERSION  STATE    RUNTIME     MEMORY  IN USE  AGE        IDLE    INVOKES  TYPE       START
+hello     $LATEST  frozen   python3.13  128 MB  5.0 MB  1 min 1 s  250 ms  3        on-demand  spare
+-         -        waiting  python3.13  -       1.0 MB  2 h 2 min  -       -        -          -";
+        assert_eq!(table(&environments), expected);
+    }
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!([time(0), time(59_999), time(86_400_000 * 3)], ["0 ms", "59 s", "3 d 0 h"]);
+    }
+}
