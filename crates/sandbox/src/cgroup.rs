@@ -169,6 +169,13 @@ impl Group {
         }
     }
 
+    pub(crate) fn memory_bytes(&self) -> io::Result<u64> {
+        match self.member(Controller::Memory).ok_or(io::ErrorKind::Unsupported)? {
+            (Version::V1, directory) => files::read_number(directory, "memory.usage_in_bytes"),
+            (Version::V2, directory) => files::read_number(directory, "memory.current"),
+        }
+    }
+
     pub(crate) fn out_of_memory(&self) -> bool {
         let kills = match self.member(Controller::Memory) {
             Some((Version::V1, directory)) => v1::out_of_memory_kills(directory),

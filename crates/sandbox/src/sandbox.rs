@@ -231,6 +231,12 @@ impl Sandbox {
         self.group.memory_peak_bytes().unwrap_or(0).min(self.memory_limit_bytes.load(Ordering::Acquire))
     }
 
+    /// The memory that the tree holds now; `None` when the machine cannot tell.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.group.memory_bytes().ok()
+    }
+
     /// Whether the kernel killed a process of the tree because the limit was reached. Also right after its end.
     #[must_use]
     pub fn out_of_memory(&self) -> bool {

@@ -90,6 +90,8 @@ pub(crate) struct Environment {
     first_init: FirstInit,
     /// Deadline of the last invoke.
     busy_until: tokio::time::Instant,
+    /// When it was started, on the machine's clock.
+    born: Duration,
     /// False once its state is unknown.
     is_good: bool,
     _network_guard: Option<NetworkGuard>,
@@ -175,6 +177,7 @@ impl Environment {
             began,
             first_init: FirstInit::Told,
             busy_until: tokio::time::Instant::now(),
+            born: machine.clock.monotonic(),
             is_good: true,
             _network_guard: Some(network_guard),
             habitat,
@@ -239,6 +242,11 @@ impl Environment {
     /// Whether the function failed in the init phase, and no invoke has told so yet.
     pub(crate) fn has_failed_init(&self) -> bool {
         matches!(self.first_init, FirstInit::Failed)
+    }
+
+    /// When it was started, on the machine's clock.
+    pub(crate) fn born(&self) -> Duration {
+        self.born
     }
 
     /// Whether it may serve another invoke.

@@ -92,11 +92,12 @@ impl Process {
         self.lock().is_idle = true;
     }
 
-    /// Freezes it unless it has been woken meanwhile. A write to the kernel; to be called off the hot path.
-    pub(crate) fn freeze_if_idle(&self) {
+    /// Freezes it unless it has been woken meanwhile; true when it has frozen it. A write to the kernel; to be called off
+    /// the hot path.
+    pub(crate) fn freeze_if_idle(&self) -> bool {
         let mut rest = self.lock();
         if !rest.is_idle || rest.is_frozen {
-            return;
+            return false;
         }
         match self.sandbox.freeze() {
             Ok(()) => rest.is_frozen = true,
@@ -104,6 +105,12 @@ impl Process {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a sandbox could not be frozen");
             }
         }
+        rest.is_frozen
+    }
+
+    /// What it holds now. A read from the kernel; `None` when the machine cannot tell.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.sandbox.memory_bytes()
     }
 
     /// Lets it run.

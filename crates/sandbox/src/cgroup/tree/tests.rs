@@ -66,6 +66,7 @@ fn limits_are_written_as_v2_wants_them() {
     }
     fs::write(scratch.path().join("memory.events"), "low 0\noom 1\noom_kill 2\n").unwrap();
     fs::write(scratch.path().join("memory.peak"), "4096\n").unwrap();
+    fs::write(scratch.path().join("memory.current"), "2048\n").unwrap();
     fs::write(scratch.path().join("cpu.stat"), "usage_usec 77\nuser_usec 1\n").unwrap();
     let directory = open_directory(scratch.path()).unwrap();
     let group = Group { members: vec![Member { version: Version::V2, controllers: Controllers(15), directory }] };
@@ -82,6 +83,7 @@ fn limits_are_written_as_v2_wants_them() {
     assert_eq!((written("cgroup.freeze"), written("cgroup.kill")), ("1".into(), "1".into()));
     assert!(group.out_of_memory());
     assert_eq!((group.memory_peak_bytes().unwrap(), group.cpu_time_us().unwrap()), (4096, 77));
+    assert_eq!(group.memory_bytes().unwrap(), 2048);
 }
 
 #[test]
