@@ -134,9 +134,9 @@ pub struct Settings {
     /// URL of the S3 that code is read from, `http://` or `https://`. Default: `AWS_ENDPOINT_URL_S3`, or none.
     pub s3_endpoint: Option<String>,
     /// Seconds for which an idle environment is kept of whose function too little is known. Default 600. Set without
-    /// `keep_warm_max_s`, it is the most for all, and without `keep_warm_min_s` there is no least.
+    /// `keep_warm_max_s`, it is the most for all.
     pub idle_timeout_s: Option<u64>,
-    /// Seconds for which an idle environment is kept at least. Default 5.
+    /// Seconds for which an idle environment is kept at least. Default 5, or the two others when they are less.
     pub keep_warm_min_s: Option<u64>,
     /// Seconds for which an idle environment is kept at most. Default 14400.
     pub keep_warm_max_s: Option<u64>,

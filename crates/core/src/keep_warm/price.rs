@@ -162,6 +162,11 @@ impl Plan {
 
     fn bucket(&mut self, start_s: f64, end_s: f64, waiting: f64, worth: f64) {
         self.may_open(start_s, waiting);
+        if start_s < self.ceiling_s && self.ceiling_s < end_s {
+            // The ceiling lies within the bucket.
+            let share = (self.ceiling_s - start_s) / (end_s - start_s);
+            self.may_end_with(self.sum + worth * share, self.ceiling_s);
+        }
         self.sum += worth;
         if let Some((before, first_s, from_s)) = self.opened
             && end_s - from_s <= self.ceiling_s
@@ -174,12 +179,16 @@ impl Plan {
 
     /// The first stretch may end here, when the bounds allow.
     fn may_end(&mut self, end_s: f64) {
+        self.may_end_with(self.sum, end_s);
+    }
+
+    fn may_end_with(&mut self, sum: f64, end_s: f64) {
         if end_s < self.floor_s || end_s > self.ceiling_s {
             return;
         }
-        if self.first.is_none_or(|(best, _)| self.sum > best) {
-            self.first = Some((self.sum, end_s));
-            self.ends.push_back((self.sum, end_s));
+        if self.first.is_none_or(|(best, _)| sum > best) {
+            self.first = Some((sum, end_s));
+            self.ends.push_back((sum, end_s));
         }
     }
 

@@ -9,9 +9,9 @@ use tindra_model::signing::Credentials;
 
 use super::source::Layers;
 use super::{
-    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT, ENVIRONMENTS_MAX_DEFAULT, Egress,
-    GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, SPARES_MAX_DEFAULT,
-    SecurityGroup, Subnet, TlsFiles,
+    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT,
+    ENVIRONMENTS_MAX_DEFAULT, Egress, GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access,
+    SPARES_MAX_DEFAULT, SecurityGroup, Subnet, TlsFiles,
 };
 
 mod keep_warm;

@@ -66,3 +66,6 @@ impl Keeping {
         (now < since.saturating_add(prewarm.until)).then(|| since.saturating_add(prewarm.at))
     }
 }
+
+#[cfg(test)]
+mod tests;

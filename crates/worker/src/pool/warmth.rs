@@ -187,3 +187,6 @@ fn rounded(number: u64) -> u64 {
     let spare_bits = (u64::BITS - number.leading_zeros()).saturating_sub(3);
     number >> spare_bits << spare_bits
 }
+
+#[cfg(test)]
+mod tests;
