@@ -60,7 +60,7 @@ fn a_ceiling_within_a_bucket_is_used_to_its_end() {
     for ceiling in [Duration::from_secs(1), Duration::from_secs(90)] {
         let bounds = Bounds::new(Duration::ZERO, ceiling, ceiling);
         let decision = decide_by_price(&every(MINUTE, 0), &bounds, &stake(), &Price::new(1e-9));
-        assert_eq!(decision, Decision::keep(ceiling));
+        assert_eq!(decision, Decision::keep(ceiling), "nothing is started ahead of what was never seen");
     }
 }
 
