@@ -90,8 +90,6 @@ pub(crate) struct Environment {
     first_init: FirstInit,
     /// Deadline of the last invoke.
     busy_until: tokio::time::Instant,
-    /// When it was started, on the machine's clock.
-    born: Duration,
     /// False once its state is unknown.
     is_good: bool,
     _network_guard: Option<NetworkGuard>,
@@ -177,7 +175,6 @@ impl Environment {
             began,
             first_init: FirstInit::Told,
             busy_until: tokio::time::Instant::now(),
-            born: machine.clock.monotonic(),
             is_good: true,
             _network_guard: Some(network_guard),
             habitat,
@@ -244,9 +241,9 @@ impl Environment {
         matches!(self.first_init, FirstInit::Failed)
     }
 
-    /// When it was started, on the machine's clock.
-    pub(crate) fn born(&self) -> Duration {
-        self.born
+    /// When it began to be made, on the machine's clock.
+    pub(crate) fn began(&self) -> Duration {
+        self.began
     }
 
     /// Whether it may serve another invoke.

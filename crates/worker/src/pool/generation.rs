@@ -390,7 +390,7 @@ impl Lease {
             return Some(environment);
         }
         let is_provisioned = environment.is_provisioned();
-        let old_at = environment.born().saturating_add(generation.warmth.policy().age_max());
+        let old_at = environment.began().saturating_add(generation.warmth.policy().age_max());
         let idle = Idle { environment, since: now, old_at, is_frozen: false, priority: None };
         if is_provisioned {
             queue.provisioned.push(idle)
