@@ -46,13 +46,8 @@ impl Pool {
 
     /// Gives up as many idle environments as the machine is short of memory. Spares have gone before.
     pub(super) fn relieve(&self) {
-        let mut missing = (self.memory)().map_or(0, |memory| memory.shortage_bytes());
-        while missing > 0
-            && let Some((environment, bytes)) = self.evict("memory")
-        {
-            drop(environment);
-            missing = missing.saturating_sub(bytes.max(ENVIRONMENT_MIN_BYTES));
-        }
+        let missing = (self.memory)().map_or(0, |memory| memory.shortage_bytes());
+        drop(until_given_back(missing, || self.evict("memory")));
     }
 
     /// What idle environments hold now, in bytes.
@@ -73,5 +68,34 @@ impl Pool {
         let warmth = Arc::new(Warmth::new(Arc::clone(&self.policy)));
         warmths.insert(key.to_owned(), Arc::clone(&warmth));
         warmth
+    }
+}
+
+/// Takes one thing after the other, each with what it holds, until they hold so much together.
+fn until_given_back<E>(mut missing_bytes: u64, mut next: impl FnMut() -> Option<(E, u64)>) -> Vec<E> {
+    let mut taken = Vec::new();
+    while missing_bytes > 0
+        && let Some((one, bytes)) = next()
+    {
+        taken.push(one);
+        missing_bytes = missing_bytes.saturating_sub(bytes.max(ENVIRONMENT_MIN_BYTES));
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_go_as_memory_is_missing() {
+        let taken = |missing_mib: u64| {
+            let mut idle = [("small", 1 << 20), ("untold", 0), ("large", 64 << 20)].into_iter();
+            until_given_back(missing_mib << 20, || idle.next())
+        };
+        assert_eq!(taken(0), Vec::<&str>::new());
+        assert_eq!((taken(1), taken(2)), (vec!["small"], vec!["small", "untold"]));
+        assert_eq!(taken(3).len(), 3);
+        assert_eq!(taken(1_000).len(), 3, "no more than there are");
     }
 }

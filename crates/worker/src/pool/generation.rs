@@ -1,5 +1,8 @@
 //! The environments of one generation, and the invokes that wait for one.
 
+mod chores;
+mod out;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,10 +12,12 @@ use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::FREEZE_AFTER;
 use super::idle::Idle;
 use super::warmth::Warmth;
-use crate::environment::{Environment, Process};
+use crate::environment::Environment;
+use out::{Out, Purpose};
+
+pub(super) use chores::Chores;
 
 type Waiter = oneshot::Sender<Result<Lease, AcquireError>>;
 
@@ -50,23 +55,6 @@ pub struct Lease {
     out: Out,
 }
 
-/// Why an environment is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Invoke,
-    /// It was started ahead of need and joins the idle ones.
-    Ahead,
-    /// Provisioned concurrency keeps it, or it has been counted back in.
-    Uncounted,
-}
-
-/// Counts a lease, until the environment is idle again or gone.
-#[derive(Debug)]
-struct Out {
-    generation: Arc<Generation>,
-    purpose: Purpose,
-}
-
 /// What an invoke finds.
 pub(super) enum Taken {
     Idle(Lease),
@@ -75,17 +63,6 @@ pub(super) enum Taken {
     /// An environment has answered its invoke and will ask for the next event in a moment, if all is well.
     WaitABit(oneshot::Receiver<Result<Lease, AcquireError>>),
     WaitAndStart(oneshot::Receiver<Result<Lease, AcquireError>>),
-}
-
-/// What the janitor is to do.
-#[derive(Debug, Default)]
-pub(super) struct Chores {
-    pub(super) freeze: Vec<(Arc<Process>, Arc<Warmth>)>,
-    pub(super) expired: Vec<Environment>,
-    /// What is to be started ahead of need.
-    pub(super) prewarm: Vec<Arc<Generation>>,
-    /// When to look again, on the machine's clock.
-    pub(super) next: Option<Duration>,
 }
 
 impl Generation {
@@ -186,6 +163,15 @@ impl Generation {
         self.queue().waiters.iter().any(|waiter| !waiter.is_closed())
     }
 
+    /// Counts a start out without an environment, unless somebody waits for it.
+    pub(super) fn gives_start_up(&self) -> bool {
+        let mut queue = self.queue();
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        let gives_up = queue.waiters.is_empty();
+        queue.starting -= usize::from(gives_up);
+        gives_up
+    }
+
     /// Counts a start ahead of need in, unless something is there by now.
     pub(super) fn may_prewarm(&self) -> bool {
         let mut queue = self.queue();
@@ -257,52 +243,15 @@ impl Generation {
     /// True when nothing of it is left or to come; leases keep it alive by themselves.
     pub(super) fn is_empty(&self) -> bool {
         let queue = self.queue();
-        let is_expected = || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_some();
-        (queue.is_retired || !is_expected())
-            && queue.idle.is_empty()
+        queue.idle.is_empty()
             && queue.provisioned.is_empty()
             && queue.waiters.is_empty()
             && queue.starting + queue.returning == 0
+            && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
     }
 
     pub(super) fn has_unfrozen(&self) -> bool {
         self.queue().all().any(|idle| !idle.is_frozen)
-    }
-
-    pub(super) fn chores(self: &Arc<Self>, now: Duration, greedy_dual: &GreedyDual) -> Chores {
-        let keeping = self.warmth.keeping();
-        let mut queue = self.queue();
-        let (ended, next) = keeping.take_ended(&mut queue.idle, now);
-        let expired = ended.into_iter().map(|idle| *idle.environment).collect();
-        let mut chores = Chores { expired, next, ..Chores::default() };
-        if queue.is_bare()
-            && !queue.is_retired
-            && let Some(at) = keeping.prewarm_at(now)
-        {
-            chores.look_at(at);
-            if at <= now {
-                self.warmth.prewarmed();
-                chores.prewarm.push(Arc::clone(self));
-            }
-        }
-        let Queue { idle, provisioned, .. } = &mut *queue;
-        for idle in idle.iter_mut().chain(provisioned).filter(|idle| !idle.is_frozen) {
-            if now < idle.since + FREEZE_AFTER {
-                chores.look_at(idle.since + FREEZE_AFTER);
-                continue;
-            }
-            idle.is_frozen = true;
-            idle.priority = Some(self.warmth.priority(greedy_dual));
-            let process = idle.environment.process().cloned();
-            chores.freeze.extend(process.map(|process| (process, Arc::clone(&self.warmth))));
-        }
-        chores
-    }
-}
-
-impl Chores {
-    fn look_at(&mut self, at: Duration) {
-        self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 }
 
@@ -318,29 +267,6 @@ impl Queue {
 
     fn take_all(&mut self) -> Vec<Environment> {
         self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| *idle.environment).collect()
-    }
-}
-
-impl Out {
-    /// Counts the lease back in. The last one to be, nothing of the version runs any more.
-    fn settle(&mut self, queue: &mut Queue, now: Duration) {
-        let purpose = std::mem::replace(&mut self.purpose, Purpose::Uncounted);
-        if purpose == Purpose::Uncounted {
-            return;
-        }
-        queue.leases -= 1;
-        if queue.leases + queue.starting == 0 && purpose == Purpose::Invoke {
-            self.generation.warmth.end(now);
-        }
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        if self.purpose != Purpose::Uncounted {
-            let generation = Arc::clone(&self.generation);
-            self.settle(&mut generation.queue(), generation.warmth.policy().now());
-        }
     }
 }
 

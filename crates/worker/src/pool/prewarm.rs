@@ -19,9 +19,8 @@ impl Pool {
         let (pool, target) = (Arc::clone(self), Arc::clone(generation.target()));
         tokio::spawn(async move {
             match make_for(&generation, &pool.machine, &target, place).await {
-                Ok(environment) if environment.has_failed_init() && !generation.has_waiters() => {
-                    generation.not_started();
-                }
+                // The next invoke finds the failure out by itself.
+                Ok(environment) if environment.has_failed_init() && generation.gives_start_up() => {}
                 Ok(mut environment) => {
                     if !generation.has_waiters() {
                         environment.tell_init_ahead();

@@ -19,9 +19,9 @@ pub(super) fn keep_warm(layers: &Layers) -> Result<KeepWarm, ConfigError> {
     let (min, min_origin) = layers.pick("keep_warm_min_s", |settings| &settings.keep_warm_min_s);
     let (max, max_origin) = layers.pick("keep_warm_max_s", |settings| &settings.keep_warm_max_s);
     let standard = at_least_one("idle_timeout_s", (set, origin.clone()), IDLE_TIMEOUT_S_DEFAULT)?;
-    let max_default = set.unwrap_or(KEEP_WARM_MAX_S_DEFAULT.max(min.unwrap_or(0)));
+    let max_default = set.unwrap_or_else(|| KEEP_WARM_MAX_S_DEFAULT.max(min.unwrap_or(0)));
     let max_s = at_least_one("keep_warm_max_s", (max, max_origin), max_default)?;
-    let min_s = min.unwrap_or(KEEP_WARM_MIN_S_DEFAULT.min(standard).min(max_s));
+    let min_s = min.unwrap_or_else(|| KEEP_WARM_MIN_S_DEFAULT.min(standard).min(max_s));
     if min_s > max_s {
         let problem = format!("is {min_s}, more than the most, which is {max_s}");
         return Err(invalid("keep_warm_min_s", min_origin, problem, "raise keep_warm_max_s or lower keep_warm_min_s"));
