@@ -231,10 +231,10 @@ impl Sandbox {
         self.group.memory_peak_bytes().unwrap_or(0).min(self.memory_limit_bytes.load(Ordering::Acquire))
     }
 
-    /// The memory that the tree holds now; `None` when the machine cannot tell.
+    /// The memory in use now, by all its processes and by the kernel for them. 0 where the kernel does not tell.
     #[must_use]
-    pub fn memory_bytes(&self) -> Option<u64> {
-        self.group.memory_bytes().ok()
+    pub fn memory_bytes(&self) -> u64 {
+        self.group.memory_bytes().unwrap_or(0)
     }
 
     /// Whether the kernel killed a process of the tree because the limit was reached. Also right after its end.

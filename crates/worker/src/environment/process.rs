@@ -63,6 +63,10 @@ impl Process {
         self.sandbox.memory_peak_bytes()
     }
 
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.sandbox.memory_bytes()
+    }
+
     pub(super) fn out_of_memory(&self) -> bool {
         self.sandbox.out_of_memory()
     }
@@ -106,11 +110,6 @@ impl Process {
             }
         }
         rest.is_frozen
-    }
-
-    /// What it holds now. A read from the kernel; `None` when the machine cannot tell.
-    pub(crate) fn memory_bytes(&self) -> Option<u64> {
-        self.sandbox.memory_bytes()
     }
 
     /// Lets it run.

@@ -67,9 +67,8 @@ impl Looks {
 }
 
 fn freeze_and_measure((process, warmth): (Arc<Process>, Arc<Warmth>)) {
-    if process.freeze_if_idle()
-        && let Some(bytes) = process.memory_bytes()
-    {
+    let bytes = if process.freeze_if_idle() { process.memory_bytes() } else { 0 };
+    if bytes > 0 {
         warmth.note_memory(bytes);
     }
 }
