@@ -75,9 +75,21 @@ pub(crate) struct ServeArguments {
     /// Serve other machines even when a layer of the sandbox is missing
     #[arg(long)]
     pub(crate) allow_missing_layers: bool,
-    /// Seconds after which an idle environment is ended [env: TINDRA_IDLE_TIMEOUT_S] [default: 600]
+    /// Seconds for which a function's idle environment is kept until its habits are known, and, set alone, at most [env: TINDRA_IDLE_TIMEOUT_S] [default: 600]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) idle_timeout_s: Option<u64>,
+    /// Seconds for which an idle environment is kept at least [env: TINDRA_KEEP_WARM_MIN_S] [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) keep_warm_min_s: Option<u64>,
+    /// Seconds for which an idle environment is kept at most [env: TINDRA_KEEP_WARM_MAX_S] [default: 14400]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) keep_warm_max_s: Option<u64>,
+    /// Memory meant for idle environments, in MiB [env: TINDRA_IDLE_MEMORY_MB] [default: a quarter of the machine's]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) idle_memory_mb: Option<u64>,
+    /// Seconds after its start from which on an idle environment is not used again [env: TINDRA_ENVIRONMENT_MAX_AGE_S] [default: 21600]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) environment_max_age_s: Option<u64>,
     /// Environments on this machine at once [env: TINDRA_ENVIRONMENTS_MAX] [default: 500]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) environments_max: Option<usize>,
@@ -113,6 +125,10 @@ impl ServeArguments {
             tls_key: self.tls_key.clone(),
             allow_missing_layers: self.allow_missing_layers.then_some(true),
             idle_timeout_s: self.idle_timeout_s,
+            keep_warm_min_s: self.keep_warm_min_s,
+            keep_warm_max_s: self.keep_warm_max_s,
+            idle_memory_mb: self.idle_memory_mb,
+            environment_max_age_s: self.environment_max_age_s,
             environments_max: self.environments_max,
             spares_max: self.spares_max,
             account_concurrency: self.account_concurrency,

@@ -10,6 +10,7 @@ pub mod environments;
 mod error;
 mod event;
 mod figures;
+mod finishing;
 mod index;
 mod known;
 mod request;
@@ -34,6 +35,7 @@ pub use request::{InvokeRequest, InvokeResponse, Mode};
 use admission::{Admission, Permit};
 use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
 use event::Event;
+use finishing::Finishing;
 use index::Index;
 use known::{Entry, Known};
 
@@ -154,7 +156,7 @@ impl<E: Environments> Invoker<E> {
             let took = shared.clock.monotonic().saturating_sub(started);
             settle(&known, &target, permit, finished, took)
         };
-        match tokio::spawn(task.instrument(span)).await {
+        match Finishing::new(task.instrument(span)).await {
             Ok(result) => result,
             Err(error) => Err(InvokeError::internal("finish the invoke", error)),
         }

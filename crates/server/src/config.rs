@@ -27,6 +27,12 @@ pub const ACCOUNT_DEFAULT: &str = "000000000000";
 pub const REGION_DEFAULT: &str = "us-east-1";
 /// Default of `idle_timeout_s`: AWS keeps an idle environment for minutes, too; it names no figure.
 pub const IDLE_TIMEOUT_S_DEFAULT: u64 = 600;
+/// Default of `keep_warm_min_s`: a client that works through a list finds its environment again.
+pub const KEEP_WARM_MIN_S_DEFAULT: u64 = 5;
+/// Default of `keep_warm_max_s`: what is called every few hours is kept while there is memory.
+pub const KEEP_WARM_MAX_S_DEFAULT: u64 = 14_400;
+/// Default of `environment_max_age_s`: AWS ends environments every few hours, too; it names no figure.
+pub const ENVIRONMENT_MAX_AGE_S_DEFAULT: u64 = 21_600;
 /// Default of `environments_max`: more than a machine of 64 GB holds in functions of 128 MB.
 pub const ENVIRONMENTS_MAX_DEFAULT: usize = 500;
 /// Default of `spares_max`: a burst of a hundred cold starts finds them ready; in Python some 250 MB.
@@ -127,8 +133,17 @@ pub struct Settings {
     pub security_groups: Option<Vec<SecurityGroup>>,
     /// URL of the S3 that code is read from, `http://` or `https://`. Default: `AWS_ENDPOINT_URL_S3`, or none.
     pub s3_endpoint: Option<String>,
-    /// Seconds after which an idle environment is ended. Default 600.
+    /// Seconds for which an idle environment is kept of whose function too little is known. Default 600. Set without
+    /// `keep_warm_max_s`, it is the most for all.
     pub idle_timeout_s: Option<u64>,
+    /// Seconds for which an idle environment is kept at least. Default 5, or the two others when they are less.
+    pub keep_warm_min_s: Option<u64>,
+    /// Seconds for which an idle environment is kept at most. Default 14400.
+    pub keep_warm_max_s: Option<u64>,
+    /// Memory meant for idle environments, in MiB. Default: a quarter of the machine's.
+    pub idle_memory_mb: Option<u64>,
+    /// Seconds after its start from which on an idle environment is not used again. Default 21600.
+    pub environment_max_age_s: Option<u64>,
     /// Environments on this machine at once. Default 500.
     pub environments_max: Option<usize>,
     /// Runtimes kept waiting, bound to no function, so that cold starts are short; 0 for none. Default 100.
@@ -258,8 +273,16 @@ pub struct Config {
     pub security_groups: Vec<SecurityGroup>,
     /// Where code comes from that lies in S3.
     pub s3: Option<S3Access>,
-    /// After which an idle environment is ended.
+    /// For which an idle environment is kept of whose function too little is known.
     pub idle_timeout: Duration,
+    /// For which an idle environment is kept at least.
+    pub keep_warm_min: Duration,
+    /// For which an idle environment is kept at most.
+    pub keep_warm_max: Duration,
+    /// Memory meant for idle environments, in bytes.
+    pub idle_memory_bytes: Option<u64>,
+    /// Older than this, an idle environment is not used again.
+    pub environment_age_max: Duration,
     /// Environments at once.
     pub environments_max: usize,
     /// Runtimes kept waiting at most.

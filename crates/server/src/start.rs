@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tindra_control::{Control, ControlOptions};
 use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
+use tindra_core::keep_warm::Bounds;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::iam::IamService;
@@ -17,7 +18,7 @@ use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
 use tindra_worker::network::vpc::{EgressRule, SecurityGroup, Subnet, VirtualNetworks};
 use tindra_worker::network::{Cidr, EgressMode, EgressPolicy, ResolverOptions};
-use tindra_worker::{Worker, WorkerOptions};
+use tindra_worker::{KeepWarm, Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -279,7 +280,11 @@ fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
     Ok(WorkerOptions {
         packs: config.runtimes.clone(),
         code_cache: config.code_cache_directory(),
-        idle_timeout: config.idle_timeout,
+        keep_warm: KeepWarm {
+            bounds: Bounds::new(config.keep_warm_min, config.keep_warm_max, config.idle_timeout),
+            idle_memory_bytes: config.idle_memory_bytes,
+            environment_age_max: config.environment_age_max,
+        },
         environments_max: config.environments_max,
         spares_max: config.spares_max,
         egress: egress_policy(config)?,

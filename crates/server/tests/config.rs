@@ -32,6 +32,8 @@ fn defaults() {
         (Auth::Off, "000000000000", "us-east-1")
     );
     assert_eq!((config.idle_timeout, config.account_concurrency), (Duration::from_secs(600), 1000));
+    assert_eq!((config.keep_warm_min, config.keep_warm_max), (Duration::from_secs(5), Duration::from_secs(14_400)));
+    assert_eq!((config.idle_memory_bytes, config.environment_age_max), (None, Duration::from_secs(21_600)));
     let expected = if rustix::process::geteuid().is_root() { "/var/lib/tindra" } else { "/xdg/tindra" };
     assert_eq!(config.data, PathBuf::from(expected));
     assert_eq!(config.runtimes, config.data.join("runtimes"));
@@ -87,6 +89,22 @@ fn a_file_with_everything() {
 }
 
 #[test]
+fn keep_warm_settings_bound_each_other() {
+    let kept = |text: &str| {
+        let config = load(Settings::default(), &[], Some(text)).unwrap();
+        [config.keep_warm_min, config.idle_timeout, config.keep_warm_max].map(|time| time.as_secs())
+    };
+    assert_eq!(kept("idle_timeout_s = 1"), [1, 1, 1]);
+    assert_eq!(kept("idle_timeout_s = 60"), [5, 60, 60]);
+    assert_eq!(kept("idle_timeout_s = 60\nkeep_warm_max_s = 90"), [5, 60, 90]);
+    assert_eq!(kept("keep_warm_max_s = 3"), [3, 3, 3]);
+    assert_eq!(kept("keep_warm_min_s = 20000"), [20_000, 20_000, 20_000]);
+    assert_eq!(kept("keep_warm_min_s = 0\nidle_timeout_s = 60"), [0, 60, 60]);
+    let memory = load(Settings::default(), &[("TINDRA_IDLE_MEMORY_MB", "3")], None).unwrap();
+    assert_eq!(memory.idle_memory_bytes, Some(3 << 20));
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_place_and_remedy() {
     let auth = |auth| Settings { auth: Some(auth), ..listen("0.0.0.0:4566") };
     assert!(load(auth(Auth::SigV4), &[], None).is_ok());
@@ -102,6 +120,9 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
         (Settings::default(), &[("TINDRA_AUTH", "none")], None, &["auth (TINDRA_AUTH)", "\"none\"", "sigv4"]),
         (Settings::default(), &[("TINDRA_CONNECTIONS_MAX", "many")], None, &["TINDRA_CONNECTIONS_MAX", "whole number"]),
         (Settings::default(), &[], Some("region = \"../x\""), &["region (in ", "tindra.toml)", "us-east-1"]),
+        (Settings::default(), &[], Some("idle_timeout_s = 9\nkeep_warm_max_s = 8"), &["idle_timeout_s (in ", "5 to 8"]),
+        (Settings::default(), &[], Some("keep_warm_min_s = 9\nkeep_warm_max_s = 8"), &["keep_warm_min_s (in ", "is 9"]),
+        (Settings::default(), &[], Some("environment_max_age_s = 0"), &["environment_max_age_s (in ", "is 0"]),
         (Settings::default(), &[], Some("environments_max = 0"), &["environments_max (in ", "is 0"]),
         (Settings::default(), &[], Some("egress_allow = [\"10.0.0.0/33\"]"), &["egress_allow", "10.0.0.0/33"]),
         (Settings::default(), &[], Some("dns_upstreams = [\"dns.example\"]"), &["dns_upstreams", "dns.example"]),

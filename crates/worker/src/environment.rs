@@ -249,6 +249,11 @@ impl Environment {
         matches!(self.first_init, FirstInit::Failed)
     }
 
+    /// When it began to be made, on the machine's clock.
+    pub(crate) fn began(&self) -> Duration {
+        self.began
+    }
+
     /// Whether it may serve another invoke.
     pub(crate) fn is_good(&self) -> bool {
         self.is_good

@@ -1,9 +1,10 @@
 //! The log of one environment: what its function and the platform say, in order, on its way to the sink.
 //!
-//! Lines are gathered and given to the sink in one piece when an invoke ends, when there are many, or when
-//! they have waited for a moment. Beside that the last bytes of the current invoke are kept for `LogType: Tail`.
+//! Lines are gathered and given to the sink in one piece a moment after an invoke has ended, when there are many, or when
+//! they have waited for long enough. Beside that the last bytes of the current invoke are kept for `LogType: Tail`.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use tindra_core::report::{Level, Line};
 
 /// Bytes that wait before they go to the sink without anybody asking.
 const PENDING_BYTES_MAX: usize = 512 * 1024;
+/// How long the lines of an invoke wait for those of the next.
+const FLUSH_SOON: Duration = Duration::from_millis(10);
 /// Records newer than this are believed to be of now; functions may set their clock to anything.
 const CLOCK_SKEW_MS_MAX: u64 = 60_000;
 
@@ -45,6 +48,7 @@ pub(crate) struct LogBook {
     clock: Arc<dyn Clock>,
     sink: Arc<dyn LogSink>,
     pages: Mutex<Pages>,
+    is_flushing_soon: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +64,15 @@ impl LogBook {
             LogFormat::Text => Level::Debug,
             LogFormat::Json => Level::configured(logging.system_level.as_deref()),
         };
-        Self { name: Arc::new(name), format: logging.format, level, clock, sink, pages: Mutex::default() }
+        Self {
+            name: Arc::new(name),
+            format: logging.format,
+            level,
+            clock,
+            sink,
+            pages: Mutex::default(),
+            is_flushing_soon: AtomicBool::new(false),
+        }
     }
 
     /// Adds a line of the platform, now.
@@ -106,6 +118,20 @@ impl LogBook {
     /// The last bytes since [`LogBook::begin_invoke`], at most [`LOG_TAIL_BYTES_MAX`].
     pub(crate) fn tail(&self) -> Bytes {
         self.pages().tail.iter().copied().collect::<Vec<u8>>().into()
+    }
+
+    /// Gives what waits to the sink in a moment, together with what comes until then: writing is not done while a caller
+    /// waits for its answer.
+    pub(crate) fn flush_soon(self: &Arc<Self>) {
+        if self.is_flushing_soon.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let book = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(FLUSH_SOON).await;
+            book.is_flushing_soon.store(false, Ordering::Release);
+            book.flush();
+        });
     }
 
     /// Gives what waits to the sink.

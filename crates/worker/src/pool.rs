@@ -2,31 +2,40 @@
 //!
 //! An invoke takes the environment that was used last; when none is idle a new one is started, and whichever
 //! is ready first (the new one, or one that another invoke gives back) serves the invoke that waits longest.
-//! Idle environments are frozen within [`FREEZE_AFTER`] and ended after the idle timeout, when the machine is
-//! full, or when their generation no longer serves; those that provisioned concurrency keeps ready stay and are
-//! taken first. Locks are held for a few instructions, never across an await.
+//! Idle environments are frozen within [`FREEZE_AFTER`] and kept for as long as their version's habit says they are
+//! worth it; they end earlier when the machine is full or short of memory, or when their generation no longer serves.
+//! Those that provisioned concurrency keeps ready stay and are taken first. Locks are held for a few instructions,
+//! never across an await.
 
 mod allotment;
 mod drain;
+mod eviction;
 mod generation;
+mod idle;
 mod janitor;
+mod prewarm;
 mod provision;
 mod snapshots;
+mod warmth;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tindra_core::function::Function;
+use tindra_core::keep_warm::GreedyDual;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::environment::{Environment, Machine};
 use crate::inventory::Listed;
+use crate::memory::Memory;
 use crate::place::{Place, Places};
+use crate::worker::KeepWarm;
 use generation::{Generation, Taken};
+use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
 pub(crate) use drain::follow;
@@ -40,13 +49,20 @@ pub(crate) use snapshots::SnapshotMaker;
 const RETURN_PATIENCE: Duration = Duration::from_millis(5);
 /// Idle for so long, an environment is frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(20);
+/// Memory of a machine that does not tell how much it has.
+const MEMORY_GUESS_BYTES: u64 = 4 << 30;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Pool {
     machine: Arc<Machine>,
     places: Places,
-    idle_timeout: Duration,
+    policy: Arc<Policy>,
+    /// By the key of the version's record, so that they outlive generations.
+    warmths: Mutex<HashMap<String, Arc<Warmth>>>,
+    greedy_dual: Mutex<GreedyDual>,
+    /// Reads the machine's memory.
+    memory: fn() -> Option<Memory>,
     generations: RwLock<HashMap<Uuid, Arc<Generation>>>,
     /// Wakes the janitor, unless it is up.
     work: Notify,
@@ -55,11 +71,16 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(machine: Arc<Machine>, environments_max: usize, idle_timeout: Duration) -> Self {
+    pub(crate) fn new(machine: Arc<Machine>, environments_max: usize, keep_warm: KeepWarm) -> Self {
+        let total_bytes = Memory::read().map_or(MEMORY_GUESS_BYTES, |memory| memory.total_bytes);
+        let policy = Policy::new(keep_warm, Arc::clone(&machine.clock), total_bytes);
         Self {
             machine,
             places: Places::new(environments_max),
-            idle_timeout,
+            policy: Arc::new(policy),
+            warmths: Mutex::default(),
+            greedy_dual: Mutex::default(),
+            memory: Memory::read,
             generations: RwLock::default(),
             work: Notify::new(),
             janitor_is_up: AtomicBool::new(false),
@@ -70,7 +91,7 @@ impl Pool {
     /// Takes whichever environment of the target is ready first.
     pub(crate) async fn acquire(self: &Arc<Self>, target: &Arc<Target>) -> Result<Lease, AcquireError> {
         let generation = self.generation(target);
-        let waiter = match generation.take_or_wait() {
+        let waiter = match generation.take_or_wait(self.machine.clock.monotonic()) {
             Taken::Idle(lease) => return Ok(lease),
             Taken::Wait(waiter) => waiter,
             Taken::WaitABit(mut waiter) => match tokio::time::timeout(RETURN_PATIENCE, &mut waiter).await {
@@ -112,20 +133,22 @@ impl Pool {
 
     /// Gives an environment to whoever waits for one, or keeps it.
     pub(crate) fn release(&self, lease: Lease) {
-        let surplus = lease.offer(self.machine.clock.monotonic(), self.is_stopping.load(Ordering::Acquire));
-        if surplus.is_none() && !self.janitor_is_up.load(Ordering::Acquire) {
+        drop(lease.offer(self.machine.clock.monotonic(), self.is_stopping.load(Ordering::Acquire)));
+        if !self.janitor_is_up.load(Ordering::Acquire) {
             self.work.notify_one();
         }
     }
 
-    fn generation(&self, target: &Target) -> Arc<Generation> {
+    fn generation(&self, target: &Arc<Target>) -> Arc<Generation> {
         let id = target.deployment.generation;
         if let Some(generation) = self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Arc::clone(generation);
         }
+        let key = Function::version_key(&target.scope, &target.name, target.version);
+        let warmth = self.warmth(&key);
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        let key = || Function::version_key(&target.scope, &target.name, target.version);
-        Arc::clone(generations.entry(id).or_insert_with(|| Arc::new(Generation::new(id, key()))))
+        let make = || Arc::new(Generation::new(Arc::clone(target), key, warmth));
+        Arc::clone(generations.entry(id).or_insert_with(make))
     }
 
     /// Starts an environment in the background and offers it to whoever waits longest.
@@ -138,10 +161,7 @@ impl Pool {
         self.remake_snapshot(target);
         let (pool, generation, target) = (Arc::clone(self), Arc::clone(generation), Arc::clone(target));
         tokio::spawn(async move {
-            let (machine, wanted) = (Arc::clone(&pool.machine), Arc::clone(&target));
-            // A task of its own, so that a panic is this start's failure and leaves nobody waiting.
-            let made = tokio::spawn(async move { make(&machine, &wanted, place).await }).await;
-            match made.unwrap_or_else(|panic| Err(AcquireError::Start { source: panic.into() })) {
+            match make_for(&generation, &pool.machine, &target, place).await {
                 Ok(environment) => pool.take_back(generation.started(environment)),
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -151,17 +171,6 @@ impl Pool {
             }
         });
         Ok(())
-    }
-
-    /// A place for a new environment, that of the longest idle one when the machine is full.
-    fn place(&self) -> Option<Place> {
-        self.places.take().or_else(|| {
-            let generations = self.all();
-            let oldest = generations.iter().filter_map(|generation| Some((generation.idle_since()?, generation)));
-            let (_, generation) = oldest.min_by_key(|(since, _)| *since)?;
-            drop(generation.take_oldest());
-            self.places.take()
-        })
     }
 
     /// The environments and spares of this machine. Reads a file for each.
@@ -196,6 +205,22 @@ impl Pool {
             self.machine.living.kill_all();
         }
     }
+}
+
+/// Makes an environment and notes what that takes. In a task of its own, so that a panic is this start's failure and leaves
+/// nobody waiting.
+async fn make_for(
+    generation: &Generation,
+    machine: &Arc<Machine>,
+    target: &Arc<Target>,
+    place: Place,
+) -> Result<Box<Environment>, AcquireError> {
+    let began = machine.clock.monotonic();
+    let (own_machine, target) = (Arc::clone(machine), Arc::clone(target));
+    let made = tokio::spawn(async move { make(&own_machine, &target, place).await }).await;
+    let environment = made.unwrap_or_else(|panic| Err(AcquireError::Start { source: panic.into() }))?;
+    generation.warmth().note_start(machine.clock.monotonic().saturating_sub(began));
+    Ok(environment)
 }
 
 async fn make(machine: &Arc<Machine>, target: &Arc<Target>, place: Place) -> Result<Box<Environment>, AcquireError> {

@@ -8,7 +8,6 @@
 pub(crate) mod demand;
 mod keeper;
 mod kind;
-mod memory;
 mod spare;
 mod start_only;
 mod supply;

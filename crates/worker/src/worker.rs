@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tindra_core::clock::Clock;
 use tindra_core::function::WATCH_PREFIX;
+use tindra_core::keep_warm::Bounds;
 use tindra_core::provisioned::PROVISIONED_PREFIX;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
@@ -34,9 +35,9 @@ pub struct WorkerOptions {
     pub packs: PathBuf,
     /// Directory of unpacked code.
     pub code_cache: PathBuf,
-    /// An environment that was idle for so long is ended. Default ten minutes.
-    pub idle_timeout: Duration,
-    /// Environments at once; one more evicts the longest idle one, or is refused. Default 500.
+    /// How long idle environments are kept.
+    pub keep_warm: KeepWarm,
+    /// Environments at once; one more evicts the idle one whose loss costs least, or is refused. Default 500.
     pub environments_max: usize,
     /// Waiting runtimes at once, of all kinds together, that make cold starts short. 0 for none. Default 100.
     pub spares_max: usize,
@@ -51,11 +52,34 @@ impl Default for WorkerOptions {
         Self {
             packs: "runtimes".into(),
             code_cache: "code".into(),
-            idle_timeout: Duration::from_secs(600),
+            keep_warm: KeepWarm::default(),
             environments_max: 500,
             spares_max: 100,
             egress: EgressPolicy::default(),
             resolver: ResolverOptions::default(),
+        }
+    }
+}
+
+/// What the operator decides about idle environments.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepWarm {
+    /// How long they are kept at least, at most, and when too little is known. Default: 5 seconds, four hours, ten minutes.
+    pub bounds: Bounds,
+    /// Memory meant for them. Default: a quarter of the machine's.
+    pub idle_memory_bytes: Option<u64>,
+    /// An idle environment older than this is not used again. Default six hours; AWS ends environments "every few hours",
+    /// too, and names no figure.
+    pub environment_age_max: Duration,
+}
+
+impl Default for KeepWarm {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            bounds: Bounds::new(seconds(5), seconds(14_400), seconds(600)),
+            idle_memory_bytes: None,
+            environment_age_max: seconds(21_600),
         }
     }
 }
@@ -120,7 +144,7 @@ impl Worker {
             living: Living::default(),
             inventory: Inventory::default(),
         };
-        let pool = Arc::new(Pool::new(Arc::new(machine), options.environments_max, options.idle_timeout));
+        let pool = Arc::new(Pool::new(Arc::new(machine), options.environments_max, options.keep_warm));
         let mut tasks = JoinSet::new();
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));

@@ -16,6 +16,9 @@ const PREWARM_CHARGE: f64 = 0.05;
 /// What is believed of a version of which nothing is known weighs as much as so many idle times.
 const BELIEF: f64 = 2.0;
 
+/// So many idle times must have been seen to end in a stretch before an environment is started ahead for it.
+const SEEN_MIN: f64 = 1.5;
+
 /// The price moves by a factor of e in this time when twice the memory is used.
 const SETTLING_S: f64 = 900.0;
 
@@ -94,7 +97,16 @@ pub fn decide_by_price(histogram: &IdleHistogram, bounds: &Bounds, stake: &Stake
         waiting = (waiting - arrivals).max(0.0);
         start_s = end_s;
     }
-    plan.decision(bounds, stake.lead, Duration::from_secs(u64::from(layout.start_s(1))))
+    let seen = |from_s: f64, until_s: f64| seen_between(histogram, from_s, until_s);
+    plan.decision(bounds, stake.lead, Duration::from_secs(u64::from(layout.start_s(1))), seen)
+}
+
+/// Idle times that were seen to end within a stretch of whole buckets.
+fn seen_between(histogram: &IdleHistogram, from_s: f64, until_s: f64) -> f64 {
+    let layout = histogram.layout();
+    let buckets = histogram.counts().enumerate();
+    let within = buckets.filter(|(at, _)| (from_s..until_s).contains(&f64::from(layout.start_s(*at))));
+    within.map(|(_, count)| count).sum()
 }
 
 /// For versions that are mostly idle beyond the range: the forecast, if the memory it takes is worth it.
@@ -162,6 +174,11 @@ impl Plan {
 
     fn bucket(&mut self, start_s: f64, end_s: f64, waiting: f64, worth: f64) {
         self.may_open(start_s, waiting);
+        if start_s < self.ceiling_s && self.ceiling_s < end_s {
+            // The ceiling lies within the bucket.
+            let share = (self.ceiling_s - start_s) / (end_s - start_s);
+            self.may_end_with(self.sum + worth * share, self.ceiling_s);
+        }
         self.sum += worth;
         if let Some((before, first_s, from_s)) = self.opened
             && end_s - from_s <= self.ceiling_s
@@ -174,12 +191,16 @@ impl Plan {
 
     /// The first stretch may end here, when the bounds allow.
     fn may_end(&mut self, end_s: f64) {
+        self.may_end_with(self.sum, end_s);
+    }
+
+    fn may_end_with(&mut self, sum: f64, end_s: f64) {
         if end_s < self.floor_s || end_s > self.ceiling_s {
             return;
         }
-        if self.first.is_none_or(|(best, _)| self.sum > best) {
-            self.first = Some((self.sum, end_s));
-            self.ends.push_back((self.sum, end_s));
+        if self.first.is_none_or(|(best, _)| sum > best) {
+            self.first = Some((sum, end_s));
+            self.ends.push_back((sum, end_s));
         }
     }
 
@@ -197,9 +218,12 @@ impl Plan {
         }
     }
 
-    fn decision(self, bounds: &Bounds, lead: Duration, slack: Duration) -> Decision {
+    /// `seen` counts the idle times that ended within a stretch: a belief alone starts nothing ahead of need.
+    fn decision(self, bounds: &Bounds, lead: Duration, slack: Duration, seen: impl Fn(f64, f64) -> f64) -> Decision {
         let (worth, end_s) = self.first.unwrap_or((f64::NEG_INFINITY, self.floor_s));
-        let Some((_, first_s, from_s, until_s)) = self.second.filter(|(best, ..)| *best > worth) else {
+        let Some((_, first_s, from_s, until_s)) =
+            self.second.filter(|(best, _, from_s, until_s)| *best > worth && seen(*from_s, *until_s) >= SEEN_MIN)
+        else {
             return Decision::keep(bounds.clamp(Duration::from_secs_f64(end_s)));
         };
         let keep_alive = bounds.clamp(Duration::from_secs_f64(first_s));

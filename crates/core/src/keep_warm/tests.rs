@@ -56,6 +56,15 @@ fn the_unknown_is_kept_for_the_standard_time() {
 }
 
 #[test]
+fn a_ceiling_within_a_bucket_is_used_to_its_end() {
+    for ceiling in [Duration::from_secs(1), Duration::from_secs(90)] {
+        let bounds = Bounds::new(Duration::ZERO, ceiling, ceiling);
+        let decision = decide_by_price(&every(MINUTE, 0), &bounds, &stake(), &Price::new(1e-9));
+        assert_eq!(decision, Decision::keep(ceiling), "nothing is started ahead of what was never seen");
+    }
+}
+
+#[test]
 fn what_comes_back_at_once_is_kept_until_the_tail() {
     assert_eq!(decide(&every(Duration::from_secs(2), 50), &bounds()), Decision::keep(Duration::from_millis(5_500)));
 }

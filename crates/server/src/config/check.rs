@@ -9,10 +9,12 @@ use tindra_model::signing::Credentials;
 
 use super::source::Layers;
 use super::{
-    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENTS_MAX_DEFAULT, Egress,
-    GRACE_PERIOD_S_DEFAULT, IDLE_TIMEOUT_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access, SPARES_MAX_DEFAULT,
-    SecurityGroup, Subnet, TlsFiles,
+    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT,
+    ENVIRONMENTS_MAX_DEFAULT, Egress, GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access,
+    SPARES_MAX_DEFAULT, SecurityGroup, Subnet, TlsFiles,
 };
+
+mod keep_warm;
 
 const DNS_PORT: u16 = 53;
 
@@ -27,6 +29,7 @@ pub(super) fn check(
     let auth = auth(layers, listen)?;
     let data = data(layers, variable)?;
     let runtimes = layers.pick("runtimes", |settings| &settings.runtimes).0.unwrap_or_else(|| data.join("runtimes"));
+    let keep_warm = keep_warm::keep_warm(layers)?;
     Ok(Config {
         mode,
         listen,
@@ -48,10 +51,17 @@ pub(super) fn check(
         security_groups: security_groups(layers)?,
         s3: s3(layers, variable)?,
         hosts: layers.pick("hosts", |settings| &settings.hosts).0.unwrap_or_default(),
-        idle_timeout: Duration::from_secs(at_least_one(
-            "idle_timeout_s",
-            layers.pick("idle_timeout_s", |settings| &settings.idle_timeout_s),
-            IDLE_TIMEOUT_S_DEFAULT,
+        idle_timeout: keep_warm.standard,
+        keep_warm_min: keep_warm.min,
+        keep_warm_max: keep_warm.max,
+        idle_memory_bytes: layers
+            .pick("idle_memory_mb", |settings| &settings.idle_memory_mb)
+            .0
+            .map(|mib| mib.saturating_mul(1 << 20)),
+        environment_age_max: Duration::from_secs(at_least_one(
+            "environment_max_age_s",
+            layers.pick("environment_max_age_s", |settings| &settings.environment_max_age_s),
+            ENVIRONMENT_MAX_AGE_S_DEFAULT,
         )?),
         environments_max: at_least_one(
             "environments_max",

@@ -71,6 +71,17 @@ impl Environment {
         self.book.platform(&line);
     }
 
+    /// Of an init phase that no invoke has waited for: the first `REPORT` does not tell of it.
+    pub(crate) fn tell_init_ahead(&mut self) {
+        if let FirstInit::Done(duration) = self.first_init {
+            self.report_good_init(duration);
+        }
+        if !matches!(self.first_init, FirstInit::Failed) {
+            self.first_init = FirstInit::Told;
+            self.book.flush();
+        }
+    }
+
     pub(super) fn report_init(&self, duration: Duration, phase: Phase, failure: &Failure) {
         let initialization = self.initialization();
         self.book.platform(&Line::InitReport { initialization, duration, phase, status: &failure.status() });

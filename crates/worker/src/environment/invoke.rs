@@ -234,7 +234,7 @@ impl Environment {
             status: &status,
         }));
         let log_tail = wants_log_tail.then(|| self.book.tail());
-        self.book.flush();
+        self.book.flush_soon();
         let outcome = match result {
             Ok(body) => Outcome::Success(body),
             Err(failure) => Outcome::FunctionError(failure.body(request_id, course.timeout)),

@@ -96,11 +96,12 @@ impl Process {
         self.lock().is_idle = true;
     }
 
-    /// Freezes it unless it has been woken meanwhile. A write to the kernel; to be called off the hot path.
-    pub(crate) fn freeze_if_idle(&self) {
+    /// Freezes it unless it has been woken meanwhile; true when it has frozen it. A write to the kernel; to be called off
+    /// the hot path.
+    pub(crate) fn freeze_if_idle(&self) -> bool {
         let mut rest = self.lock();
         if !rest.is_idle || rest.is_frozen {
-            return;
+            return false;
         }
         match self.sandbox.freeze() {
             Ok(()) => rest.is_frozen = true,
@@ -108,6 +109,7 @@ impl Process {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a sandbox could not be frozen");
             }
         }
+        rest.is_frozen
     }
 
     pub(crate) fn is_frozen(&self) -> bool {

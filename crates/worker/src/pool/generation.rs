@@ -1,54 +1,58 @@
 //! The environments of one generation, and the invokes that wait for one.
 
+mod chores;
+mod out;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tindra_invoke::environments::AcquireError;
+use tindra_core::keep_warm::GreedyDual;
+use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::FREEZE_AFTER;
-use crate::environment::{Environment, Process};
+use super::idle::Idle;
+use super::warmth::Warmth;
+use crate::environment::Environment;
+use out::{Out, Purpose};
+
+pub(super) use chores::Chores;
 
 type Waiter = oneshot::Sender<Result<Lease, AcquireError>>;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Generation {
-    id: Uuid,
+    target: Arc<Target>,
     /// Key of the function's record.
     key: String,
+    warmth: Arc<Warmth>,
     queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     /// The last one was used last.
-    idle: Vec<Idle>,
+    idle: Vec<Idle<Box<Environment>>>,
     /// The same of those that provisioned concurrency keeps: taken first, and never too old.
-    provisioned: Vec<Idle>,
+    provisioned: Vec<Idle<Box<Environment>>>,
     waiters: VecDeque<Waiter>,
     /// Environments that are being started.
     starting: usize,
     /// Environments whose invoke was answered and whose runtime has not asked for the next event yet.
     returning: usize,
+    /// Environments that are taken for an invoke, those of provisioned concurrency aside.
+    leases: usize,
     /// No longer serving: nothing is kept.
     is_retired: bool,
-}
-
-#[derive(Debug)]
-struct Idle {
-    environment: Box<Environment>,
-    since: Duration,
-    is_frozen: bool,
 }
 
 /// One environment, taken. Dropped, the environment is destroyed.
 #[derive(Debug)]
 pub struct Lease {
     environment: Box<Environment>,
-    generation: Arc<Generation>,
+    out: Out,
 }
 
 /// What an invoke finds.
@@ -61,22 +65,21 @@ pub(super) enum Taken {
     WaitAndStart(oneshot::Receiver<Result<Lease, AcquireError>>),
 }
 
-/// What the janitor is to do.
-#[derive(Debug, Default)]
-pub(super) struct Chores {
-    pub(super) freeze: Vec<Arc<Process>>,
-    pub(super) expired: Vec<Environment>,
-    /// When to look again, on the machine's clock.
-    pub(super) next: Option<Duration>,
-}
-
 impl Generation {
-    pub(super) fn new(id: Uuid, key: String) -> Self {
-        Self { id, key, queue: Mutex::default() }
+    pub(super) fn new(target: Arc<Target>, key: String, warmth: Arc<Warmth>) -> Self {
+        Self { target, key, warmth, queue: Mutex::default() }
     }
 
     pub(super) fn id(&self) -> Uuid {
-        self.id
+        self.target.deployment.generation
+    }
+
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    pub(super) fn warmth(&self) -> &Arc<Warmth> {
+        &self.warmth
     }
 
     pub(super) fn key(&self) -> &str {
@@ -87,15 +90,26 @@ impl Generation {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn lease(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
-        Lease { environment, generation: Arc::clone(self) }
+    fn lease(self: &Arc<Self>, environment: Box<Environment>, purpose: Purpose) -> Lease {
+        Lease { environment, out: Out { generation: Arc::clone(self), purpose } }
     }
 
-    pub(super) fn take_or_wait(self: &Arc<Self>) -> Taken {
+    /// A lease of a new environment that provisioned concurrency keeps.
+    pub(super) fn provisioned(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+        self.lease(environment, Purpose::Uncounted)
+    }
+
+    pub(super) fn take_or_wait(self: &Arc<Self>, now: Duration) -> Taken {
         let mut queue = self.queue();
-        if let Some(idle) = queue.provisioned.pop().or_else(|| queue.idle.pop()) {
+        if let Some(idle) = queue.provisioned.pop() {
             drop(queue);
-            return Taken::Idle(self.lease(idle.environment));
+            return Taken::Idle(self.lease(idle.environment, Purpose::Uncounted));
+        }
+        self.warmth.begin(now, queue.is_bare());
+        if let Some(idle) = queue.idle.pop() {
+            queue.leases += 1;
+            drop(queue);
+            return Taken::Idle(self.lease(idle.environment, Purpose::Invoke));
         }
         queue.waiters.retain(|waiter| !waiter.is_closed());
         let (sender, receiver) = oneshot::channel();
@@ -129,8 +143,41 @@ impl Generation {
     }
 
     pub(super) fn started(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
-        self.queue().starting -= 1;
-        self.lease(environment)
+        self.count_started();
+        self.lease(environment, Purpose::Invoke)
+    }
+
+    /// The same of one that was started ahead of need.
+    pub(super) fn started_ahead(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+        self.count_started();
+        self.lease(environment, Purpose::Ahead)
+    }
+
+    fn count_started(&self) {
+        let mut queue = self.queue();
+        queue.starting -= 1;
+        queue.leases += 1;
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        self.queue().waiters.iter().any(|waiter| !waiter.is_closed())
+    }
+
+    /// Counts a start out without an environment, unless somebody waits for it.
+    pub(super) fn gives_start_up(&self) -> bool {
+        let mut queue = self.queue();
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        let gives_up = queue.waiters.is_empty();
+        queue.starting -= usize::from(gives_up);
+        gives_up
+    }
+
+    /// Counts a start ahead of need in, unless something is there by now.
+    pub(super) fn may_prewarm(&self) -> bool {
+        let mut queue = self.queue();
+        let may = queue.is_bare() && !queue.is_retired;
+        queue.starting += usize::from(may);
+        may
     }
 
     /// Tells the longest waiter that nothing comes, unless enough others are under way.
@@ -138,6 +185,9 @@ impl Generation {
         let mut queue = self.queue();
         queue.starting -= 1;
         queue.waiters.retain(|waiter| !waiter.is_closed());
+        if queue.leases + queue.starting == 0 && queue.waiters.len() <= 1 {
+            self.warmth.end(self.warmth.policy().now());
+        }
         if queue.starting >= queue.waiters.len() {
             return;
         }
@@ -170,53 +220,49 @@ impl Generation {
         queue.provisioned.drain(..count).map(|idle| *idle.environment).collect()
     }
 
-    pub(super) fn idle_since(&self) -> Option<Duration> {
-        self.queue().idle.iter().map(|idle| idle.since).min()
+    /// The least priority of an idle environment.
+    pub(super) fn least(&self, greedy_dual: &GreedyDual) -> Option<f64> {
+        let used_now = self.warmth.priority(greedy_dual);
+        self.queue().idle.iter().map(|idle| idle.priority.unwrap_or(used_now)).min_by(f64::total_cmp)
     }
 
-    pub(super) fn take_oldest(&self) -> Option<Box<Environment>> {
+    pub(super) fn take_least(&self, greedy_dual: &GreedyDual) -> Option<Box<Environment>> {
+        let used_now = self.warmth.priority(greedy_dual);
         let mut queue = self.queue();
-        let (at, _) = queue.idle.iter().enumerate().min_by_key(|(_, idle)| idle.since)?;
+        let priorities = queue.idle.iter().map(|idle| idle.priority.unwrap_or(used_now)).enumerate();
+        let (at, _) = priorities.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
         Some(queue.idle.remove(at).environment)
     }
 
-    /// True when nothing of it is left; leases keep it alive by themselves.
+    /// What its idle environments hold, in bytes.
+    pub(super) fn idle_bytes(&self) -> u64 {
+        let count = u64::try_from(self.queue().idle.len()).unwrap_or(u64::MAX);
+        self.warmth.memory_bytes().saturating_mul(count)
+    }
+
+    /// True when nothing of it is left or to come; leases keep it alive by themselves.
     pub(super) fn is_empty(&self) -> bool {
         let queue = self.queue();
         queue.idle.is_empty()
             && queue.provisioned.is_empty()
             && queue.waiters.is_empty()
             && queue.starting + queue.returning == 0
+            && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
     }
 
     pub(super) fn has_unfrozen(&self) -> bool {
         self.queue().all().any(|idle| !idle.is_frozen)
     }
-
-    pub(super) fn chores(&self, now: Duration, idle_timeout: Duration) -> Chores {
-        let mut chores = Chores::default();
-        let mut queue = self.queue();
-        let is_expired = |idle: &mut Idle| now >= idle.since + idle_timeout;
-        chores.expired.extend(queue.idle.extract_if(.., is_expired).map(|idle| *idle.environment));
-        let Queue { idle, provisioned, .. } = &mut *queue;
-        let expiring = idle.iter_mut().map(|idle| (idle, idle_timeout));
-        for (idle, timeout) in expiring.chain(provisioned.iter_mut().map(|idle| (idle, Duration::MAX))) {
-            let mut next = idle.since.saturating_add(timeout);
-            if !idle.is_frozen && now >= idle.since + FREEZE_AFTER {
-                idle.is_frozen = true;
-                chores.freeze.extend(idle.environment.process().cloned());
-            } else if !idle.is_frozen {
-                next = idle.since + FREEZE_AFTER;
-            }
-            chores.next = Some(chores.next.map_or(next, |soonest| soonest.min(next)));
-        }
-        chores
-    }
 }
 
 impl Queue {
-    fn all(&self) -> impl Iterator<Item = &Idle> {
+    fn all(&self) -> impl Iterator<Item = &Idle<Box<Environment>>> {
         self.idle.iter().chain(&self.provisioned)
+    }
+
+    /// Whether no environment is there, be it idle, busy or starting, those of provisioned concurrency aside.
+    fn is_bare(&self) -> bool {
+        self.idle.is_empty() && self.leases + self.starting == 0
     }
 
     fn take_all(&mut self) -> Vec<Environment> {
@@ -238,8 +284,8 @@ impl Drop for Returning {
 
 impl Lease {
     pub(super) fn returning(&self) -> Returning {
-        self.generation.queue().returning += 1;
-        Returning { generation: Arc::clone(&self.generation) }
+        self.out.generation.queue().returning += 1;
+        Returning { generation: Arc::clone(&self.out.generation) }
     }
 
     pub(crate) fn environment(&mut self) -> &mut Environment {
@@ -248,25 +294,30 @@ impl Lease {
 
     /// Hands the environment to the longest waiter, else keeps it idle, else gives it back to be dropped.
     pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<Box<Environment>> {
-        let generation = self.generation;
-        let mut environment = self.environment;
+        let Self { mut environment, mut out } = self;
         if !environment.is_good() || environment.is_released() || is_stopping {
             return Some(environment);
         }
+        let generation = Arc::clone(&out.generation);
         let mut queue = generation.queue();
         while let Some(waiter) = queue.waiters.pop_front() {
-            match waiter.send(Ok(generation.lease(environment))) {
+            if out.purpose == Purpose::Ahead {
+                out.purpose = Purpose::Invoke;
+            }
+            match waiter.send(Ok(Lease { environment, out })) {
                 Ok(()) => return None,
-                Err(Ok(lease)) => environment = lease.environment,
+                Err(Ok(lease)) => Lease { environment, out } = lease,
                 Err(Err(_)) => unreachable!("a lease was sent"),
             }
         }
+        out.settle(&mut queue, now);
         // Looked at with the queue held: whoever gives provisioned ones up looks through it afterwards.
         if queue.is_retired || environment.is_released() {
             return Some(environment);
         }
         let is_provisioned = environment.is_provisioned();
-        let idle = Idle { environment, since: now, is_frozen: false };
+        let old_at = environment.began().saturating_add(generation.warmth.policy().age_max());
+        let idle = Idle { environment, since: now, old_at, is_frozen: false, priority: None };
         if is_provisioned {
             queue.provisioned.push(idle)
         } else {

@@ -1,25 +1,29 @@
-//! Freezes what has become idle and ends what has been idle for long.
+//! Freezes what has become idle, ends what has been idle for long, and starts what is expected.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Pool;
+use super::eviction::{MEMORY_EVERY, PRICE_EVERY};
 use super::generation::Chores;
+use super::warmth::Warmth;
+use crate::environment::Process;
 
 /// Runs until it is aborted.
 pub(crate) async fn tend(pool: Arc<Pool>) {
+    let mut looks = Looks { memory_at: Duration::ZERO, price_at: pool.machine.clock.monotonic() };
     loop {
         pool.janitor_is_up.store(true, Ordering::Release);
         let now = pool.machine.clock.monotonic();
         let chores = pool.chores(now);
-        let Chores { freeze, expired, next } = chores;
+        let Chores { freeze, expired, prewarm, next } = chores;
         if !freeze.is_empty() {
-            let frozen =
-                tokio::task::spawn_blocking(move || freeze.iter().for_each(|process| process.freeze_if_idle()));
-            let _ = frozen.await;
+            let _ = tokio::task::spawn_blocking(move || freeze.into_iter().for_each(freeze_and_measure)).await;
         }
         drop(expired);
+        prewarm.into_iter().for_each(|generation| pool.prewarm(generation));
+        looks.look(&pool, now);
         let wait = next.map_or(Duration::MAX, |next| next.saturating_sub(now));
         if wait <= super::FREEZE_AFTER {
             tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
@@ -32,8 +36,40 @@ pub(crate) async fn tend(pool: Arc<Pool>) {
         }
         tokio::select! {
             () = pool.work.notified() => {}
-            () = tokio::time::sleep(wait.min(Duration::from_secs(3_600))) => {}
+            () = tokio::time::sleep(wait.min(looks.every(&pool))) => {}
         }
+    }
+}
+
+/// When the memory and its price were looked at.
+struct Looks {
+    memory_at: Duration,
+    price_at: Duration,
+}
+
+impl Looks {
+    fn look(&mut self, pool: &Pool, now: Duration) {
+        if now.saturating_sub(self.memory_at) >= MEMORY_EVERY {
+            self.memory_at = now;
+            pool.relieve();
+        }
+        let elapsed = now.saturating_sub(self.price_at);
+        if elapsed >= PRICE_EVERY {
+            self.price_at = now;
+            pool.policy.observe(pool.idle_bytes(), elapsed);
+        }
+    }
+
+    /// How long to wait for the next look at most.
+    fn every(&self, pool: &Pool) -> Duration {
+        if pool.all().iter().any(|generation| generation.idle_bytes() > 0) { MEMORY_EVERY } else { PRICE_EVERY }
+    }
+}
+
+fn freeze_and_measure((process, warmth): (Arc<Process>, Arc<Warmth>)) {
+    let bytes = if process.freeze_if_idle() { process.memory_bytes() } else { 0 };
+    if bytes > 0 {
+        warmth.note_memory(bytes);
     }
 }
 
@@ -41,10 +77,12 @@ impl Pool {
     fn chores(&self, now: Duration) -> Chores {
         let mut all = Chores::default();
         let mut has_empty = false;
+        let greedy_dual = *self.greedy_dual.lock().unwrap_or_else(PoisonError::into_inner);
         for generation in self.all() {
-            let chores = generation.chores(now, self.idle_timeout);
+            let chores = generation.chores(now, &greedy_dual);
             all.freeze.extend(chores.freeze);
             all.expired.extend(chores.expired);
+            all.prewarm.extend(chores.prewarm);
             all.next = [all.next, chores.next].into_iter().flatten().min();
             has_empty |= generation.is_empty();
         }

@@ -287,12 +287,12 @@ impl Pool {
             return Err(INIT_FAILED.to_owned());
         }
         let generation = self.generation(target);
-        self.take_back(generation.lease(environment));
+        self.take_back(generation.provisioned(environment));
         Ok(())
     }
 
     /// Ends idle provisioned environments that are too many.
-    fn shrink(&self, target: &Target, surplus: u32) {
+    fn shrink(&self, target: &Arc<Target>, surplus: u32) {
         let generation = self.generation(target);
         drop(generation.take_provisioned(usize::try_from(surplus).unwrap_or(usize::MAX)));
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kind::Way;
-use super::{Kind, Spares, memory, spare};
+use super::{Kind, Spares, spare};
+use crate::memory::Memory;
 use crate::packs::Pack;
 use crate::spares::supply::Supply;
 use tindra_core::runtime::Runtime;
@@ -21,7 +22,7 @@ const QUIET_MAX: Duration = Duration::from_millis(250);
 /// Runs until it is aborted.
 pub(crate) async fn keep(spares: Arc<Spares>) {
     loop {
-        let is_short = memory::is_short();
+        let is_short = Memory::read().is_some_and(|memory| memory.is_short());
         while !is_short && spares.make_one().await {
             spares.quiet().await;
         }

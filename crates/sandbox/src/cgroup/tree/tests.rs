@@ -84,6 +84,7 @@ fn limits_are_written_as_v2_wants_them() {
     assert!(group.out_of_memory());
     assert_eq!(group.memory_bytes().unwrap(), 2048);
     assert_eq!((group.memory_peak_bytes().unwrap(), group.cpu_time_us().unwrap()), (4096, 77));
+    assert_eq!(group.memory_bytes().unwrap(), 2048);
 }
 
 #[test]
