@@ -13,12 +13,13 @@ from test_spares import metric, starts
 
 SLOW = """
 import os, random, secrets, ssl, tempfile, time, uuid
+from time import sleep
 begun = time.time()
-time.sleep(1)
+sleep(1)
 common = uuid.uuid4().hex
 def handler(event, context):
     if event.get("wait"):
-        time.sleep(event["wait"])
+        sleep(event["wait"])
     if event.get("exit"):
         os._exit(3)
     own = [random.random(), str(uuid.uuid4()), secrets.token_hex(8), os.urandom(8).hex(), ssl.RAND_bytes(8).hex(), tempfile.mktemp()]

@@ -188,8 +188,9 @@ def test_successive_owners_of_a_template_share_nothing(spares, on):
 
 DICE = """
 import os, random, secrets, ssl, tempfile, time, uuid
+from time import sleep
 def handler(event, context):
-    time.sleep(event)
+    sleep(event)
     return [random.random(), str(uuid.uuid4()), str(uuid.uuid1()), secrets.token_hex(8), os.urandom(8).hex(),
             ssl.RAND_bytes(8).hex(), tempfile.mktemp(), random.Random().random(), id(object()) and context.log_stream_name]
 """
@@ -353,7 +354,7 @@ def test_a_killed_template_or_spare_heals(on, victim):
         for number in range(5):
             assert function.invoke({"n": number}).ok() == {"n": number}
             function.client.update_function_configuration(FunctionName=name, Description=str(number))
-            function.ready()
+            function.updated()
         until(lambda: {p for p in of(server, "template.py") if is_in_sandbox(p)} - inside, 60, "a new spare")
         before = starts(server, "spare")
         assert function.invoke({}).ok() == {}

@@ -4,7 +4,7 @@
 //! they have waited for long enough. Beside that the last bytes of the current invoke are kept for `LogType: Tail`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(crate) struct LogBook {
     sink: Arc<dyn LogSink>,
     pages: Mutex<Pages>,
     is_flushing_soon: AtomicBool,
+    /// When an invoke's lines were last given to the sink, or asked to be.
+    flushed_ms: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +74,7 @@ impl LogBook {
             sink,
             pages: Mutex::default(),
             is_flushing_soon: AtomicBool::new(false),
+            flushed_ms: AtomicU64::new(0),
         }
     }
 
@@ -120,9 +123,14 @@ impl LogBook {
         self.pages().tail.iter().copied().collect::<Vec<u8>>().into()
     }
 
-    /// Gives what waits to the sink in a moment, together with what comes until then: writing is not done while a caller
-    /// waits for its answer.
+    /// Gives what waits to the sink: at once, unless that was done a moment ago; then in a moment, together with what comes
+    /// until then. A function that is called again and again is not slowed down by its own log.
     pub(crate) fn flush_soon(self: &Arc<Self>) {
+        let now_ms = self.clock.unix_ms();
+        let since = now_ms.saturating_sub(self.flushed_ms.swap(now_ms, Ordering::AcqRel));
+        if Duration::from_millis(since) > FLUSH_SOON {
+            return self.flush();
+        }
         if self.is_flushing_soon.swap(true, Ordering::AcqRel) {
             return;
         }
