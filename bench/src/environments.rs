@@ -1,7 +1,7 @@
 //! Cold starts, restores, warm invokes and memory, each beside its floor or bound in the same run.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,7 @@ struct Bench {
     node: String,
     node_runtime: String,
     rounds: usize,
+    crowd: usize,
     window: Duration,
     lines: Vec<Line>,
     scratch: tempfile::TempDir,
@@ -74,48 +75,62 @@ pub(crate) fn run_all(is_short: bool) -> Result<String> {
         node: node.to_owned(),
         node_runtime: format!("nodejs{major}.x"),
         rounds: if is_short { 3 } else { 25 },
+        crowd: if is_short { 10 } else { CROWD },
         window: Duration::from_millis(if is_short { 300 } else { 3_000 }),
         lines: Vec::new(),
         scratch,
     };
-    bench.cold_starts()?;
-    bench.custom_runtime()?;
-    bench.restore()?;
-    bench.warm()?;
-    bench.memory(if is_short { 10 } else { CROWD })?;
+    type Part = fn(&mut Bench) -> Result<()>;
+    let parts: [(&str, Part); 9] = [
+        ("hello-python: cold start", Bench::python),
+        ("hello-sdk: cold start", Bench::sdk),
+        ("hello-node: cold start", Bench::node),
+        ("hello-java: cold start", Bench::java),
+        ("hello-custom: cold start", Bench::custom_runtime),
+        ("SnapStart restore", Bench::restore),
+        ("hello-python: warm invokes", Bench::warm_python),
+        ("hello-node: warm invokes", Bench::warm_node),
+        ("memory of idle environments", Bench::memory),
+    ];
+    for (what, part) in parts {
+        if let Err(error) = part(&mut bench) {
+            bench.skip(what, &format!("{error:#}"));
+        }
+    }
     Ok(bench.table())
 }
 
 impl Bench {
-    fn cold_starts(&mut self) -> Result<()> {
-        let packages = self.packages_of_the_sdk();
-        let python = self.python.clone();
+    fn python(&mut self) -> Result<()> {
         let runtime = self.python_runtime.clone();
-        let bare =
-            |arguments: &[&str]| [&[python.as_str()], arguments].concat().into_iter().map(str::to_owned).collect();
-        let hello: Vec<String> = bare(&["-I", "-S", "-c", "0"]);
-        self.cold("hello-python", &runtime, "app.handler", zip("app.py", PYTHON)?, "python3 -I -S -c 0", &hello, 0.5)?;
-        let source = format!("import sys; sys.path.insert(0, {packages:?}); import boto3");
-        let sdk: Vec<String> = bare(&["-c", &source]);
-        self.server.prime("hello-sdk", &runtime, "app.handler", zip("app.py", PYTHON_SDK)?)?;
+        let bare = [self.python.as_str(), "-I", "-S", "-c", "0"].map(str::to_owned);
+        self.cold("hello-python", &runtime, "app.handler", zip("app.py", PYTHON)?, "python3 -I -S -c 0", &bare, 0.5)
+    }
+
+    fn sdk(&mut self) -> Result<()> {
+        let runtime = self.python_runtime.clone();
+        let source = format!("import sys; sys.path.insert(0, {:?}); import boto3", self.packages_of_the_sdk()?);
+        let bare = [self.python.as_str(), "-B", "-c", &source].map(str::to_owned);
         self.cold(
             "hello-sdk",
             &runtime,
             "app.handler",
             zip("app.py", PYTHON_SDK)?,
             "python3 -c 'import boto3'",
-            &sdk,
+            &bare,
             0.1,
-        )?;
-        let node = vec![self.node.clone(), "-e".to_owned(), "0".to_owned()];
+        )
+    }
+
+    fn node(&mut self) -> Result<()> {
         let runtime = self.node_runtime.clone();
-        self.cold("hello-node", &runtime, "index.handler", zip("index.mjs", NODE)?, "node -e 0", &node, 0.08)?;
-        self.java()
+        let bare = [self.node.as_str(), "-e", "0"].map(str::to_owned);
+        self.cold("hello-node", &runtime, "index.handler", zip("index.mjs", NODE)?, "node -e 0", &bare, 0.08)
     }
 
     fn java(&mut self) -> Result<()> {
         let Ok(version) = Command::new("java").arg("-version").output() else {
-            return self.skip("hello-java: cold start", "no java here");
+            bail!("no java here");
         };
         let version = String::from_utf8_lossy(&version.stderr).into_owned();
         let major =
@@ -130,7 +145,7 @@ impl Bench {
         self.cold("hello-java", &format!("java{major}"), "Hello::handle", code, "java Hello", &bare, 0.5)
     }
 
-    fn skip(&mut self, what: &str, why: &str) -> Result<()> {
+    fn skip(&mut self, what: &str, why: &str) {
         eprintln!("NOT MEASURED: {what}: {why}");
         self.lines.push(Line {
             what: what.to_owned(),
@@ -141,7 +156,6 @@ impl Bench {
             is_rate: false,
             unit: "",
         });
-        Ok(())
     }
 
     /// Cold starts and bare starts in turn, so that drift of the machine hits both.
@@ -194,7 +208,7 @@ impl Bench {
         let path = format!("/2015-03-31/functions/{name}/invocations");
         let (mut floors, mut ours) = (Vec::new(), Vec::new());
         for number in 0..self.rounds {
-            let relay = relay::start()?;
+            let relay = relay::start()?.address();
             let started = Instant::now();
             let mut process = Command::new(&binary)
                 .env_clear()
@@ -220,7 +234,7 @@ impl Bench {
         let name = "restored";
         let runtime = "python3.12";
         if ask("python3.12", &["--version"]).is_err() && self.python_runtime != runtime {
-            return self.skip("SnapStart restore", "no Python 3.12 here");
+            bail!("no Python 3.12 here");
         }
         eprintln!("measuring restores");
         self.server.deploy_with(
@@ -254,18 +268,17 @@ impl Bench {
         Ok(())
     }
 
-    fn warm(&mut self) -> Result<()> {
-        let (python, node) = (self.python_runtime.clone(), self.node_runtime.clone());
-        let interpreter = format!("/var/lang/bin/{python}");
-        self.warm_of(
-            "hello-python",
-            &python,
-            &[&interpreter, "/var/runtime/bootstrap.py"],
-            "app.handler",
-            ("app.py", PYTHON),
-        )?;
+    fn warm_python(&mut self) -> Result<()> {
+        let runtime = self.python_runtime.clone();
+        let interpreter = format!("/var/lang/bin/{runtime}");
+        let command = [interpreter.as_str(), "/var/runtime/bootstrap.py"];
+        self.warm_of("hello-python", &runtime, &command, "app.handler", ("app.py", PYTHON))
+    }
+
+    fn warm_node(&mut self) -> Result<()> {
+        let runtime = self.node_runtime.clone();
         let command = ["/var/lang/bin/node", "--expose-gc", "/var/runtime/index.mjs"];
-        self.warm_of("hello-node", &node, &command, "index.handler", ("index.mjs", NODE))
+        self.warm_of("hello-node", &runtime, &command, "index.handler", ("index.mjs", NODE))
     }
 
     fn warm_of(
@@ -285,9 +298,8 @@ impl Bench {
         for callers in [1, 16, 64] {
             let start_floor = |count: usize| -> Result<(std::net::SocketAddr, Clients)> {
                 let relay = relay::start()?;
-                let clients = Clients::start(&pack, command, handler, &code, relay, count)?;
-                http::Connection::open(relay)?.post("/invoke", EVENT)?;
-                Ok((relay, clients))
+                let clients = Clients::start(&pack, command, handler, &code, &relay, count)?;
+                Ok((relay.address(), clients))
             };
             if callers == 1 {
                 let (relay, _clients) = start_floor(1)?;
@@ -295,6 +307,10 @@ impl Bench {
                 let (mut here, mut there) =
                     (http::Connection::open(self.server.address())?, http::Connection::open(relay)?);
                 let calls = self.rounds * 100;
+                for _ in 0..200 {
+                    answer(&mut here, &path, EVENT)?;
+                    answer(&mut there, "/invoke", EVENT)?;
+                }
                 for _ in 0..10 {
                     for _ in 0..calls / 10 {
                         ours.push(time(|| answer(&mut here, &path, EVENT))?);
@@ -313,8 +329,8 @@ impl Bench {
                 continue;
             }
             let ours = http::rate(self.server.address(), &path, EVENT, callers, self.window)?;
-            let environments = self.server.metric("tindra_environments")?.max(1.0);
-            let (relay, _clients) = start_floor(environments as usize)?;
+            let environments = self.server.environments_of(name)?;
+            let (relay, _clients) = start_floor(environments)?;
             let floor = http::rate(relay, "/invoke", EVENT, callers, self.window)?;
             self.lines.push(Line {
                 what: format!("{name}: invokes/s, {callers} connections, {environments} environments"),
@@ -329,7 +345,8 @@ impl Bench {
         Ok(())
     }
 
-    fn memory(&mut self, crowd: usize) -> Result<()> {
+    fn memory(&mut self) -> Result<()> {
+        let crowd = self.crowd;
         let (python, node) = (self.python_runtime.clone(), self.node_runtime.clone());
         let cases = [
             ("crowd-python", python.as_str(), "app.handler", zip("app.py", PYTHON_WAIT)?, 2.5),
@@ -345,7 +362,7 @@ impl Bench {
             // One first, so that caches are filled and templates are there; then another one beside the crowd.
             answer(&mut http::Connection::open(server.address())?, &path, EVENT)?;
             std::thread::sleep(Duration::from_secs(3));
-            let before = available_mb()?;
+            let before = (available_mb()?, server.processes_kept()?);
             std::thread::scope(|scope| -> Result<()> {
                 let callers: Vec<_> = (0..crowd)
                     .map(|_| scope.spawn(|| answer(&mut http::Connection::open(server.address())?, &path, EVENT)))
@@ -353,11 +370,12 @@ impl Bench {
                 callers.into_iter().try_for_each(|caller| caller.join().expect("a caller does not panic"))
             })?;
             std::thread::sleep(Duration::from_secs(3));
-            let spares = server.metric("tindra_spares")?;
-            let environments = server.metric("tindra_environments")?;
-            let each = (before - available_mb()?) / (environments - 1.0 + (spares - 2.0).max(0.0));
+            // Spares that were made meanwhile are as large, so they are counted.
+            let (after, kept) = (available_mb()?, server.processes_kept()?);
+            let added = kept - before.1;
+            let each = (before.0 - after) / added;
             self.lines.push(Line {
-                what: format!("{name}: memory of an idle environment ({environments} of them, {spares} spares)"),
+                what: format!("{name}: memory of an idle environment ({added} more of them and of spares)"),
                 ours: format!("{each:.2} MB of MemAvailable"),
                 floor: String::new(),
                 measured: each,
@@ -369,17 +387,12 @@ impl Bench {
         Ok(())
     }
 
-    fn packages_of_the_sdk(&self) -> String {
+    /// Where the pack of the runtime has it.
+    fn packages_of_the_sdk(&self) -> Result<String> {
         let version = self.python_runtime.trim_start_matches("python");
-        let prime = self.server.prime(
-            "packages",
-            &self.python_runtime,
-            "app.handler",
-            zip("app.py", PYTHON).unwrap_or_default(),
-        );
-        let pack = prime.and_then(|()| relay::pack(&self.runtimes, &self.python_runtime));
-        let path = |pack: &Path| pack.join(format!("var/lang/lib/python{version}/site-packages")).display().to_string();
-        pack.map(|pack| path(&pack)).unwrap_or_default()
+        self.server.prime("hello-python", &self.python_runtime, "app.handler", zip("app.py", PYTHON)?)?;
+        let pack = relay::pack(&self.runtimes, &self.python_runtime)?;
+        Ok(pack.join(format!("var/lang/lib/python{version}/site-packages")).display().to_string())
     }
 
     fn table(&self) -> String {
@@ -417,6 +430,18 @@ impl Server {
             self.deploy_with(name, runtime, handler, &code, &json!({}))?;
         }
         Ok(())
+    }
+
+    /// The environments of a function.
+    fn environments_of(&self, name: &str) -> Result<usize> {
+        let all = self.call("GET", "/_tindra/environments", &Value::Null)?;
+        let all = all["environments"].as_array().context("a list of environments")?;
+        Ok(all.iter().filter(|environment| environment["function"] == name).count().max(1))
+    }
+
+    /// Environments and spares, of all functions.
+    fn processes_kept(&self) -> Result<f64> {
+        Ok(self.metric("tindra_environments")? + self.metric("tindra_spares")?)
     }
 
     /// The sum of a metric's series.

@@ -27,13 +27,46 @@ struct State {
     answers: HashMap<u64, Answer>,
 }
 
-/// Starts the relay in this process and returns its address.
-pub(crate) fn start() -> Result<SocketAddr> {
+/// A running relay.
+#[derive(Clone)]
+pub(crate) struct Relay {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+impl Relay {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until so many clients wait for an event.
+    pub(crate) fn wait_for_clients(&self, count: usize) -> Result<()> {
+        let end = std::time::Instant::now() + CLIENTS_PATIENCE;
+        while lock(&self.state).idle.len() < count {
+            anyhow::ensure!(
+                std::time::Instant::now() < end,
+                "only {} of {count} clients came",
+                lock(&self.state).idle.len()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+/// How long a crowd of runtimes may take to start.
+const CLIENTS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Starts the relay in this process.
+pub(crate) fn start() -> Result<Relay> {
     let (sender, receiver) = std::sync::mpsc::channel();
+    let state = Arc::<Mutex<State>>::default();
+    let shared = Arc::clone(&state);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.block_on(async {
-            let state = Arc::<Mutex<State>>::default();
+            let state = shared;
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
             sender.send(listener.local_addr()?).context("nobody waits for the address")?;
             loop {
@@ -52,7 +85,7 @@ pub(crate) fn start() -> Result<SocketAddr> {
             anyhow::Ok(())
         })
     });
-    receiver.recv().context("the relay did not start")
+    Ok(Relay { address: receiver.recv().context("the relay did not start")?, state })
 }
 
 async fn serve(request: Request<Incoming>, state: &Mutex<State>) -> Response<Full<Bytes>> {
@@ -132,7 +165,7 @@ impl Clients {
         command: &[&str],
         handler: &str,
         code: &Path,
-        relay: SocketAddr,
+        relay: &Relay,
         count: usize,
     ) -> Result<Self> {
         let root = pack.display();
@@ -146,7 +179,7 @@ impl Clients {
             "NODE_PATH=/var/runtime/node_modules".to_owned(),
             format!("_HANDLER={handler}"),
             "LAMBDA_TASK_ROOT=/var/task".to_owned(),
-            format!("AWS_LAMBDA_RUNTIME_API={relay}"),
+            format!("AWS_LAMBDA_RUNTIME_API={}", relay.address()),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769".to_owned(),
         ];
         let mut clients = Self(Vec::new());
@@ -157,6 +190,7 @@ impl Clients {
             process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             clients.0.push(process.spawn().context("failed to run unshare (util-linux), which the floor needs")?);
         }
+        relay.wait_for_clients(count)?;
         Ok(clients)
     }
 }
