@@ -218,17 +218,16 @@ content-length: 0\r
 def _rehearse():
     """Goes once through what comes after the bind, a whole invoke included. Memory that it touches is this process's own
     from here on, instead of being copied page by page while a caller waits. Leaves nothing else behind."""
-    import logging
-    import shutil
-    import socket
-    import tempfile
-
-    streams, modules, path = (sys.stdout, sys.stderr), set(sys.modules), list(sys.path)
+    # Nothing that the client has not loaded: it would be loaded in each spare.
+    logging, socket = sys.modules["logging"], sys.modules["socket"]
+    streams, path = (sys.stdout, sys.stderr), list(sys.path)
     root = logging.getLogger()
-    directory = tempfile.mkdtemp(dir="/dev/shm")
+    directory, source = "/dev/shm/rehearsal", "/dev/shm/rehearsal/rehearsed.py"
     os.environ.update(_REHEARSAL)
+    sys.dont_write_bytecode, writes_none = True, sys.dont_write_bytecode
     try:
-        with open(directory + "/rehearsed.py", "w") as file:
+        os.mkdir(directory)
+        with open(source, "w") as file:
             file.write(_REHEARSED)
         client = _load_kept()
         sys.path.insert(0, directory)
@@ -239,18 +238,20 @@ def _rehearse():
         client.bootstrap.run("rehearsed.handler", runtime_client)
     except Exception:
         pass  # That there is no second event, or a client that goes another way: then less is warm.
+    sys.dont_write_bytecode = writes_none
     sys.stdout, sys.stderr = streams
     root.handlers.clear()
     root.setLevel(logging.WARNING)
     sys.path[:] = path
     sys.path_importer_cache.pop(directory, None)
     _forget_kept()
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
-    shutil.rmtree(directory, ignore_errors=True)
+    sys.modules.pop("rehearsed", None)
+    for remove, left in ((os.remove, source), (os.rmdir, directory)):
+        try:
+            remove(left)
+        except OSError:
+            pass  # It was never made.
     _connect_to_nobody(socket.socket())
-    # The names of temporary files are not to follow from here.
-    tempfile._name_sequence = None
     os.environ.clear()
 
 
