@@ -6,11 +6,10 @@ use anyhow::{Context, Result};
 
 use crate::http::Connection;
 
-/// Runs it when this process was started as one; never returns then.
-pub(crate) fn run_if_bootstrap() {
-    let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
-    let ended = address.parse().context("the address of the Runtime API").and_then(serve);
-    std::process::exit(i32::from(ended.is_err()));
+/// Runs it when this process was started as one, until the Runtime API goes away.
+pub(crate) fn run_if_bootstrap() -> Option<Result<()>> {
+    let address = std::env::var("AWS_LAMBDA_RUNTIME_API").ok()?;
+    Some(address.parse().context("the address of the Runtime API").and_then(serve))
 }
 
 fn serve(address: SocketAddr) -> Result<()> {

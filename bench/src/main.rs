@@ -43,7 +43,9 @@ struct Subject {
 }
 
 fn main() -> Result<()> {
-    bootstrap::run_if_bootstrap();
+    if let Some(ended) = bootstrap::run_if_bootstrap() {
+        return ended;
+    }
     if std::env::args().nth(1).as_deref() == Some("environments") {
         print!("{}", environments::run_all(std::env::args().any(|argument| argument == "--short"))?);
         return Ok(());

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server for good
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Run the functions of a folder while you work: server, deploy and test invokes in one command
     Dev(DevArguments),
     /// Deploy the functions of a folder to a server

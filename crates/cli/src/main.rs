@@ -41,7 +41,7 @@ fn main() -> std::process::ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
-        Command::Serve(arguments) => commands::serve::run(arguments),
+        Command::Serve(arguments) => commands::serve::run(*arguments),
         Command::Dev(arguments) => commands::dev::run(arguments),
         Command::Runtime(arguments) => commands::runtime::run(arguments),
         Command::Deploy(arguments) => as_client(commands::deploy::run(arguments)),

@@ -29,7 +29,7 @@ pub(super) fn run(socket: &OwnedFd) {
         };
         let attached = attach(&mounts, process.as_fd());
         let mut writer = Writer::default();
-        write_outcome(&mut writer, attached.as_ref().map(|()| ()));
+        write_outcome(&mut writer, attached.as_ref().copied());
         let at_home = move_into_link_name_space(home.as_fd(), Some(LinkNameSpaceType::Mount));
         let _ = transport::send(&reply, &writer.finish(), &[]);
         if at_home.is_err() {

@@ -272,7 +272,10 @@ impl Loop {
                 self.running.insert(id, Running { pidfd: None, group, watch, status: None });
                 sent
             }
-            Err(_) => transport::send(&reply, &writer.finish(), &[]).and(Err(io::ErrorKind::Other.into())),
+            Err(_) => {
+                let _ = transport::send(&reply, &writer.finish(), &[]);
+                Err(io::ErrorKind::Other.into())
+            }
         };
         if sent.is_err() {
             self.remove(id);
