@@ -73,8 +73,10 @@ def test_environments_are_ready_before_the_first_invoke(server, function):
     assert sorted(kind for kind, _ in answers) == ["on-demand"] + ["provisioned-concurrency"] * 3
     assert len({identity for _, identity in answers}) == 4
     assert invoke(function.client, function.name, "1")[0] == "provisioned-concurrency"
-    reports = [line for line in function.log_messages() if line.startswith("REPORT")]
-    assert len(reports) == 5 and sum("Init Duration" in line for line in reports) == 1
+    lines = lambda: [line for line in function.log_messages() if line.startswith("REPORT")]
+    until(lambda: len(lines()) == 5, what="the five reports")
+    reports = lines()
+    assert sum("Init Duration" in line for line in reports) == 1
 
     listed = function.client.list_provisioned_concurrency_configs(FunctionName=function.name)
     (item,) = listed["ProvisionedConcurrencyConfigs"]
