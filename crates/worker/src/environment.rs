@@ -143,85 +143,22 @@ impl Environment {
             None => machine.code.ensure_layers(&configuration.layers).await.map_err(start_error)?,
         };
         let began = machine.clock.monotonic();
-        let snapshot = if allotted.is_none() { machine.snapshots.get(target.deployment.generation) } else { None };
+        let parts = Parts { machine, target, pack, code, layers, place, allotted, card, began };
+        let snapshot = match parts.allotted {
+            None => machine.snapshots.get(target.deployment.generation),
+            Some(_) => None,
+        };
         if let Some(snapshot) = snapshot
             && let Some(copy) = snapshot.take(began).await
         {
-            let parts = Parts { machine, target, pack, code, layers, place, card };
-            return Self::of_copy(parts, snapshot, copy, began).map_err(start_error);
+            return parts.restored(snapshot, copy).map_err(start_error);
         }
-        let taken = machine.spares.take(&pack, configuration, &code, layers.as_deref()).await;
+        let taken = machine.spares.take(&parts.pack, configuration, &parts.code, parts.layers.as_deref()).await;
         let (habitat, spare, origin) = match taken {
             Some((spare, origin)) => (spare.habitat, Some(spare.waiting), origin),
             None => (new_habitat(machine, configuration.ephemeral_storage_mb).await?, None, Origin::Plain),
         };
-        let name = new_stream(machine, target);
-        let identity = Arc::new(identity::identity(target));
-        card.made(origin, &name.stream);
-        let variables = variables::variables(target, &pack, &identity, &name, initialization);
-        let sockets = sockets(&habitat.network).map_err(start_error)?;
-        let network_guard = network::serve(sockets, &machine.network, &identity, configuration.network.as_ref())
-            .map_err(start_error)?;
-        let book = LogBook::new(name, &configuration.logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
-        Ok(Self {
-            target: Arc::clone(target),
-            machine: Arc::clone(machine),
-            runtime_version_arn: pack.version_arn.replace("REGION", &target.scope.region),
-            pack,
-            code,
-            layers,
-            variables,
-            book: Arc::new(book),
-            process: None,
-            spare,
-            copy: None,
-            snapshot: None,
-            control: None,
-            is_original: false,
-            began,
-            first_init: FirstInit::Told,
-            busy_until: tokio::time::Instant::now(),
-            is_good: true,
-            _network_guard: Some(network_guard),
-            habitat,
-            place: Some(place),
-            allotted,
-            card,
-        })
-    }
-
-    /// As [`Environment::start`], of a copy that waits.
-    fn of_copy(parts: Parts<'_>, snapshot: Arc<Snapshot>, copy: Copy, began: Duration) -> std::io::Result<Self> {
-        let Parts { machine, target, pack, code, layers, place, card } = parts;
-        let habitat = snapshot.habitat().share(copy.connection.try_clone()?)?;
-        let (name, logging) = (new_stream(machine, target), &target.deployment.configuration.logging);
-        card.made(Origin::Copy, &name.stream);
-        let book = LogBook::new(name, logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
-        Ok(Self {
-            target: Arc::clone(target),
-            machine: Arc::clone(machine),
-            runtime_version_arn: pack.version_arn.replace("REGION", &target.scope.region),
-            pack,
-            code,
-            layers,
-            variables: Vec::new(),
-            book: Arc::new(book),
-            process: None,
-            spare: None,
-            copy: Some(copy),
-            snapshot: Some(snapshot),
-            control: None,
-            is_original: false,
-            began,
-            first_init: FirstInit::Told,
-            busy_until: tokio::time::Instant::now(),
-            is_good: true,
-            _network_guard: None,
-            habitat,
-            place: Some(place),
-            allotted: None,
-            card,
-        })
+        parts.initialised(initialization, habitat, spare, origin).map_err(start_error)
     }
 
     fn exchange(&self) -> &Arc<Exchange> {
@@ -318,7 +255,69 @@ struct Parts<'a> {
     code: PathBuf,
     layers: Option<PathBuf>,
     place: Place,
+    allotted: Option<Allotted>,
     card: Arc<Card>,
+    began: Duration,
+}
+
+impl Parts<'_> {
+    /// One whose process has its init phase before it.
+    fn initialised(
+        self,
+        initialization: Initialization,
+        habitat: Habitat,
+        spare: Option<Waiting>,
+        origin: Origin,
+    ) -> std::io::Result<Environment> {
+        let (machine, target) = (self.machine, self.target);
+        let name = new_stream(machine, target);
+        let identity = Arc::new(identity::identity(target));
+        let variables = variables::variables(target, &self.pack, &identity, &name, initialization);
+        let network = target.deployment.configuration.network.as_ref();
+        let guard = network::serve(sockets(&habitat.network)?, &machine.network, &identity, network)?;
+        let environment = self.environment(name, habitat, origin);
+        Ok(Environment { variables, spare, _network_guard: Some(guard), ..environment })
+    }
+
+    /// One whose process is a copy of a snapshot.
+    fn restored(self, snapshot: Arc<Snapshot>, copy: Copy) -> std::io::Result<Environment> {
+        let habitat = snapshot.habitat_of(&copy)?;
+        let name = new_stream(self.machine, self.target);
+        let environment = self.environment(name, habitat, Origin::Copy);
+        Ok(Environment { copy: Some(copy), snapshot: Some(snapshot), ..environment })
+    }
+
+    fn environment(self, name: LogStreamName, habitat: Habitat, origin: Origin) -> Environment {
+        let Self { machine, target, pack, code, layers, place, allotted, card, began } = self;
+        card.made(origin, &name.stream);
+        let logging = &target.deployment.configuration.logging;
+        let book = LogBook::new(name, logging, Arc::clone(&machine.clock), Arc::clone(&machine.logs));
+        Environment {
+            target: Arc::clone(target),
+            machine: Arc::clone(machine),
+            runtime_version_arn: pack.version_arn.replace("REGION", &target.scope.region),
+            pack,
+            code,
+            layers,
+            variables: Vec::new(),
+            book: Arc::new(book),
+            process: None,
+            spare: None,
+            copy: None,
+            snapshot: None,
+            control: None,
+            is_original: false,
+            began,
+            first_init: FirstInit::Told,
+            busy_until: tokio::time::Instant::now(),
+            is_good: true,
+            _network_guard: None,
+            habitat,
+            place: Some(place),
+            allotted,
+            card,
+        }
+    }
 }
 
 fn new_stream(machine: &Machine, target: &Target) -> LogStreamName {

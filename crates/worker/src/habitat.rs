@@ -31,11 +31,10 @@ impl Habitat {
         Ok(Self { exchange, _runtime_server: runtime_server, network, storage })
     }
 
-    /// The same place with another process in it, a copy, which has a connection of its own.
-    pub(crate) fn share(&self, connection: UnixStream) -> io::Result<Self> {
+    /// A place that another process has, too: a copy, which has a connection of its own.
+    pub(crate) fn shared(network: Arc<Network>, storage: Arc<Storage>, connection: UnixStream) -> io::Result<Self> {
         let exchange = Arc::<Exchange>::default();
         let runtime_server = RuntimeServer::on_connection(connection, Arc::clone(&exchange))?;
-        let (network, storage) = (Arc::clone(&self.network), Arc::clone(&self.storage));
         Ok(Self { exchange, _runtime_server: runtime_server, network, storage })
     }
 }

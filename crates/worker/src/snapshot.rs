@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tindra_sandbox::Copy;
+use tindra_sandbox::{Copy, Network, Storage};
 use uuid::Uuid;
 
 use crate::environment::Environment;
@@ -26,7 +26,9 @@ pub(crate) struct Snapshot {
     /// Key of the function's record.
     key: String,
     original: Mutex<Box<Environment>>,
-    habitat: Habitat,
+    /// Where all copies live.
+    network: Arc<Network>,
+    storage: Arc<Storage>,
     ready: Mutex<Vec<Copy>>,
     demand: Mutex<Demand>,
     is_filling: AtomicBool,
@@ -34,23 +36,22 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Of an environment that has taken its snapshot.
-    pub(crate) fn new(key: String, original: Box<Environment>) -> std::io::Result<Self> {
-        // The connection is nobody's: only the place is shared.
-        let (nobody, _) = std::os::unix::net::UnixStream::pair()?;
-        let habitat = original.habitat().share(nobody)?;
-        Ok(Self {
+    pub(crate) fn new(key: String, original: Box<Environment>) -> Self {
+        let habitat = original.habitat();
+        Self {
             key,
+            network: Arc::clone(&habitat.network),
+            storage: Arc::clone(&habitat.storage),
             original: Mutex::new(original),
-            habitat,
             ready: Mutex::default(),
             demand: Mutex::default(),
             is_filling: AtomicBool::new(false),
-        })
+        }
     }
 
-    /// Where all copies live.
-    pub(crate) fn habitat(&self) -> &Habitat {
-        &self.habitat
+    /// Where a copy lives: beside all others, on a connection of its own.
+    pub(crate) fn habitat_of(&self, copy: &Copy) -> std::io::Result<Habitat> {
+        Habitat::shared(Arc::clone(&self.network), Arc::clone(&self.storage), copy.connection.try_clone()?)
     }
 
     /// Takes a copy that waits, else makes one. `None` when the snapshot gives no copies any more.

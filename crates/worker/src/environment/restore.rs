@@ -67,8 +67,7 @@ impl Environment {
     pub(super) async fn restore_again(&mut self, snapshot: &Arc<Snapshot>) -> Result<Option<Restore>, AcquireError> {
         let began = self.machine.clock.monotonic();
         let Some(copy) = snapshot.take(began).await else { return Ok(None) };
-        let connection = copy.connection.try_clone().map_err(start_error)?;
-        self.habitat = snapshot.habitat().share(connection).map_err(start_error)?;
+        self.habitat = snapshot.habitat_of(&copy).map_err(start_error)?;
         self.restore_copy(copy, began).await.map(Some)
     }
 

@@ -42,9 +42,7 @@ impl Pool {
         match original.take_snapshot().await? {
             Snapshotted::Ready => {
                 let key = Function::version_key(&target.scope, &target.name, target.version);
-                let snapshot =
-                    Snapshot::new(key, original).map_err(|error| AcquireError::Start { source: error.into() })?;
-                let snapshot = Arc::new(snapshot);
+                let snapshot = Arc::new(Snapshot::new(key, original));
                 machine.snapshots.put(generation, Arc::clone(&snapshot));
                 snapshot.fill_later(machine.clock.monotonic());
                 Ok(Ok(()))

@@ -77,20 +77,30 @@ const SEARCHED_FILES_MAX: usize = 64;
 /// Trees whose answer is remembered.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// Looks once at each tree of code, which never changes.
+/// The code, and the layers with it.
+type Trees = (PathBuf, Option<PathBuf>);
+
+/// Looks once at each pair of code and layers: neither ever changes.
 fn preload(code: &Path, layers: Option<&Path>) -> Preload {
-    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Preload>>> = LazyLock::new(Mutex::default);
-    // A function that brings its own SDK does not want ours.
-    if layers.is_some_and(|layers| brings_sdk(&layers.join("python"))) {
-        return Preload::Nothing;
+    static KNOWN: LazyLock<Mutex<HashMap<Trees, Preload>>> = LazyLock::new(Mutex::default);
+    let trees = (code.to_owned(), layers.map(Path::to_owned));
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(preload) = known().get(&trees) {
+        return *preload;
     }
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let preload = look(code, layers);
+    let mut known = known();
     if known.len() >= REMEMBERED_MAX {
         known.clear();
     }
-    *known
-        .entry(code.to_owned())
-        .or_insert_with(|| if !brings_sdk(code) && mentions_sdk(code) { Preload::Sdk } else { Preload::Nothing })
+    known.insert(trees, preload);
+    preload
+}
+
+/// A function that brings its own SDK does not want ours.
+fn look(code: &Path, layers: Option<&Path>) -> Preload {
+    let brings = brings_sdk(code) || layers.is_some_and(|layers| brings_sdk(&layers.join("python")));
+    if !brings && mentions_sdk(code) { Preload::Sdk } else { Preload::Nothing }
 }
 
 fn brings_sdk(directory: &Path) -> bool {
