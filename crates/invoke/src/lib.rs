@@ -13,6 +13,7 @@ mod figures;
 mod finishing;
 mod index;
 mod known;
+mod promptly;
 mod request;
 mod sampling;
 mod trace;
@@ -30,6 +31,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub use error::{Culprit, InvokeError};
+pub use promptly::promptly;
 pub use request::{InvokeRequest, InvokeResponse, Mode};
 
 use admission::{Admission, Permit};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tindra_invoke::promptly;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
@@ -41,7 +42,7 @@ impl<B: Backends> Edge<B> {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            ended = promptly(connection.as_mut()) => ended,
             () = stopped(&mut stop) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await

@@ -88,7 +88,7 @@ async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin, exchange: Arc<Ex
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX).keep_alive(true);
     // An error here is the sandbox's: it spoke no HTTP, or has gone.
-    let _ = builder.serve_connection(TokioIo::new(connection), service).await;
+    let _ = tindra_invoke::promptly(builder.serve_connection(TokioIo::new(connection), service)).await;
 }
 
 /// What is asked for.
