@@ -44,9 +44,10 @@ pub(crate) use janitor::tend;
 pub(crate) use provision::provision;
 pub(crate) use snapshots::SnapshotMaker;
 
-/// How long an invoke waits for an environment that has just answered another one, before one more is started.
-/// Runtimes ask for the next event well within a millisecond.
-const RETURN_PATIENCE: Duration = Duration::from_millis(5);
+/// An invoke waits for an environment that has just answered another one for as long as a start would take, then one more is
+/// started: waiting costs at most twice the better choice. Runtimes ask for the next event well within a millisecond, unless
+/// the machine is busy; then starts take longer, too.
+const RETURN_PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(100);
 /// Idle for so long, an environment is frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(20);
 /// Memory of a machine that does not tell how much it has.
@@ -94,18 +95,19 @@ impl Pool {
         let waiter = match generation.take_or_wait(self.machine.clock.monotonic()) {
             Taken::Idle(lease) => return Ok(lease),
             Taken::Wait(waiter) => waiter,
-            Taken::WaitABit(mut waiter) => match tokio::time::timeout(RETURN_PATIENCE, &mut waiter).await {
-                Ok(result) => return result.unwrap_or_else(|_| Err(no_capacity("the server is stopping"))),
-                Err(_) => {
-                    if generation.needs_start()
-                        && let Err(error) = self.start(&generation, target)
-                        && !generation.has_returning()
-                    {
-                        return Err(error);
-                    }
-                    waiter
+            Taken::WaitABit(mut waiter) => {
+                let patience = generation.warmth().start().clamp(*RETURN_PATIENCE.start(), *RETURN_PATIENCE.end());
+                if let Ok(result) = tokio::time::timeout(patience, &mut waiter).await {
+                    return result.unwrap_or_else(|_| Err(no_capacity("the server is stopping")));
                 }
-            },
+                if generation.needs_start()
+                    && let Err(error) = self.start(&generation, target)
+                    && !generation.has_returning()
+                {
+                    return Err(error);
+                }
+                waiter
+            }
             Taken::WaitAndStart(waiter) => {
                 self.start(&generation, target)?;
                 waiter

@@ -148,6 +148,11 @@ impl Warmth {
         state.start_s = Some(smoothed(state.start_s, duration.as_secs_f64()));
     }
 
+    /// How long a start takes, as far as is known.
+    pub(super) fn start(&self) -> Duration {
+        Duration::from_secs_f64(self.state().start_s.unwrap_or(START_GUESS_S))
+    }
+
     /// An idle environment holds so much.
     #[expect(clippy::cast_precision_loss, clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "bytes")]
     pub(super) fn note_memory(&self, bytes: u64) {
