@@ -120,8 +120,17 @@ pub enum SandboxError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The launcher process ended or does not answer; every sandbox is gone, and the server has to be restarted.
-    #[error("reach the launcher process; it has ended or hangs, restart the server")]
+    /// What is to be used was made by a launcher process that has ended; another one has taken its place, or will.
+    #[error("use what a launcher process that has ended had made; try again")]
+    Outlived,
+    /// A launcher process that was started anew protects less than the first.
+    #[error("start a launcher process with the protection it had before: {layer}; restart the server to accept that")]
+    Weaker {
+        /// What does not hold any more, and why.
+        layer: String,
+    },
+    /// The launcher process ended or does not answer; every sandbox is gone.
+    #[error("reach the launcher process; it has ended or hangs; if trying again does not help, restart the server")]
     LauncherGone {
         /// What the socket said.
         source: io::Error,

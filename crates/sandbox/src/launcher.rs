@@ -2,9 +2,12 @@
 //!
 //! Each request carries its own reply socket, so threads need no lock among them. The launcher and its maker
 //! are reached over one socket each; when the server's ends close, however that comes about, both end
-//! themselves and every sandbox.
+//! themselves and every sandbox. A launcher that ends by itself, or by somebody's hand, takes every sandbox with it, too;
+//! then another one takes its place ([`Launcher::heal`]).
 
 mod attacher;
+mod connection;
+mod healing;
 mod maker;
 mod pool;
 mod process;
@@ -18,29 +21,30 @@ mod watch;
 pub(crate) mod wire;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::Child;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use crate::copy::Copy;
 use crate::error::SandboxError;
 #[cfg(doc)]
 use crate::error::Step;
-use crate::layers::Layer;
+use crate::layers::{self, Layer};
 use crate::network::{Network, Reach};
 use crate::sandbox::Sandbox;
 use crate::spec::{Limits, Spec};
 use crate::storage::Storage;
 use crate::template::Template;
+use healing::Healing;
 use requests::Request;
 use wire::Reader;
 
+pub(crate) use connection::{Connection, Peer};
+
 pub use start::run_if_launcher;
 
-/// How long an answer may take; the longest honest one is a first file system image on a slow disk.
-const REPLY_PATIENCE: Duration = Duration::from_secs(60);
+/// How often one request is asked again of a new launcher.
+const HEALED_ASKS_MAX: u32 = 3;
 
 /// Where and how the launcher works.
 #[derive(Clone, Debug)]
@@ -51,25 +55,21 @@ pub struct LauncherOptions {
     pub reach: Reach,
 }
 
-/// The launcher process. Cheap to clone; dropping the last clone ends the process and every sandbox.
+/// The launcher process, and the one that takes its place when it has ended. Cheap to clone; dropping the last clone ends
+/// the process and every sandbox.
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    connection: Arc<Connection>,
+    shared: Arc<Shared>,
 }
 
 /// What the handles share.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    sockets: Option<Sockets>,
+struct Shared {
+    options: LauncherOptions,
     layers: Vec<Layer>,
-    process: Mutex<Child>,
-}
-
-#[derive(Debug)]
-struct Sockets {
-    launcher: OwnedFd,
-    maker: OwnedFd,
-    attacher: OwnedFd,
+    current: RwLock<Arc<Connection>>,
+    /// One heals; who else wants to waits for it.
+    healing: Mutex<Healing>,
 }
 
 impl Launcher {
@@ -79,16 +79,15 @@ impl Launcher {
     /// # Errors
     /// When no sandbox can be made on this machine; the text says what to do.
     pub fn start(options: LauncherOptions) -> Result<Launcher, SandboxError> {
-        let started = start::start(&options)?;
-        let sockets = Some(Sockets { launcher: started.launcher, maker: started.maker, attacher: started.attacher });
-        let process = Mutex::new(started.process);
-        Ok(Launcher { connection: Arc::new(Connection { sockets, layers: started.layers, process }) })
+        let (connection, layers) = Connection::start(&options)?;
+        let current = RwLock::new(Arc::new(connection));
+        Ok(Launcher { shared: Arc::new(Shared { options, layers, current, healing: Mutex::default() }) })
     }
 
     /// Which protections hold on this machine.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
-        &self.connection.layers
+        &self.shared.layers
     }
 
     /// Whether [`Sandbox::attach`] works here: with the power of root alone.
@@ -102,10 +101,9 @@ impl Launcher {
     /// # Errors
     /// Names the step that failed.
     pub fn network(&self) -> Result<Network, SandboxError> {
-        let (bytes, descriptors) = self.connection.ask(Peer::Maker, &Request::Network, &[])?;
-        let mut reader = Reader::new(&bytes);
-        requests::read_outcome(&mut reader)?;
-        Network::from_reply(&mut reader, descriptors).map_err(|source| SandboxError::LauncherGone { source })
+        self.ask_healed(Peer::Maker, &Request::Network, |reader, descriptors, _| {
+            Network::from_reply(reader, descriptors)
+        })
     }
 
     /// Takes a private `/tmp` of `size_mb` MiB from the pool, or makes one. Blocks: milliseconds as a rule, longer
@@ -114,17 +112,14 @@ impl Launcher {
     /// # Errors
     /// Names the step that failed.
     pub fn storage(&self, size_mb: u32) -> Result<Storage, SandboxError> {
-        let (bytes, descriptors) = self.connection.ask(Peer::Maker, &Request::Storage(size_mb), &[])?;
-        let mut reader = Reader::new(&bytes);
-        requests::read_outcome(&mut reader)?;
-        Storage::from_reply(&mut reader, descriptors, Arc::downgrade(&self.connection))
-            .map_err(|source| SandboxError::LauncherGone { source })
+        self.ask_healed(Peer::Maker, &Request::Storage(size_mb), Storage::from_reply)
     }
 
     /// Starts a command in a new sandbox and returns when it has been executed. Blocks for a few milliseconds.
     ///
     /// # Errors
-    /// Names the step that failed; nothing is left running.
+    /// Names the step that failed; nothing is left running. [`SandboxError::Outlived`] when the storage is of a launcher
+    /// that has ended: with a new one it may work.
     pub fn spawn(&self, spec: &Spec, network: &Network, storage: &Storage) -> Result<Sandbox, SandboxError> {
         self.spawn_or_fork(spec, None, network, storage)
     }
@@ -136,11 +131,7 @@ impl Launcher {
     /// Names the step that failed, or what the template itself said.
     pub fn template(&self, spec: &Spec) -> Result<Template, SandboxError> {
         let request = Request::StartTemplate(Box::new(spec.clone()));
-        let (bytes, _) = self.connection.ask(Peer::Launcher, &request, &[])?;
-        let mut reader = Reader::new(&bytes);
-        requests::read_outcome(&mut reader)?;
-        let id = reader.u64().map_err(|error| SandboxError::LauncherGone { source: error.into() })?;
-        Ok(Template::new(id, Arc::downgrade(&self.connection)))
+        self.ask_healed(Peer::Launcher, &request, |reader, _, connection| Ok(Template::new(reader.u64()?, connection)))
     }
 
     /// As [`Launcher::spawn`], but the command is a fork of the template: the spec's command, environment and working
@@ -155,7 +146,7 @@ impl Launcher {
         network: &Network,
         storage: &Storage,
     ) -> Result<Sandbox, SandboxError> {
-        self.spawn_or_fork(spec, Some(template.id()), network, storage)
+        self.spawn_or_fork(spec, Some(template), network, storage)
     }
 
     /// Asks a process that waits to be copied for a copy; `control` is its socket (see [`Sandbox::take_control`]), `storage`
@@ -164,85 +155,103 @@ impl Launcher {
     /// # Errors
     /// When no control groups can be made, or the process gives no copy within ten seconds.
     pub fn copy(&self, control: BorrowedFd<'_>, storage: &Storage, limits: &Limits) -> Result<Copy, SandboxError> {
-        Copy::make(&self.connection, control, storage, limits)
+        let connection = self.connection_of(storage)?;
+        Copy::make(&connection, control, storage, limits).map_err(|error| outlived(&connection, error))
     }
 
     fn spawn_or_fork(
         &self,
         spec: &Spec,
-        template: Option<u64>,
+        template: Option<&Template>,
         network: &Network,
         storage: &Storage,
     ) -> Result<Sandbox, SandboxError> {
-        let request = Request::Spawn(Box::new(spec.clone()), storage.host_ids(), template);
+        let connection = self.connection_of(storage)?;
+        if template.is_some_and(|template| !template.is_of(&connection)) {
+            return Err(SandboxError::Outlived);
+        }
+        let request = Request::Spawn(Box::new(spec.clone()), storage.host_ids(), template.map(Template::id));
         let passed = [network.namespace(), storage.mount(), storage.user_namespace()];
-        let (bytes, descriptors) = self.connection.ask(Peer::Launcher, &request, &passed)?;
+        let (bytes, descriptors) =
+            connection.ask(Peer::Launcher, &request, &passed).map_err(|error| outlived(&connection, error))?;
         let mut reader = Reader::new(&bytes);
         requests::read_outcome(&mut reader)?;
         let memory_limit_bytes = spec.limits.memory_bytes;
-        Sandbox::from_reply(&mut reader, descriptors, Arc::downgrade(&self.connection), memory_limit_bytes)
-    }
-}
-
-/// Who is asked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Peer {
-    Launcher,
-    Maker,
-    Attacher,
-}
-
-impl Connection {
-    fn socket(&self, peer: Peer) -> io::Result<BorrowedFd<'_>> {
-        let sockets = self.sockets.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        Ok(match peer {
-            Peer::Launcher => sockets.launcher.as_fd(),
-            Peer::Maker => sockets.maker.as_fd(),
-            Peer::Attacher => sockets.attacher.as_fd(),
-        })
+        Sandbox::from_reply(&mut reader, descriptors, Arc::downgrade(&connection), memory_limit_bytes)
     }
 
-    /// Sends a request and waits for its answer.
-    pub(crate) fn ask(
+    /// The launcher that is there, if the storage is of it: another one may give the storage's host ids to somebody else.
+    fn connection_of(&self, storage: &Storage) -> Result<Arc<Connection>, SandboxError> {
+        let connection = self.connection();
+        if storage.is_of(&connection) { Ok(connection) } else { Err(SandboxError::Outlived) }
+    }
+
+    fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks for what needs nothing that was made before; when the launcher turns out to have ended, once more.
+    fn ask_healed<T>(
         &self,
         peer: Peer,
         request: &Request,
-        passed: &[BorrowedFd<'_>],
-    ) -> Result<(Vec<u8>, Vec<OwnedFd>), SandboxError> {
-        let bytes = request.encode();
-        if bytes.len() > transport::MESSAGE_BYTES_MAX {
-            let (limit_bytes, actual_bytes) = (transport::MESSAGE_BYTES_MAX, bytes.len());
-            return Err(SandboxError::SpecTooLong { limit_bytes, actual_bytes });
+        read: impl Fn(&mut Reader<'_>, Vec<OwnedFd>, Weak<Connection>) -> io::Result<T>,
+    ) -> Result<T, SandboxError> {
+        let ask = |connection: &Arc<Connection>| {
+            let (bytes, descriptors) = connection.ask(peer, request, &[])?;
+            let mut reader = Reader::new(&bytes);
+            requests::read_outcome(&mut reader)?;
+            read(&mut reader, descriptors, Arc::downgrade(connection))
+                .map_err(|source| SandboxError::LauncherGone { source })
+        };
+        for _ in 0..HEALED_ASKS_MAX {
+            let connection = self.connection();
+            let outcome = ask(&connection);
+            // A helper may have answered that outlives its launcher for a moment.
+            if !connection.has_ended() {
+                return outcome;
+            }
+            drop((outcome, connection));
+            self.heal()?;
         }
-        self.exchange(peer, &bytes, passed).map_err(|source| SandboxError::LauncherGone { source })
+        ask(&self.connection())
     }
 
-    fn exchange(&self, peer: Peer, bytes: &[u8], passed: &[BorrowedFd<'_>]) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-        let (ours, theirs) = transport::pair()?;
-        rustix::net::sockopt::set_socket_timeout(&ours, rustix::net::sockopt::Timeout::Recv, Some(REPLY_PATIENCE))?;
-        let mut descriptors = vec![theirs.as_fd()];
-        descriptors.extend_from_slice(passed);
-        transport::send(self.socket(peer)?, bytes, &descriptors)?;
-        drop(theirs);
-        let mut buffer = vec![0; 4096];
-        let (length, descriptors) = transport::receive(&ours, &mut buffer)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        buffer.truncate(length);
-        Ok((buffer, descriptors))
+    /// Starts a launcher in place of one that has ended, however that came about; does nothing while it lives. What the old
+    /// one had made is gone or of no use. Blocks: a tenth of a second as a rule, seconds when launchers keep ending.
+    ///
+    /// # Errors
+    /// As [`Launcher::start`]; also when a protection that held at first does not any more.
+    pub fn heal(&self) -> Result<(), SandboxError> {
+        let mut healing = self.shared.healing.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.connection();
+        if !old.has_ended() {
+            return Ok(());
+        }
+        old.end();
+        healing.pause();
+        let (new, layers) = Connection::start(&self.shared.options)?;
+        layers::require(&self.shared.layers, &layers)?;
+        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        Ok(())
     }
 
-    /// Sends a request that has no answer; a launcher that is gone has already done what it asks.
-    pub(crate) fn tell(&self, peer: Peer, request: &Request) {
-        if let Ok(socket) = self.socket(peer) {
-            let _ = transport::send(socket, &request.encode(), &[]);
-        }
+    /// The launcher process that is there now.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.connection().process_id()
+    }
+
+    /// A descriptor that becomes readable when the launcher that is there now has ended.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn end_signal(&self) -> io::Result<OwnedFd> {
+        self.connection().end_signal()
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // The closed sockets are the signal; the process ends every sandbox, removes what it made, and exits.
-        self.sockets = None;
-        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let _ = process.wait();
-    }
+/// An error of a launcher that has ended is nobody's but the launcher's.
+fn outlived(connection: &Connection, error: SandboxError) -> SandboxError {
+    if connection.has_ended() { SandboxError::Outlived } else { error }
 }

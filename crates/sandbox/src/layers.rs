@@ -1,5 +1,6 @@
 //! The table of protections, probed at start and shown to the operator.
 
+use crate::error::SandboxError;
 use crate::launcher::wire::{Reader, Truncated, Writer};
 
 pub(crate) const IDENTITY: &str = "unique host uid";
@@ -15,6 +16,18 @@ pub(crate) const FREEZE: &str = "freeze and kill";
 pub(crate) const NETWORK: &str = "network isolation";
 pub(crate) const EGRESS: &str = "outgoing connections";
 pub(crate) const STORAGE: &str = "private /tmp on disk";
+
+/// Refuses a table that lacks what held before.
+pub(crate) fn require(before: &[Layer], now: &[Layer]) -> Result<(), SandboxError> {
+    let holds = |name: &str| now.iter().any(|layer| layer.name == name && layer.holds);
+    match before.iter().find(|layer| layer.holds && !holds(&layer.name)) {
+        None => Ok(()),
+        Some(lost) => {
+            let detail = now.iter().find(|layer| layer.name == lost.name).map_or("", |layer| layer.detail.as_str());
+            Err(SandboxError::Weaker { layer: format!("{} ({detail})", lost.name) })
+        }
+    }
+}
 
 /// One protection, and whether it holds on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

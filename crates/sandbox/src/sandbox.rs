@@ -138,7 +138,7 @@ impl Sandbox {
     /// Names the step that failed; what of it was done is not known then.
     pub fn attach(&self, mounts: &[Mount]) -> Result<(), SandboxError> {
         let Some(connection) = self.connection.upgrade() else {
-            return Err(SandboxError::LauncherGone { source: io::ErrorKind::NotConnected.into() });
+            return Err(SandboxError::Outlived);
         };
         let request = Request::Attach(mounts.to_vec());
         let (bytes, _) = connection.ask(Peer::Attacher, &request, &[self.pid_one.as_fd()])?;

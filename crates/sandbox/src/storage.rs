@@ -5,7 +5,7 @@ mod loop_device;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use crate::launcher::requests::{HostIds, Request};
 use crate::launcher::wire::Reader;
@@ -37,6 +37,16 @@ impl Storage {
         let ids = HostIds { slot: reader.u32()?, user: reader.u32()?, pid_one_inside: reader.u32()? };
         let [mount, user_namespace] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
         Ok(Storage { ids, open: Some(Open { mount, user_namespace }), connection })
+    }
+
+    pub(crate) fn is_of(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ptr() == Arc::as_ptr(connection)
+    }
+
+    /// Whether the launcher that made it has ended: nothing can be started in it any more.
+    #[must_use]
+    pub fn is_outlived(&self) -> bool {
+        self.connection.upgrade().is_none_or(|connection| connection.has_ended())
     }
 
     pub(crate) fn host_ids(&self) -> HostIds {

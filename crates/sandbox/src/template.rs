@@ -1,6 +1,6 @@
 //! The handle of a template: an interpreter that is forked to make sandboxes.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use crate::launcher::requests::Request;
 use crate::launcher::{Connection, Peer};
@@ -15,6 +15,10 @@ pub struct Template {
 impl Template {
     pub(crate) fn new(id: u64, connection: Weak<Connection>) -> Template {
         Template { id, connection }
+    }
+
+    pub(crate) fn is_of(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ptr() == Arc::as_ptr(connection)
     }
 
     pub(crate) fn id(&self) -> u64 {

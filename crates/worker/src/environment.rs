@@ -191,6 +191,11 @@ impl Environment {
         self.began
     }
 
+    /// Whether the launcher that made its place has ended, and with it whatever ran there.
+    pub(crate) fn is_outlived(&self) -> bool {
+        self.habitat.storage.is_outlived()
+    }
+
     /// Whether it may serve another invoke.
     pub(crate) fn is_good(&self) -> bool {
         self.is_good

@@ -11,6 +11,7 @@ mod allotment;
 mod drain;
 mod eviction;
 mod generation;
+mod healing;
 mod idle;
 mod janitor;
 mod prewarm;
@@ -40,6 +41,7 @@ use warmth::{Policy, Warmth};
 pub(crate) use allotment::Allotted;
 pub(crate) use drain::follow;
 pub use generation::Lease;
+pub(crate) use healing::heal;
 pub(crate) use janitor::tend;
 pub(crate) use provision::provision;
 pub(crate) use snapshots::SnapshotMaker;
@@ -227,13 +229,7 @@ async fn make_for(
 
 async fn make(machine: &Arc<Machine>, target: &Arc<Target>, place: Place) -> Result<Box<Environment>, AcquireError> {
     let mut environment = Box::new(Environment::start(machine, target, place, None).await?);
-    match environment.initialise().await {
-        Err(_) if environment.has_lost_snapshot().await => {
-            // Which is no fault of the function's: once more, without it.
-            environment.begin_anew().await?;
-        }
-        outcome => outcome?,
-    }
+    environment.initialise_somewhere().await?;
     Ok(environment)
 }
 

@@ -145,6 +145,12 @@ impl SnapshotTable {
         snapshots.retain(|generation, snapshot| snapshot.key != key || Some(*generation) == serving);
     }
 
+    /// Forgets those whose process has ended.
+    pub(crate) fn forget_ended(&self) {
+        let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
+        snapshots.retain(|_, snapshot| !snapshot.has_ended());
+    }
+
     /// Forgets all.
     pub(crate) fn clear(&self) {
         self.snapshots.write().unwrap_or_else(PoisonError::into_inner).clear();

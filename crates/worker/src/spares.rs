@@ -170,6 +170,13 @@ impl Spares {
         Arc::clone(templates.entry(key).or_default())
     }
 
+    /// After a launcher has taken the place of another: the templates and spares of the old one are gone.
+    pub(crate) fn begin_anew(&self) {
+        self.templates.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.all().iter().for_each(|(_, supply)| supply.resume());
+        self.work.notify_one();
+    }
+
     fn ready_template(&self, kind: &Kind, pack: &Pack) -> Option<Arc<OnceCell<Template>>> {
         if kind.way != kind::Way::Forked {
             return None;

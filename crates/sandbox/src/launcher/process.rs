@@ -11,7 +11,7 @@ use crate::cgroup::{Group, Tree};
 use crate::child::{self, Plan, Streams};
 use crate::error::{Failure, Named, Step};
 use crate::filesystem::Scaffold;
-use crate::launcher::remover::RemoverClient;
+use crate::launcher::remover::{self, RemoverClient};
 use crate::launcher::requests::{HostIds, Request, write_outcome};
 use crate::launcher::state::State;
 use crate::launcher::templates::{News, TemplateProcess};
@@ -92,6 +92,9 @@ pub(crate) struct Loop {
     templates: HashMap<u64, TemplateProcess>,
     next_id: u64,
     suspects: Vec<Suspect>,
+    /// Without one of its helpers a launcher is no good: it ends, and the server starts another one.
+    helpers: [i32; 3],
+    has_lost_helper: bool,
 }
 
 /// A sandbox whose memory reached the limit, while the kernel has not yet counted a kill.
@@ -102,7 +105,7 @@ struct Suspect {
 }
 
 impl Loop {
-    pub(crate) fn new(socket: OwnedFd, remover: RemoverClient, ground: Ground) -> io::Result<Loop> {
+    pub(crate) fn new(socket: OwnedFd, remover: RemoverClient, helpers: [i32; 3], ground: Ground) -> io::Result<Loop> {
         let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let children = system::child_signals()?;
         // Children of templates: what forks them ends at once.
@@ -120,20 +123,24 @@ impl Loop {
             templates: HashMap::new(),
             next_id: 1,
             suspects: Vec::new(),
+            helpers,
+            has_lost_helper: false,
         })
     }
 
-    /// Serves until the server is gone, then ends every sandbox and waits for the helpers.
+    /// Serves until the server or a helper is gone, then ends every sandbox and waits for the helpers.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let served = self.serve();
-        for running in self.running.values() {
-            running.kill();
-        }
-        let Loop { remover, socket, templates, .. } = self;
-        drop(templates);
+        let Loop { remover, socket, templates, running, ground, .. } = self;
+        // A server that is there learns of the end before any of the ends that follow from it.
+        drop(socket);
+        running.values().for_each(Running::kill);
+        drop((templates, running));
         // The remover sweeps all control groups once nobody can send to it.
-        drop((remover, socket));
+        drop(remover);
         while system::wait_any(true).is_ok_and(|waited| waited.is_some()) {}
+        // In case that it was the remover that is gone.
+        remover::sweep(&ground.tree.parents().map(Into::into).collect::<Vec<_>>());
         served
     }
 
@@ -157,7 +164,12 @@ impl Loop {
                         };
                         self.handle(&buffer[..length], descriptors);
                     }
-                    TOKEN_CHILD => self.reap(),
+                    TOKEN_CHILD => {
+                        self.reap();
+                        if self.has_lost_helper {
+                            return Ok(());
+                        }
+                    }
                     token if token >= TOKEN_TEMPLATE => self.hear_template(token - TOKEN_TEMPLATE),
                     token => self.memory_ran_out(token - TOKEN_SANDBOX),
                 }
@@ -324,7 +336,7 @@ impl Loop {
                         running.end_with(waited.status);
                     }
                 }
-                None => {}
+                None => self.has_lost_helper |= self.helpers.contains(&waited.pid),
             }
         }
     }

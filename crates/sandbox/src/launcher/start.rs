@@ -122,30 +122,30 @@ fn run() -> io::Result<()> {
         Err(failure) => return say_hello(&socket, Err(&failure)),
     };
     let (client, remover_socket) = RemoverClient::pair()?;
-    if let Fork::Child = system::fork()? {
+    let Fork::Parent(remover) = system::fork()? else {
         drop((client, maker_socket, attacher_socket, socket));
         remover::run(&remover_socket, &parents);
         system::exit_now(0);
-    }
+    };
     drop(remover_socket);
     let remover_for_maker = client.try_clone()?;
-    if let Fork::Child = system::fork()? {
+    let Fork::Parent(maker) = system::fork()? else {
         drop((client, attacher_socket, socket));
         // The maker has nothing to finish: what it holds vanishes with it.
         let _ = system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         Maker::new(maker_socket, remover_for_maker, ground.state(), ground.storage_kind(), reach).run();
         system::exit_now(0);
-    }
+    };
     drop((maker_socket, remover_for_maker));
-    if let Fork::Child = system::fork()? {
+    let Fork::Parent(attacher) = system::fork()? else {
         drop((client, socket));
         let _ = system::process_control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         attacher::run(&attacher_socket);
         system::exit_now(0);
-    }
+    };
     drop(attacher_socket);
     say_hello(&socket, Ok(&layers))?;
-    Loop::new(socket, client, ground)?.run()
+    Loop::new(socket, client, [remover, maker, attacher], ground)?.run()
 }
 
 /// Keeps nothing of the server's: no descriptors but the socket, no terminal, no signals meant for it.

@@ -68,7 +68,7 @@ fn degraded(state: &Path) {
 }
 
 /// Everything on the machine that bears the mark of this state directory.
-fn leftovers(state: &Path) -> Vec<String> {
+pub(crate) fn leftovers(state: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for parent in fs::read_to_string(state.join("control-groups")).unwrap_or_default().lines() {
         if Path::new(parent).exists() {
@@ -162,7 +162,7 @@ impl Held {
     }
 }
 
-fn children(pid: i32) -> Vec<i32> {
+pub(crate) fn children(pid: i32) -> Vec<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }

@@ -10,6 +10,7 @@
 )]
 
 mod confinement;
+mod healing;
 mod leftovers;
 mod limits;
 mod network;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         runtimes::TESTS,
         storage::TESTS,
         leftovers::TESTS,
+        healing::TESTS,
     ];
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in all.into_iter().flatten().filter(|(name, _)| name.contains(&filter)) {

@@ -209,6 +209,7 @@ impl Environment {
             tracing::warn!(function = self.target.name, "a sandbox takes long to end; its environment is given up");
             self.is_good = false;
         }
+        self.is_good &= !self.is_outlived();
         process.drain_log();
     }
 }

@@ -163,21 +163,24 @@ impl Environment {
         if left.is_zero() {
             return Ok(Err(Failure::TimedOut));
         }
+        if self.is_outlived() {
+            return self.move_on().await;
+        }
         if let Some(snapshot) = self.snapshot.clone() {
             match self.restore_again(&snapshot).await {
                 Ok(Some(_)) => {
                     self.count_cold_start(Origin::Copy, Cause::Reset);
                     return Ok(Ok(()));
                 }
-                Ok(None) => self.begin_anew().await?,
-                Err(_) if self.has_lost_snapshot().await => self.begin_anew().await?,
+                Ok(None) => return self.move_on().await,
+                Err(_) if self.has_lost_place().await => return self.move_on().await,
                 Err(error) => return Err(error),
             }
-            // Another environment, which has counted its own start, goes on with this invoke.
-            self.card.busy();
-            return Ok(Ok(()));
         }
-        let outcome = self.launch(left).await?;
+        let outcome = match self.launch(left).await {
+            Err(_) if self.is_outlived() => return self.move_on().await,
+            outcome => outcome?,
+        };
         let duration = self.machine.clock.monotonic().saturating_sub(started);
         self.count_cold_start(Origin::Plain, Cause::Reset);
         self.count_init(duration);
@@ -190,6 +193,14 @@ impl Environment {
             self.restore_in_place().await?;
         }
         Ok(outcome)
+    }
+
+    /// Another environment, which has counted its own start, goes on with this invoke.
+    async fn move_on(&mut self) -> Result<Result<(), Failure>, AcquireError> {
+        self.begin_anew().await?;
+        self.first_init = FirstInit::Told;
+        self.card.busy();
+        Ok(Ok(()))
     }
 
     /// A child that was killed for memory ends the environment, whatever its parent made of that. The kernel is

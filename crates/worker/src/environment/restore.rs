@@ -17,6 +17,8 @@ use crate::snapshot::Snapshot;
 
 /// How long after the end of a copy the end of its snapshot is looked for.
 const LOSS_PATIENCE: Duration = Duration::from_millis(100);
+/// How often a start is tried anew.
+const PLACES_LOST_MAX: u32 = 3;
 
 impl Environment {
     /// Sees a process through its restore, which began at `began` of the machine's clock. What is billed begins now,
@@ -71,8 +73,13 @@ impl Environment {
         self.restore_copy(copy, began).await.map(Some)
     }
 
+    /// Whether nothing can be started in its place any more, which is no fault of the function's.
+    pub(crate) async fn has_lost_place(&self) -> bool {
+        self.is_outlived() || self.has_lost_snapshot().await
+    }
+
     /// Whether the snapshot that it is a copy of has ended, and the place of all copies with it.
-    pub(crate) async fn has_lost_snapshot(&self) -> bool {
+    async fn has_lost_snapshot(&self) -> bool {
         let Some(snapshot) = &self.snapshot else { return false };
         let deadline = tokio::time::Instant::now() + LOSS_PATIENCE;
         // The end of a copy may be seen before that of what it was copied from.
@@ -82,12 +89,24 @@ impl Environment {
         snapshot.has_ended()
     }
 
-    /// Becomes another environment in the same place, because the snapshot is lost under this one.
+    /// Becomes another environment, because the place is lost under this one.
     pub(crate) async fn begin_anew(&mut self) -> Result<(), AcquireError> {
         let (machine, target) = (Arc::clone(&self.machine), Arc::clone(&self.target));
         let Some(place) = self.place.take() else { return Err(start_error(std::io::Error::other("no place"))) };
-        *self = Environment::start(&machine, &target, place, None).await?;
+        *self = Environment::start(&machine, &target, place, self.allotted.take()).await?;
         self.initialise().await
+    }
+
+    /// Goes through the init phase; in another place as often as the one under it is lost.
+    pub(crate) async fn initialise_somewhere(&mut self) -> Result<(), AcquireError> {
+        let mut outcome = self.initialise().await;
+        for _ in 0..PLACES_LOST_MAX {
+            if outcome.is_ok() || !self.has_lost_place().await {
+                break;
+            }
+            outcome = self.begin_anew().await;
+        }
+        outcome
     }
 
     /// Lets a process that is its own snapshot, because no copy of one was to be had, go on.

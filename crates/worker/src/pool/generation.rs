@@ -220,6 +220,15 @@ impl Generation {
         queue.provisioned.drain(..count).map(|idle| *idle.environment).collect()
     }
 
+    /// Takes what a launcher that has ended had made.
+    pub(super) fn take_outlived(&self) -> Vec<Environment> {
+        let mut queue = self.queue();
+        let is_outlived = |idle: &mut Idle<Box<Environment>>| idle.environment.is_outlived();
+        let mut taken: Vec<_> = queue.idle.extract_if(.., is_outlived).collect();
+        taken.extend(queue.provisioned.extract_if(.., is_outlived));
+        taken.into_iter().map(|idle| *idle.environment).collect()
+    }
+
     /// The least priority of an idle environment.
     pub(super) fn least(&self, greedy_dual: &GreedyDual) -> Option<f64> {
         let used_now = self.warmth.priority(greedy_dual);

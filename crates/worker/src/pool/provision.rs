@@ -282,7 +282,7 @@ impl Pool {
         };
         let environment = Environment::start(&self.machine, target, place, Some(allotment.allot())).await;
         let mut environment = Box::new(environment.map_err(internal)?);
-        environment.initialise().await.map_err(internal)?;
+        environment.initialise_somewhere().await.map_err(internal)?;
         if environment.has_failed_init() {
             return Err(INIT_FAILED.to_owned());
         }

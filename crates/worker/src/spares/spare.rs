@@ -64,7 +64,7 @@ impl Spare {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        matches!(self.waiting.sandbox.try_exit(), Ok(None))
+        matches!(self.waiting.sandbox.try_exit(), Ok(None)) && !self.habitat.storage.is_outlived()
     }
 }
 

@@ -83,6 +83,15 @@ impl Supply {
         self.inner().not_before = now + RETRY_AFTER;
     }
 
+    /// What made it fail is over.
+    pub(super) fn resume(&self) {
+        let mut inner = self.inner();
+        inner.not_before = Duration::ZERO;
+        let ended: Vec<Spare> = inner.ready.extract_if(.., |spare| !spare.is_alive()).collect();
+        drop(inner);
+        drop(ended);
+    }
+
     /// Takes out what has ended or is too many, to be dropped by the caller.
     pub(super) fn trim(&self, keep: usize) -> Vec<Spare> {
         let mut inner = self.inner();
