@@ -56,12 +56,40 @@ impl Connection {
         let length = match head.split("content-length:").nth(1) {
             Some(rest) => rest.lines().next().unwrap_or_default().trim().parse()?,
             None if status == 204 => 0,
+            None if head.contains("transfer-encoding: chunked") => {
+                let body = self.chunks(head_end, filled)?;
+                return Ok(Response { status, head, body });
+            }
             None => bail!("the answer has no length: {head}"),
         };
         while filled < head_end + length {
             filled += self.read_some(filled)?;
         }
         Ok(Response { status, head, body: self.buffer[head_end..head_end + length].to_vec() })
+    }
+
+    /// Reads a body in chunks that begins at `start`; there are no trailers.
+    fn chunks(&mut self, start: usize, mut filled: usize) -> Result<Vec<u8>> {
+        let (mut body, mut at) = (Vec::new(), start);
+        loop {
+            let line_end = loop {
+                if let Some(end) = find(&self.buffer[at..filled], b"\r\n") {
+                    break at + end;
+                }
+                filled += self.read_some(filled)?;
+            };
+            let size = String::from_utf8_lossy(&self.buffer[at..line_end]).into_owned();
+            let size = usize::from_str_radix(size.trim(), 16).context("a chunk without a size")?;
+            let data = line_end + 2;
+            while filled < data + size + 2 {
+                filled += self.read_some(filled)?;
+            }
+            body.extend_from_slice(&self.buffer[data..data + size]);
+            at = data + size + 2;
+            if size == 0 {
+                return Ok(body);
+            }
+        }
     }
 
     fn read_some(&mut self, filled: usize) -> Result<usize> {

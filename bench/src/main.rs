@@ -1,26 +1,33 @@
 //! Benchmarks, each as a ratio to a floor measured in the same run. `invoke`: cold start and warm invoke of the hello
 //! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
-//! control plane with 10,000 functions in the store.
+//! control plane with 10,000 functions in the store. `environments`: the table of docs/performance.md. `peers`: other
+//! servers that run the same functions.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
-mod bootstrap;
+mod cold;
 mod control;
 mod echo;
 mod environments;
 mod figures;
 mod http;
+mod interpreters;
+mod options;
+mod peers;
 mod relay;
+mod rust_hello;
 mod server;
+mod table;
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use figures::{Figures, Row};
+use interpreters::Interpreters;
+use options::Options;
 use server::Server;
 
 /// Cold starts and bare starts of an interpreter, each measured this often.
@@ -43,21 +50,28 @@ struct Subject {
 }
 
 fn main() -> Result<()> {
-    if let Some(ended) = bootstrap::run_if_bootstrap() {
-        return ended;
-    }
-    if std::env::args().nth(1).as_deref() == Some("environments") {
-        print!("{}", environments::run_all(std::env::args().any(|argument| argument == "--short"))?);
-        return Ok(());
-    }
-    let rows = match std::env::args().nth(1).as_deref() {
-        None | Some("invoke") => invokes()?,
-        Some("control") => control::run()?,
-        Some(other) => {
-            bail!("there is no benchmark called {other}; there are: invoke (the default), environments, control")
+    let mut arguments = std::env::args().skip(1);
+    let benchmark = arguments.next();
+    let options = Options::parse(arguments)?;
+    let has_table_of_goals = matches!(benchmark.as_deref(), Some("environments" | "peers"));
+    ensure!(has_table_of_goals || options == Options::default(), "only environments and peers take options");
+    match benchmark.as_deref() {
+        None | Some("invoke") => print!("{}", figures::table(&invokes()?)),
+        Some("control") => print!("{}", figures::table(&control::run()?)),
+        Some("environments") => {
+            let table = environments::run_all(&options)?;
+            print!("{}", table.markdown("floor"));
+            options.write(&table)?;
         }
-    };
-    print!("{}", figures::table(&rows));
+        Some("peers") => {
+            let table = peers::run_all(&options)?;
+            print!("{}", table.markdown("peer"));
+            options.write(&table)?;
+        }
+        Some(other) => {
+            bail!("there is no benchmark called {other}; there are: invoke (the default), control, environments, peers")
+        }
+    }
     Ok(())
 }
 
@@ -129,31 +143,24 @@ fn run(command: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The interpreters on the search path, by their true paths: a version manager's shim would flatter the ratio.
 fn subjects() -> Result<Vec<Subject>> {
-    let python = ask("python3", &["-c", "import sys; print(sys.executable, '%d.%d' % sys.version_info[:2])"])?;
-    let (python, version) = python.split_once(' ').context("python3 did not tell its version")?;
-    let node = ask("node", &["-p", "process.execPath + ' ' + process.versions.node.split('.')[0]"])?;
-    let (node, major) = node.split_once(' ').context("node did not tell its version")?;
-    for program in [python, node] {
-        anyhow::ensure!(Path::new(program).exists(), "{program} is not there");
-    }
+    let Interpreters { python, python_runtime, node, node_runtime } = Interpreters::find()?;
     Ok(vec![
         Subject {
             label: "hello-python",
-            runtime: format!("python{version}"),
+            runtime: python_runtime,
             handler: "app.handler",
             file: "app.py",
             source: include_str!("../../examples/hello/app.py"),
-            bare_start: [python, "-c", "0"].map(str::to_owned).to_vec(),
+            bare_start: [&python, "-c", "0"].map(str::to_owned).to_vec(),
         },
         Subject {
             label: "hello-node",
-            runtime: format!("nodejs{major}.x"),
+            runtime: node_runtime,
             handler: "index.handler",
             file: "index.mjs",
             source: include_str!("../../examples/hello-node/index.mjs"),
-            bare_start: [node, "-e", "0"].map(str::to_owned).to_vec(),
+            bare_start: [&node, "-e", "0"].map(str::to_owned).to_vec(),
         },
     ])
 }

@@ -106,6 +106,43 @@ impl Server {
         Ok(serde_json::from_slice(&response.body).unwrap_or(Value::Null))
     }
 
+    /// Deploys a function unless it is there.
+    pub(crate) fn prime(&self, name: &str, runtime: &str, handler: &str, code: &str) -> Result<()> {
+        let there = self.call("GET", &format!("/2015-03-31/functions/{name}/configuration"), &Value::Null);
+        if there.is_err() {
+            self.deploy_with(name, runtime, handler, code, &json!({}))?;
+        }
+        Ok(())
+    }
+
+    /// The environments of a function.
+    pub(crate) fn environments_of(&self, name: &str) -> Result<usize> {
+        let all = self.call("GET", "/_tindra/environments", &Value::Null)?;
+        let all = all["environments"].as_array().context("a list of environments")?;
+        Ok(all.iter().filter(|environment| environment["function"] == name).count().max(1))
+    }
+
+    /// Environments and spares, of all functions.
+    pub(crate) fn processes_kept(&self) -> Result<f64> {
+        let mut all = 0.0;
+        for name in ["tindra_environments", "tindra_spares"] {
+            let series = self.series(name)?;
+            anyhow::ensure!(!series.is_empty(), "no metric {name}");
+            all += series.iter().map(|(_, value)| value).sum::<f64>();
+        }
+        Ok(all)
+    }
+
+    /// The series of a metric, with their labels; none before the first was counted.
+    pub(crate) fn series(&self, name: &str) -> Result<Vec<(String, f64)>> {
+        let response = Connection::open(self.address)?.send("GET", "/metrics", b"")?;
+        let text = String::from_utf8_lossy(&response.body);
+        let is_meant = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let parse =
+            |line: &str| line.rsplit_once(' ').and_then(|(key, value)| Some((key.to_owned(), value.parse().ok()?)));
+        Ok(text.lines().filter(is_meant).filter_map(parse).collect())
+    }
+
     fn wait(&self, what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
         let end = Instant::now() + READY;
         while !condition()? {
