@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,8 +16,13 @@ pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/.cache/rust-hello")
 }
 
-/// Builds it and returns the program, which is called `bootstrap`.
+/// Builds it, once, and returns the program, which is called `bootstrap`.
 pub(crate) fn build() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(|| run_cargo().map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
+}
+
+fn run_cargo() -> Result<PathBuf> {
     eprintln!("building {}", package().display());
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "--quiet"]).arg("--target-dir").arg(target());

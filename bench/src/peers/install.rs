@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,14 +15,19 @@ pub(super) enum Source {
     Pip,
 }
 
-/// Where installed things are.
-pub(super) fn cache() -> PathBuf {
-    directory().join(".cache")
+/// Installs the peers of one source, once, and returns where they are.
+pub(super) fn install(source: Source) -> Result<PathBuf> {
+    static NPM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static PIP: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let once = match source {
+        Source::Npm => &NPM,
+        Source::Pip => &PIP,
+    };
+    once.get_or_init(|| bring(source).map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
 }
 
-/// Installs the peers of one source and returns where they are.
-pub(super) fn install(source: Source) -> Result<PathBuf> {
-    let cache = cache();
+fn bring(source: Source) -> Result<PathBuf> {
+    let cache = directory().join(".cache");
     std::fs::create_dir_all(&cache).with_context(|| format!("failed to make {}", cache.display()))?;
     copy_functions(&cache)?;
     let (lock, stamp) = match source {
@@ -64,8 +70,11 @@ fn npm(cache: &Path) -> Result<()> {
         std::fs::copy(directory().join(file), cache.join(file)).with_context(|| format!("failed to copy {file}"))?;
     }
     let mut npm = Command::new("npm");
-    // Nothing of the packages is run at installation; what is measured comes ready inside them.
-    finish(npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]).current_dir(cache))
+    // Nothing of the packages is run at installation; what is measured comes ready inside them. Not `npm ci`: it refuses a
+    // lock file that lacks the programs of other machines.
+    finish(
+        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(cache),
+    )
 }
 
 fn pip(cache: &Path) -> Result<()> {
@@ -78,8 +87,9 @@ fn pip(cache: &Path) -> Result<()> {
 
 fn finish(command: &mut Command) -> Result<()> {
     eprintln!("installing: {command:?}");
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.with_context(|| format!("failed to run {:?}", command.get_program()))?;
-    ensure!(status.success(), "{:?} ended with {status}", command.get_program());
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("failed to run {:?}", command.get_program()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{:?} ended with {}: {said}", command.get_program(), output.status);
     Ok(())
 }
