@@ -21,7 +21,7 @@ mod rust_hello;
 mod server;
 mod table;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -135,8 +135,8 @@ fn time(action: impl FnOnce() -> Result<()>) -> Result<Duration> {
 }
 
 fn run(command: &[String]) -> Result<()> {
-    let status =
-        Command::new(&command[0]).args(&command[1..]).status().with_context(|| format!("failed to run {command:?}"))?;
+    let status = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).status();
+    let status = status.with_context(|| format!("failed to run {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }

@@ -180,6 +180,11 @@ impl Peer {
                 let mut command = Command::new(cache.join("python/bin/cargo-lambda"));
                 command.args(["lambda", "watch", "--release", "--wait", "--ignore-changes"]);
                 command.args(["--invoke-address", &host, "--invoke-port", &port]);
+                if matches!(kind, Kind::Rate) {
+                    // Of one, its default, or many, it answers less.
+                    let processors = std::thread::available_parallelism()?;
+                    command.args(["--concurrency", &processors.to_string()]);
+                }
                 command.env("CARGO_TARGET_DIR", rust_hello::target()).current_dir(rust_hello::package());
                 command
             }

@@ -23,6 +23,7 @@ pub(super) struct Bench {
     pub(super) interpreters: Interpreters,
     server: Server,
     rounds: usize,
+    windows: usize,
     window: Duration,
     scratch: tempfile::TempDir,
 }
@@ -34,6 +35,7 @@ impl Bench {
             interpreters: Interpreters::find()?,
             server: Server::start()?,
             rounds: if is_short { 3 } else { 15 },
+            windows: if is_short { 1 } else { 3 },
             window: Duration::from_millis(if is_short { 300 } else { 3_000 }),
             scratch: tempfile::tempdir()?,
         })
@@ -48,9 +50,7 @@ impl Bench {
                 table.time(what, &ours, &peer.name(), &theirs, row.wanted);
             }
             Kind::Rate => {
-                let theirs = self.their_rate(peer, row.language)?;
-                let path = format!("/2015-03-31/functions/{}/invocations", row.language.function());
-                let ours = http::rate(self.server.address(), &path, EVENT, CALLERS, self.window)?;
+                let (ours, theirs) = self.rates(peer, row.language)?;
                 table.rate(what, ours, &peer.name(), theirs, row.wanted);
             }
         }
@@ -130,9 +130,17 @@ impl Bench {
         })
     }
 
-    fn their_rate(&self, peer: Peer, language: Language) -> Result<f64> {
+    /// Windows of both in turn, so that drift of the machine hits both; the medians.
+    fn rates(&self, peer: Peer, language: Language) -> Result<(f64, f64)> {
         let (_process, address) = self.launch(peer, Kind::Rate)?;
-        http::rate(address, &peer.path(language), &peer.body(), CALLERS, self.window)
+        let (path, body) = (peer.path(language), peer.body());
+        let our_path = format!("/2015-03-31/functions/{}/invocations", language.function());
+        let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
+        for _ in 0..self.windows {
+            their_rates.push(http::rate(address, &path, &body, CALLERS, self.window)?);
+            our_rates.push(http::rate(self.server.address(), &our_path, EVENT, CALLERS, self.window)?);
+        }
+        Ok((median(our_rates), median(their_rates)))
     }
 
     fn launch(&self, peer: Peer, kind: Kind) -> Result<(Process, std::net::SocketAddr)> {
@@ -147,4 +155,9 @@ fn expect_echo(response: &http::Response) -> Result<()> {
     let text = String::from_utf8_lossy(&response.body);
     ensure!(response.status == 200 && response.body == EVENT, "it answered {}: {text}", response.status);
     Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
