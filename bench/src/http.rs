@@ -103,16 +103,30 @@ impl Connection {
     }
 }
 
+/// What is called again and again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// Of the server.
+    pub(crate) address: SocketAddr,
+    /// Path of the POST.
+    pub(crate) path: &'a str,
+    /// What is sent.
+    pub(crate) body: &'a [u8],
+    /// What must come back; `None` = anything that is no error.
+    pub(crate) expected: Option<&'a [u8]>,
+}
+
 /// Answers per second with `callers` connections in a closed loop.
-pub(crate) fn rate(address: SocketAddr, path: &str, body: &[u8], callers: usize, window: Duration) -> Result<f64> {
+pub(crate) fn rate(call: Call<'_>, callers: usize, window: Duration) -> Result<f64> {
     let counts = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(|| count_calls(address, path, body, window))).collect();
+        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(|| count_calls(call, window))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a caller does not panic")).collect::<Result<Vec<_>>>()
     })?;
     Ok(counts.iter().sum::<f64>() / window.as_secs_f64())
 }
 
-fn count_calls(address: SocketAddr, path: &str, body: &[u8], window: Duration) -> Result<f64> {
+fn count_calls(call: Call<'_>, window: Duration) -> Result<f64> {
+    let Call { address, path, body, expected } = call;
     let mut connection = Connection::open(address)?;
     let warm_up_end = Instant::now() + window / 3;
     while Instant::now() < warm_up_end {
@@ -122,8 +136,9 @@ fn count_calls(address: SocketAddr, path: &str, body: &[u8], window: Duration) -
     let mut count = 0.0;
     while Instant::now() < end {
         let response = connection.post(path, body)?;
-        if response.status != 200 {
-            bail!("{path} answered {}", response.status);
+        let is_right = expected.is_none_or(|expected| response.body == expected);
+        if response.status != 200 || response.head.contains("x-amz-function-error") || !is_right {
+            bail!("{path} answered {}: {}", response.status, String::from_utf8_lossy(&response.body));
         }
         count += 1.0;
     }

@@ -80,7 +80,7 @@ fn invokes() -> Result<Vec<Row>> {
     eprintln!("measuring the echo floor");
     let echo = echo::start()?;
     let echo_warm = warm(echo, "/", b"{\"name\":\"bench\"}")?;
-    let echo_rate = http::rate(echo, "/", b"{\"name\":\"bench\"}", 16, WINDOW)?;
+    let echo_rate = http::rate(call(echo, "/"), 16, WINDOW)?;
 
     let server = Server::start()?;
     let mut rows = Vec::new();
@@ -92,7 +92,7 @@ fn invokes() -> Result<Vec<Row>> {
         rows.push(Row::time(subject.label, "cold start", &cold, "bare interpreter start", &bare));
         let warm_calls = warm(server.address(), &path, b"{\"name\":\"bench\"}")?;
         rows.push(Row::time(subject.label, "warm invoke, 1 caller", &warm_calls, "bare HTTP echo", &echo_warm));
-        let rate = http::rate(server.address(), &path, b"{\"name\":\"bench\"}", 16, WINDOW)?;
+        let rate = http::rate(call(server.address(), &path), 16, WINDOW)?;
         rows.push(Row::rate(subject.label, "invokes/s, 16 callers", rate, "bare HTTP echo", echo_rate));
     }
     Ok(rows)
@@ -109,6 +109,10 @@ fn starts(server: &Server, subject: &Subject, path: &str) -> Result<(Figures, Fi
         cold.push(time(|| answer(&mut connection, path, b"{\"name\":\"bench\"}"))?);
     }
     Ok((Figures::of(bare), Figures::of(cold)))
+}
+
+fn call(address: std::net::SocketAddr, path: &str) -> http::Call<'_> {
+    http::Call { address, path, body: cold::EVENT, expected: None }
 }
 
 fn warm(address: std::net::SocketAddr, path: &str, body: &[u8]) -> Result<Figures> {

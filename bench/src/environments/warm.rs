@@ -73,10 +73,11 @@ impl Bench {
     /// Many callers; as many bare processes behind the relay as we have environments.
     pub(super) fn rate(&mut self, what: &str, subject: &Subject, callers: usize) -> Result<()> {
         let path = self.prepare(subject)?;
-        let ours = http::rate(self.server.address(), &path, EVENT, callers, self.window)?;
+        let call = |address, path| http::Call { address, path, body: EVENT, expected: None };
+        let ours = http::rate(call(self.server.address(), &path), callers, self.window)?;
         let environments = self.server.environments_of(subject.name)?;
         let (relay, _clients) = self.start_floor(subject, environments)?;
-        let floor = http::rate(relay, "/invoke", EVENT, callers, self.window)?;
+        let floor = http::rate(call(relay, "/invoke"), callers, self.window)?;
         let what = format!("{what}, {environments} environments");
         self.table.rate(&what, ours, "relay with as many processes", floor, Wanted::AtLeast(0.85));
         Ok(())

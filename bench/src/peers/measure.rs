@@ -135,10 +135,12 @@ impl Bench {
         let (_process, address) = self.launch(peer, Kind::Rate)?;
         let (path, body) = (peer.path(language), peer.body());
         let our_path = format!("/2015-03-31/functions/{}/invocations", language.function());
+        let theirs = http::Call { address, path: &path, body: &body, expected: Some(EVENT) };
+        let ours = http::Call { address: self.server.address(), path: &our_path, body: EVENT, expected: None };
         let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
         for _ in 0..self.windows {
-            their_rates.push(http::rate(address, &path, &body, CALLERS, self.window)?);
-            our_rates.push(http::rate(self.server.address(), &our_path, EVENT, CALLERS, self.window)?);
+            their_rates.push(http::rate(theirs, CALLERS, self.window)?);
+            our_rates.push(http::rate(ours, CALLERS, self.window)?);
         }
         Ok((median(our_rates), median(their_rates)))
     }
