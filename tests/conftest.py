@@ -20,6 +20,20 @@ def server():
         yield running
 
 
+@pytest.fixture(scope="module")
+def spares():
+    """A server whose spares are this file's own."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """A server without spares: what a function finds there is right."""
+    with Server(arguments=["--spares-max", "0"]) as running:
+        yield running
+
+
 @pytest.fixture
 def deploy(server):
     """deploy(runtime, zip, handler, …) → a Function that is Active."""

@@ -10,6 +10,7 @@ import urllib.error
 import pytest
 
 from support import packages
+from support.metrics import environments as listed, metric
 from support.server import BINARY, Function, Server
 from support.wait import until
 
@@ -52,25 +53,12 @@ def function(watched, request):
             pass  # the test deleted it itself
 
 
-def listed(server):
-    return json.load(server.http("/_tindra/environments"))["environments"]
-
-
 def environments(server, name):
     return [each for each in listed(server) if each.get("function") == name]
 
 
 def spares(server):
     return [each for each in listed(server) if each["state"] == "waiting"]
-
-
-def metric(server, name, **labels):
-    """The sum of a metric's series that have these labels."""
-    lines = server.http("/metrics").read().decode().splitlines()
-    series = [line for line in lines if line.startswith((name + "{", name + " "))]
-    return sum(
-        float(line.rpartition(" ")[2]) for line in series if all(f'{key}="{value}"' in line for key, value in labels.items())
-    )
 
 
 def only(server, name, state):
@@ -134,7 +122,7 @@ def test_an_environment_is_idle_before_it_is_frozen(watched, function):
 
 
 def test_an_environment_initialises(watched, function):
-    slow = function("import time\ntime.sleep(5)\n" + HELLO)
+    slow = function(packages.slow_to_start(5, HELLO))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(slow.invoke, {})
         until(lambda: only(watched, slow.name, "initialising")["memory_bytes"] > 0, 20, "a process in its init phase")
@@ -210,7 +198,7 @@ def test_cold_starts_are_counted_by_cause_and_function(watched, function):
 
 
 def test_init_durations_are_a_histogram_by_function(watched, function):
-    slow = function("import time\ntime.sleep(0.3)\n" + HELLO)
+    slow = function(packages.slow_to_start(0.3, HELLO))
     slow.invoke({}).ok()
     name = "tindra_init_duration_seconds"
     at_most = lambda bound: metric(watched, f"{name}_bucket", function=slow.name, le=bound)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from support import java
+from support.metrics import metric
 from support.server import Function, Server
 from support.wait import until
 
@@ -74,26 +75,9 @@ public class Handler implements RequestHandler<Map<String, Object>, Object> {
 """
 
 
-@pytest.fixture(scope="module")
-def spares():
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def plain():
-    with Server(arguments=["--spares-max", "0"]) as running:
-        yield running
-
-
 @pytest.fixture(params=RUNTIMES)
 def runtime(request):
     return request.param
-
-
-def metric(server, name, label):
-    lines = server.http("/metrics").read().decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{") and label in line)
 
 
 def function_on(server, runtime, name, **members):
@@ -102,10 +86,10 @@ def function_on(server, runtime, name, **members):
 
 
 def invoked_from_a_spare(server, runtime, function, event):
-    until(lambda: metric(server, "tindra_spares", f'runtime="{runtime}"') >= 1, 60, "a spare")
-    before = metric(server, "tindra_cold_starts_total", 'start="spare"')
+    until(lambda: metric(server, "tindra_spares", runtime=runtime) >= 1, 60, "a spare")
+    before = metric(server, "tindra_cold_starts_total", start="spare")
     answer = function.invoke(event).ok()
-    assert metric(server, "tindra_cold_starts_total", 'start="spare"') == before + 1
+    assert metric(server, "tindra_cold_starts_total", start="spare") == before + 1
     return answer
 
 

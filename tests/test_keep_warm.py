@@ -3,22 +3,11 @@
 import time
 
 from support import packages
+from support.metrics import metric
 from support.server import Function, Server
 from support.wait import until
 
 SOURCE = "import os, uuid\nME = str(uuid.uuid4())\ndef handler(event, context):\n    return ME\n"
-SLOW = "import time\ntime.sleep(1.5)\n" + SOURCE
-SLOWLY = SOURCE.replace("    return", "    import time; time.sleep(event)\n    return")
-
-
-def metric(server, name, **labels):
-    """The sum of a metric's series that have these labels."""
-    total = 0.0
-    for line in server.http("/metrics").read().decode().splitlines():
-        if line.startswith(name + "{") or line.startswith(name + " "):
-            if all(f'{key}="{value}"' in line for key, value in labels.items()):
-                total += float(line.rpartition(" ")[2])
-    return total
 
 
 def environments(server):
@@ -77,7 +66,7 @@ def test_an_old_environment_is_not_used_again():
 
 def test_the_cheapest_goes_when_the_machine_is_full():
     with Server(config="environments_max = 2", arguments=["--spares-max", "0"]) as server:
-        dear, cheap = deploy(server, "dear", SLOW), deploy(server, "cheap")
+        dear, cheap = deploy(server, "dear", packages.slow_to_start(1.5, SOURCE)), deploy(server, "cheap")
         other = deploy(server, "other")
         kept = dear.invoke().ok()
         for _ in range(3):
@@ -93,6 +82,6 @@ def test_the_cheapest_goes_when_the_machine_is_full():
 
 def test_a_busy_environment_outlives_the_timeout():
     with Server(config="idle_timeout_s = 1") as server:
-        function = deploy(server, "busy", SLOWLY)
+        function = deploy(server, "busy", SOURCE.replace("    return", "    from time import sleep; sleep(event)\n    return"))
         assert function.invoke(3).ok() == function.invoke(0).ok()
         until(lambda: environments(server) == 0, 20, "the end of the environment")

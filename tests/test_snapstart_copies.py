@@ -44,10 +44,7 @@ def publish(machine, request):
         members = {"SnapStart": {"ApplyOn": "PublishedVersions"}, "Timeout": 30, **members}
         function = Function(server, name, "python3.12", packages.python(source), "app.handler", **members).ready()
         made.append(function)
-        version = function.client.publish_version(FunctionName=name)["Version"]
-        state = lambda: function.client.get_function_configuration(FunctionName=name, Qualifier=version)["State"]
-        until(lambda: state() == "Active", 60, "the version to be active")
-        return function, version
+        return function, function.publish()
 
     yield make
     for function in made:

@@ -1,30 +1,17 @@
 """Cold starts from spares: who gets one, what it may know, and that losing one loses nothing."""
 
 import concurrent.futures
-import json
 import re
 
 import pytest
 
 from support import packages
+from support.metrics import metric
 from support.processes import descendants, is_in_sandbox, kill
 from support.server import Function, Server
 from support.wait import until
 
 HELLO = "def handler(event, context):\n    return event\n"
-
-
-@pytest.fixture(scope="module")
-def spares():
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def plain():
-    """A server without spares: what a function finds there is right."""
-    with Server(arguments=["--spares-max", "0"]) as running:
-        yield running
 
 
 @pytest.fixture
@@ -40,16 +27,6 @@ def on(request):
     yield make
     for function in made:
         function.delete()
-
-
-def metric(server, name, **labels):
-    """The sum of a metric's series that have these labels."""
-    total = 0.0
-    for line in server.http("/metrics").read().decode().splitlines():
-        if line.startswith(name + "{") or line.startswith(name + " "):
-            if all(f'{key}="{value}"' in line for key, value in labels.items()):
-                total += float(line.rpartition(" ")[2])
-    return total
 
 
 def starts(server, how):
@@ -325,13 +302,12 @@ def test_memory_ends_at_the_functions_own_limit(spares, on):
 
 
 def test_a_burst_beyond_the_supply_is_forked(spares, on):
-    app = "import time\ndef handler(event, context):\n    time.sleep(2)\n    return event\n"
-    function = on(spares, "python3.12", {"app.py": app}, Timeout=60)
+    function = on(spares, "python3.12", {"app.py": packages.SLOW_HANDLER}, Timeout=60)
     wait_for_spares(spares, "python3.12")
     before = starts(spares, "fork"), starts(spares, "plain")
     with concurrent.futures.ThreadPoolExecutor(40) as threads:
-        answers = [future.result().ok() for future in [threads.submit(function.invoke, n) for n in range(40)]]
-    assert answers == list(range(40))
+        answers = [future.result().ok() for future in [threads.submit(function.invoke, 2 + n / 1000) for n in range(40)]]
+    assert answers == [2 + n / 1000 for n in range(40)]
     assert starts(spares, "fork") > before[0] and starts(spares, "plain") == before[1]
 
 

@@ -41,3 +41,12 @@ def node(source):
 def bootstrap(script):
     """A zip whose executable bootstrap is `script`."""
     return package({"bootstrap": script}, modes={"bootstrap": 0o755})
+
+
+# Functions that are slow, for tests of what happens meanwhile. They wait inside their sandbox, where no test can signal.
+SLOW_HANDLER = "from time import sleep\ndef handler(event, context):\n    sleep(event)\n    return event\n"
+
+
+def slow_to_start(seconds, source):
+    """The source of a Python function whose init phase takes this long."""
+    return f"from time import sleep\nsleep({seconds})\n{source}"

@@ -150,6 +150,14 @@ class Function:
         )
         return self
 
+    def publish(self, **members):
+        """Publishes the code; returns the version when it is active."""
+        version = self.client.publish_version(FunctionName=self.name, **members)["Version"]
+        self.client.get_waiter("published_version_active").wait(
+            FunctionName=self.name, Qualifier=version, WaiterConfig={"Delay": 0.05, "MaxAttempts": 2000}
+        )
+        return version
+
     def updated(self):
         self.client.get_waiter("function_updated_v2").wait(
             FunctionName=self.name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200}

@@ -136,8 +136,12 @@ impl Pool {
     }
 
     /// Gives an environment to whoever waits for one, or keeps it.
-    pub(crate) fn release(&self, lease: Lease) {
-        drop(lease.offer(self.machine.clock.monotonic(), self.is_stopping.load(Ordering::Acquire)));
+    pub(crate) fn release(self: &Arc<Self>, lease: Lease) {
+        let generation = lease.generation();
+        if let Some(unfit) = lease.offer(self.machine.clock.monotonic(), self.is_stopping.load(Ordering::Acquire)) {
+            drop(unfit);
+            self.start_for_waiters(&generation);
+        }
         if !self.janitor_is_up.load(Ordering::Acquire) {
             self.work.notify_one();
         }
@@ -153,6 +157,15 @@ impl Pool {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         let make = || Arc::new(Generation::new(Arc::clone(target), key, warmth));
         Arc::clone(generations.entry(id).or_insert_with(make))
+    }
+
+    /// After an environment that somebody may have waited for turned out to be of no use.
+    fn start_for_waiters(self: &Arc<Self>, generation: &Arc<Generation>) {
+        while generation.needs_start() {
+            if let Err(error) = self.start(generation, generation.target()) {
+                return generation.tell(error);
+            }
+        }
     }
 
     /// Starts an environment in the background and offers it to whoever waits longest.

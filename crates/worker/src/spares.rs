@@ -14,6 +14,7 @@ mod supply;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tindra_core::clock::Clock;
@@ -45,6 +46,8 @@ pub(crate) struct Spares {
     templates: Mutex<HashMap<TemplateKey, Arc<OnceCell<Template>>>>,
     /// Wakes the keeper.
     work: Notify,
+    /// How often a launcher has taken the place of another.
+    launchers: AtomicU64,
 }
 
 /// One template serves all kinds that differ in limits alone.
@@ -88,6 +91,7 @@ impl Spares {
             supplies: RwLock::default(),
             templates: Mutex::default(),
             work: Notify::new(),
+            launchers: AtomicU64::new(0),
         }
     }
 
@@ -172,6 +176,7 @@ impl Spares {
 
     /// After a launcher has taken the place of another: the templates and spares of the old one are gone.
     pub(crate) fn begin_anew(&self) {
+        self.launchers.fetch_add(1, Ordering::AcqRel);
         self.templates.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.all().iter().for_each(|(_, supply)| supply.resume());
         self.work.notify_one();

@@ -113,6 +113,11 @@ impl Tree {
     }
 }
 
+/// What one thread weighs that is in no group, in `cpu.shares` and in `cpu.weight`.
+const V1_WEIGHT: usize = 1_024;
+const V2_WEIGHT: usize = 100;
+const V2_WEIGHT_MAX: usize = 10_000;
+
 const DELEGATE: &str = "run as root, or as a systemd service with Delegate=yes";
 
 impl Hierarchy {
@@ -136,7 +141,22 @@ impl Hierarchy {
                 let _ = fs::remove_dir(worse.parent);
             }
         }
-        best
+        best.inspect(Hierarchy::weigh)
+    }
+
+    /// All sandboxes together weigh as much as a thread for each processor, not as a single one: else they would wait for
+    /// tens of milliseconds wherever the server or anybody else is busy. Where that cannot be set, they wait.
+    fn weigh(&self) {
+        if !self.controllers.has(Controller::Cpu) {
+            return;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let _ = match self.version {
+            Version::V1 => fs::write(self.parent.join("cpu.shares"), (V1_WEIGHT * processors).to_string()),
+            Version::V2 => {
+                fs::write(self.parent.join("cpu.weight"), (V2_WEIGHT * processors).min(V2_WEIGHT_MAX).to_string())
+            }
+        };
     }
 }
 

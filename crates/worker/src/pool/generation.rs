@@ -180,10 +180,15 @@ impl Generation {
         may
     }
 
-    /// Tells the longest waiter that nothing comes, unless enough others are under way.
+    /// Counts a start out, and tells who waited for it.
     pub(super) fn failed(&self, error: AcquireError) {
+        self.not_started();
+        self.tell(error);
+    }
+
+    /// Tells the longest waiter that nothing comes, unless enough others are under way.
+    pub(super) fn tell(&self, error: AcquireError) {
         let mut queue = self.queue();
-        queue.starting -= 1;
         queue.waiters.retain(|waiter| !waiter.is_closed());
         if queue.leases + queue.starting == 0 && queue.waiters.len() <= 1 {
             self.warmth.end(self.warmth.policy().now());
@@ -292,6 +297,10 @@ impl Drop for Returning {
 }
 
 impl Lease {
+    pub(super) fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.out.generation)
+    }
+
     pub(super) fn returning(&self) -> Returning {
         self.out.generation.queue().returning += 1;
         Returning { generation: Arc::clone(&self.out.generation) }

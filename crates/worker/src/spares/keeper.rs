@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::kind::Way;
@@ -60,10 +61,11 @@ impl Spares {
             supply.pause(now);
             return true;
         };
+        let launchers = self.launchers.load(Ordering::Acquire);
         match self.make(kind, &pack).await {
-            Ok(made) => {
-                supply.put(made);
-            }
+            Ok(made) => supply.put(made),
+            // It was the old launcher's; the new one has not been tried.
+            Err(_) if self.launchers.load(Ordering::Acquire) != launchers => {}
             Err(error) => {
                 tracing::warn!(runtime = kind.runtime, error, "a spare environment could not be made; trying again");
                 supply.pause(now);
