@@ -76,3 +76,9 @@ pub(crate) fn table(rows: &[Row]) -> String {
     }
     text
 }
+
+/// The middle one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::catalog::{Cooling, Kind, Language, Peer, Row};
 use super::process::{Process, free_address};
 use crate::cold::{EVENT, SETTLE};
-use crate::figures::Figures;
+use crate::figures::{self, Figures};
 use crate::interpreters::Interpreters;
 use crate::server::{Server, zip, zip_executable};
 use crate::table::Table;
@@ -142,7 +142,7 @@ impl Bench {
             their_rates.push(http::rate(theirs, CALLERS, self.window)?);
             our_rates.push(http::rate(ours, CALLERS, self.window)?);
         }
-        Ok((median(our_rates.split_off(1)), median(their_rates.split_off(1))))
+        Ok((figures::median(our_rates.split_off(1)), figures::median(their_rates.split_off(1))))
     }
 
     fn launch(&self, peer: Peer, kind: Kind) -> Result<(Process, std::net::SocketAddr)> {
@@ -157,9 +157,4 @@ fn expect_echo(response: &http::Response) -> Result<()> {
     let text = String::from_utf8_lossy(&response.body);
     ensure!(response.status == 200 && response.body == EVENT, "it answered {}: {text}", response.status);
     Ok(())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
 }
