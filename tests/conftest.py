@@ -1,5 +1,6 @@
 """One server for the tests that can share one, and functions that clean up after themselves."""
 
+import functools
 import itertools
 import pathlib
 import sys
@@ -35,22 +36,41 @@ def plain():
 
 
 @pytest.fixture
-def deploy(server):
-    """deploy(runtime, zip, handler, …) → a Function that is Active."""
+def client(server):
+    return server.client("lambda")
+
+
+@pytest.fixture
+def lax(server):
+    """A client that lets the server find what is wrong."""
+    return server.client("lambda", parameter_validation=False)
+
+
+@pytest.fixture
+def deploy_on():
+    """deploy_on(server, runtime, zip, handler, …) → a Function of this server that is Active."""
     functions = []
 
-    def make(runtime, zip_bytes, handler="app.handler", name=None, **members):
+    def make(server, runtime, zip_bytes, handler="app.handler", name=None, **members):
         name = name or f"function-{next(NUMBERS)}"
         function = Function(server, name, runtime, zip_bytes, handler, **members)
-        functions.append(function)
+        functions.append((server, function))
         return function.ready()
 
     yield make
-    for function in functions:
+    for server, function in functions:
+        if server.process is None:
+            continue  # the test ended its server
         try:
             function.delete()
         except function.client.exceptions.ResourceNotFoundException:
             pass  # the test deleted it itself
+
+
+@pytest.fixture
+def deploy(server, deploy_on):
+    """deploy(runtime, zip, handler, …) → a Function of the shared server that is Active."""
+    return functools.partial(deploy_on, server)
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ def function(deploy):
     function.client.update_function_code(
         FunctionName=function.name, ZipFile=packages.python(SOURCE.format(what="two")), Publish=True
     )
-    function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name, WaiterConfig={"Delay": 0.05})
-    function.client.get_waiter("published_version_active").wait(FunctionName=function.name, Qualifier="2")
+    function.updated()
+    function.published("2")
     return function
 
 

@@ -24,17 +24,6 @@ CANNOT_USE = (
 )
 
 
-@pytest.fixture
-def client(server):
-    return server.client("lambda")
-
-
-@pytest.fixture
-def lax(server):
-    """A client that lets the server find what is wrong."""
-    return server.client("lambda", parameter_validation=False)
-
-
 def create(client, **members):
     members = {"AllowedPublishers": {"SigningProfileVersionArns": [PUBLISHER]}, **members}
     return client.create_code_signing_config(**members)["CodeSigningConfig"]

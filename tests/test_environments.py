@@ -36,21 +36,9 @@ def watched():
 
 
 @pytest.fixture
-def function(watched, request):
+def function(watched, deploy_on):
     """function(source, …) → an Active Python function, deleted with the test."""
-    made = []
-
-    def make(source=HELLO, **members):
-        name = re.sub(r"\W+", "-", request.node.name)[:50] + f"-{len(made)}"
-        made.append(Function(watched, name, "python3.12", packages.python(source), "app.handler", **members).ready())
-        return made[-1]
-
-    yield make
-    for one in made:
-        try:
-            one.delete()
-        except one.client.exceptions.ResourceNotFoundException:
-            pass  # the test deleted it itself
+    return lambda source=HELLO, **members: deploy_on(watched, "python3.12", packages.python(source), **members)
 
 
 def environments(server, name):
@@ -166,9 +154,7 @@ def test_provisioned_concurrency_is_told_apart(watched, function):
 
 def test_copies_of_a_snapshot_are_told_apart_from_what_they_are_copied_from(watched, function):
     hello = function(SnapStart={"ApplyOn": "PublishedVersions"})
-    hello.client.publish_version(FunctionName=hello.name)
-    waiter = hello.client.get_waiter("published_version_active")
-    waiter.wait(FunctionName=hello.name, Qualifier="1", WaiterConfig={"Delay": 0.05})
+    hello.publish()
     snapshot = only(watched, hello.name, "snapshot")
     assert (snapshot["version"], snapshot["initialization"], snapshot["invokes"]) == ("1", "snap-start", 0)
 

@@ -22,12 +22,6 @@ def function(deploy):
     return deploy("python3.12", HELLO, Publish=True)
 
 
-@pytest.fixture
-def lax(server):
-    """A client that lets the server find what is wrong."""
-    return server.client("lambda", parameter_validation=False)
-
-
 def arn(name):
     return f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
 

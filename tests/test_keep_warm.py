@@ -82,6 +82,6 @@ def test_the_cheapest_goes_when_the_machine_is_full():
 
 def test_a_busy_environment_outlives_the_timeout():
     with Server(config="idle_timeout_s = 1") as server:
-        function = deploy(server, "busy", SOURCE.replace("    return", "    from time import sleep; sleep(event)\n    return"))
+        function = deploy(server, "busy", packages.slow_to_answer(SOURCE))
         assert function.invoke(3).ok() == function.invoke(0).ok()
         until(lambda: environments(server) == 0, 20, "the end of the environment")

@@ -23,11 +23,6 @@ def python_layer(**files):
 
 
 @pytest.fixture
-def client(server):
-    return server.client("lambda")
-
-
-@pytest.fixture
 def publish(client):
     """publish(zip, name, …) → the answer; every version of every layer goes at the end."""
     names = set()

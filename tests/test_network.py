@@ -1,7 +1,5 @@
 """What a function can reach: the outside by name, Tindra by its own socket, and nothing of the host."""
 
-import contextlib
-import http.server
 import os
 import socket
 import socketserver
@@ -11,7 +9,7 @@ import threading
 
 import pytest
 
-from support import packages
+from support import network, packages
 from support.server import Function, Server
 
 FETCH = """
@@ -30,41 +28,27 @@ def handler(event, context):
 """
 
 
-def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+WEB = """
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = ('hello from outside to ' + self.client_address[0]).encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a):
+        pass
+print('ready', flush=True)
+http.server.ThreadingHTTPServer(('198.51.100.2', 8080), Handler).serve_forever()
+"""
 
 
 @pytest.fixture(scope="module")
 def outside():
-    """A host of our own making in a network namespace: 198.51.100.2, with a web server on port 8080."""
-    if os.geteuid() != 0:
-        pytest.skip("LOUDLY SKIPPED: making a network namespace for the test's own host needs root")
-    name = f"tdt{os.getpid()}"
-    ip("netns", "add", name)
-    try:
-        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
-        ip("addr", "add", "198.51.100.1/30", "dev", f"{name}a")
-        ip("link", "set", f"{name}a", "up")
-        ip("-n", name, "addr", "add", "198.51.100.2/30", "dev", f"{name}b")
-        ip("-n", name, "link", "set", f"{name}b", "up")
-        ip("-n", name, "link", "set", "lo", "up")
-        web = subprocess.Popen(
-            ["ip", "netns", "exec", name, "python3", "-c",
-             "import http.server\n"
-             "class H(http.server.BaseHTTPRequestHandler):\n"
-             "    def do_GET(self):\n        body = ('hello from outside to ' + self.client_address[0]).encode()\n"
-             "        self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)\n"
-             "    def log_message(self, *a): pass\n"
-             "print('ready', flush=True)\nhttp.server.ThreadingHTTPServer(('198.51.100.2', 8080), H).serve_forever()"],
-            stdout=subprocess.PIPE, text=True)
-        assert web.stdout.readline().strip() == "ready"
-        yield "198.51.100.2"
-        web.kill()
-        web.wait()
-    finally:
-        ip("netns", "del", name)
-        with contextlib.suppress(subprocess.CalledProcessError):
-            ip("link", "del", f"{name}a")
+    """A host of our own making: 198.51.100.2, with a web server on port 8080."""
+    with network.host(f"tdt{os.getpid()}", "198.51.100.1", "198.51.100.2", WEB) as address:
+        yield address
 
 
 class NameServer(socketserver.ThreadingUDPServer):

@@ -15,17 +15,6 @@ ACCOUNTS = itertools.count(300000000000)
 
 
 @pytest.fixture
-def client(server):
-    return server.client("lambda")
-
-
-@pytest.fixture
-def lax(server):
-    """A client that lets the server find what is wrong."""
-    return server.client("lambda", parameter_validation=False)
-
-
-@pytest.fixture
 def function(deploy):
     return deploy("python3.12", HELLO, Publish=True)
 

@@ -26,15 +26,13 @@ def function(deploy):
 def publish(function, **members):
     """The answer, and the version once it is active."""
     published = function.client.publish_version(FunctionName=function.name, **members)
-    number = published["Version"]
-    waiter = function.client.get_waiter("published_version_active")
-    waiter.wait(FunctionName=function.name, Qualifier=number, WaiterConfig={"Delay": 0.05})
+    number = function.published(published["Version"])
     return published, function.client.get_function_configuration(FunctionName=function.name, Qualifier=number)
 
 
 def update(function, **members):
     answer = function.client.update_function_configuration(FunctionName=function.name, **members)
-    function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name, WaiterConfig={"Delay": 0.05})
+    function.updated()
     return answer
 
 
@@ -62,8 +60,7 @@ def test_it_is_on_for_published_versions_and_off_for_the_unpublished_one(functio
 def test_publishing_with_the_creation(deploy):
     function = deploy("python3.13", packages.python(SOURCE), SnapStart=WITH, Publish=True)
     assert (function.created["Version"], function.created["State"]) == ("1", "Pending")
-    waiter = function.client.get_waiter("published_version_active")
-    waiter.wait(FunctionName=function.name, Qualifier="1", WaiterConfig={"Delay": 0.05})
+    function.published("1")
     assert invoke(function, "1") == "1"
 
 

@@ -6,10 +6,10 @@ import re
 import pytest
 
 from support import packages
+from support.metrics import starts
 from support.processes import descendants, is_in_sandbox, kill
-from support.server import Function, Server
+from support.server import Server
 from support.wait import until
-from test_spares import metric, starts
 
 SLOW = """
 import os, random, secrets, ssl, tempfile, time, uuid
@@ -36,22 +36,15 @@ def machine():
 
 
 @pytest.fixture
-def publish(machine, request):
-    made = []
+def publish(machine, deploy_on):
+    """publish(source, …) → a function with SnapStart, and its version, which is active."""
 
     def make(source, server=machine, **members):
-        name = re.sub(r"\W+", "-", request.node.name)[:50] + f"-{len(made)}"
         members = {"SnapStart": {"ApplyOn": "PublishedVersions"}, "Timeout": 30, **members}
-        function = Function(server, name, "python3.12", packages.python(source), "app.handler", **members).ready()
-        made.append(function)
+        function = deploy_on(server, "python3.12", packages.python(source), **members)
         return function, function.publish()
 
-    yield make
-    for function in made:
-        try:
-            function.delete()
-        except Exception:
-            pass  # its server has gone
+    return make
 
 
 def invoke(function, version, event=None, **members):
@@ -132,8 +125,7 @@ def test_a_snapshot_goes_with_its_version_and_heals(publish):
         again, version = publish(SLOW, server=server)
         server.stop()
         server.start()
-        before = metric(server, "tindra_cold_starts_total", start="copy")
-        assert before == 0
+        assert starts(server, "copy") == 0
         invoke(again, version).ok()
         until(lambda: copied(again, version, server), 60, "the snapshot to be made anew")
 

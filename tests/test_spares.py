@@ -6,7 +6,7 @@ import re
 import pytest
 
 from support import packages
-from support.metrics import metric
+from support.metrics import metric, starts
 from support.processes import descendants, is_in_sandbox, kill
 from support.server import Function, Server
 from support.wait import until
@@ -15,22 +15,13 @@ HELLO = "def handler(event, context):\n    return event\n"
 
 
 @pytest.fixture
-def on(request):
+def on(deploy_on):
     """on(server, runtime, files, …) → a function that goes away with the test."""
-    made = []
 
     def make(server, runtime, files, handler="app.handler", modes=None, **members):
-        name = re.sub(r"\W+", "-", request.node.name)[:50] + f"-{len(made)}"
-        made.append(Function(server, name, runtime, packages.package(files, modes), handler, **members).ready())
-        return made[-1]
+        return deploy_on(server, runtime, packages.package(files, modes), handler, **members)
 
-    yield make
-    for function in made:
-        function.delete()
-
-
-def starts(server, how):
-    return metric(server, "tindra_cold_starts_total", start=how)
+    return make
 
 
 def wait_for_spares(server, runtime, count=1):
@@ -165,16 +156,14 @@ def test_successive_owners_of_a_template_share_nothing(spares, on):
 
 DICE = """
 import os, random, secrets, ssl, tempfile, time, uuid
-from time import sleep
 def handler(event, context):
-    sleep(event)
     return [random.random(), str(uuid.uuid4()), str(uuid.uuid1()), secrets.token_hex(8), os.urandom(8).hex(),
             ssl.RAND_bytes(8).hex(), tempfile.mktemp(), random.Random().random(), id(object()) and context.log_stream_name]
 """
 
 
 def test_siblings_differ(spares, on):
-    function = on(spares, "python3.12", {"app.py": DICE}, Timeout=30)
+    function = on(spares, "python3.12", {"app.py": packages.slow_to_answer(DICE)}, Timeout=30)
     wait_for_spares(spares, "python3.12")
     with concurrent.futures.ThreadPoolExecutor(12) as threads:
         throws = [future.result().ok() for future in [threads.submit(function.invoke, 1) for _ in range(12)]]

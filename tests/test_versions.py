@@ -33,7 +33,7 @@ def publish(function, **members):
 
 def update_code(function, what, **members):
     answer = function.client.update_function_code(FunctionName=function.name, ZipFile=code(what), **members)
-    function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name, WaiterConfig={"Delay": 0.05})
+    function.updated()
     return answer
 
 
@@ -43,13 +43,13 @@ def test_a_version_keeps_its_code_and_configuration(deploy):
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function.name}"
     assert first["ResponseMetadata"]["HTTPStatusCode"] == 201
     assert (first["Version"], first["FunctionArn"], first["Description"]) == ("1", f"{arn}:1", "the first")
-    function.client.get_waiter("published_version_active").wait(FunctionName=function.name, Qualifier="1")
+    function.published("1")
 
     update_code(function, "two")
     function.client.update_function_configuration(
         FunctionName=function.name, Environment={"Variables": {"COLOR": "blue"}}
     )
-    function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name, WaiterConfig={"Delay": 0.05})
+    function.updated()
     second = publish(function)
     assert (second["Version"], second["Description"]) == ("2", "first")
     assert second["RevisionId"] not in (first["RevisionId"], function.created["RevisionId"])
@@ -98,7 +98,7 @@ def test_an_unchanged_function_is_not_published_again(deploy):
     again = publish(function, Description="b")
     assert (again["Version"], again["RevisionId"], again["Description"]) == ("1", first["RevisionId"], "a")
     function.client.update_function_configuration(FunctionName=function.name, Timeout=4)
-    function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name, WaiterConfig={"Delay": 0.05})
+    function.updated()
     assert publish(function)["Version"] == "2"
 
 
@@ -108,7 +108,7 @@ def test_create_and_update_can_publish(server, deploy):
     assert invoke(function, "1")[1]["what"] == "one"
     updated = update_code(function, "two", Publish=True)
     assert updated["Version"] == "2" and updated["FunctionArn"].endswith(f":{function.name}:2")
-    function.client.get_waiter("published_version_active").wait(FunctionName=function.name, Qualifier="2")
+    function.published("2")
     assert invoke(function, "2")[1]["what"] == "two"
 
 

@@ -1,12 +1,10 @@
 """VpcConfig: the operator's subnets and security groups open private networks to the functions that are in them."""
 
-import contextlib
 import os
-import subprocess
 
 import pytest
 
-from support import packages
+from support import network, packages
 from support.errors import error_of
 from support.server import ROLE, Function, Server
 
@@ -65,34 +63,11 @@ print('ready', flush=True)
 """
 
 
-def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def database():
     """A host of our own making in a private network: 10.213.7.2, with servers on the ports 5432 and 6379."""
-    if os.geteuid() != 0:
-        pytest.skip("LOUDLY SKIPPED: making a network namespace for the test's own host needs root")
-    name = f"tdv{os.getpid()}"
-    ip("netns", "add", name)
-    try:
-        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
-        ip("addr", "add", "10.213.7.1/30", "dev", f"{name}a")
-        ip("link", "set", f"{name}a", "up")
-        ip("-n", name, "addr", "add", "10.213.7.2/30", "dev", f"{name}b")
-        ip("-n", name, "link", "set", f"{name}b", "up")
-        servers = subprocess.Popen(
-            ["ip", "netns", "exec", name, "python3", "-c", SERVE], stdout=subprocess.PIPE, text=True
-        )
-        assert servers.stdout.readline().strip() == "ready"
-        yield "10.213.7.2"
-        servers.kill()
-        servers.wait()
-    finally:
-        ip("netns", "del", name)
-        with contextlib.suppress(subprocess.CalledProcessError):
-            ip("link", "del", f"{name}a")
+    with network.host(f"tdv{os.getpid()}", "10.213.7.1", "10.213.7.2", SERVE) as address:
+        yield address
 
 
 def membership(subnets, groups):

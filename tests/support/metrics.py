@@ -13,6 +13,11 @@ def metric(server, name, **labels):
     return total
 
 
+def starts(server, how):
+    """The cold starts that were made so: `spare`, `fork`, `copy` or `plain`."""
+    return metric(server, "tindra_cold_starts_total", start=how)
+
+
 def environments(server):
     """All execution environments, and the spares, which are `waiting`."""
     return json.load(server.http("/_tindra/environments"))["environments"]

@@ -43,8 +43,18 @@ def bootstrap(script):
     return package({"bootstrap": script}, modes={"bootstrap": 0o755})
 
 
-# Functions that are slow, for tests of what happens meanwhile. They wait inside their sandbox, where no test can signal.
-SLOW_HANDLER = "from time import sleep\ndef handler(event, context):\n    sleep(event)\n    return event\n"
+def slow_to_answer(source):
+    """The source of a Python function whose handler first waits for as many seconds as its event says.
+
+    For tests of what happens meanwhile. It waits inside its sandbox, where no test can signal.
+    """
+    return (
+        f"{source}\nfrom time import sleep\nwithout_delay = handler\n"
+        "def handler(event, context):\n    sleep(event)\n    return without_delay(event, context)\n"
+    )
+
+
+SLOW_HANDLER = slow_to_answer("def handler(event, context):\n    return event\n")
 
 
 def slow_to_start(seconds, source):

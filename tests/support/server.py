@@ -152,7 +152,10 @@ class Function:
 
     def publish(self, **members):
         """Publishes the code; returns the version when it is active."""
-        version = self.client.publish_version(FunctionName=self.name, **members)["Version"]
+        return self.published(self.client.publish_version(FunctionName=self.name, **members)["Version"])
+
+    def published(self, version):
+        """Waits until a version is active; returns it."""
         self.client.get_waiter("published_version_active").wait(
             FunctionName=self.name, Qualifier=version, WaiterConfig={"Delay": 0.05, "MaxAttempts": 2000}
         )
