@@ -8,7 +8,7 @@ import pytest
 
 from support import packages
 from support.metrics import metric
-from support.processes import descendants, is_in_sandbox, kill
+from support.processes import descendants, is_in_sandbox, kill, parent_of
 from support.server import Function, Server
 from support.wait import until
 
@@ -20,13 +20,13 @@ HELPERS = ("remover", "maker", "attacher")
 
 def launcher_of(server):
     """The launcher's id; none between two launchers."""
-    stat = lambda pid: int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    try:
-        found = [pid for pid, line in descendants(server.process.pid).items()
-                 if "sandbox-launcher" in line and stat(pid) == server.process.pid]
-    except OSError:
-        return None
-    return found[0] if found else None
+    for pid, line in descendants(server.process.pid).items():
+        try:
+            if "sandbox-launcher" in line and parent_of(pid) == server.process.pid:
+                return pid
+        except OSError:
+            continue  # it has ended meanwhile
+    return None
 
 
 def helpers_of(server):

@@ -4,6 +4,10 @@ import os
 import pathlib
 
 
+def parent_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def descendants(pid):
     """{pid: command line} of everything below a process."""
     children, found = {}, {}
@@ -11,8 +15,7 @@ def descendants(pid):
         if not entry.name.isdigit():
             continue
         try:
-            stat = (entry / "stat").read_text()
-            parent = int(stat.rpartition(")")[2].split()[1])
+            parent = parent_of(entry.name)
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue  # it has ended meanwhile
