@@ -37,6 +37,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tindra_core::clock::Clock;
 use tindra_store::{Batch, JsonRecords, Store, Versioned};
+use tokio::sync::Mutex;
 
 pub use error::IamError;
 pub use identity::{Identity, Principal, Who};
@@ -61,6 +62,8 @@ pub struct IamService {
     store: Store,
     clock: Arc<dyn Clock>,
     cache: Arc<Cache>,
+    /// Of the operations that have lost to others.
+    turns: Arc<Mutex<()>>,
 }
 
 impl IamService {
@@ -68,7 +71,7 @@ impl IamService {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         let cache = Arc::new(Cache::new(store.metadata.watch(records::PREFIX)));
-        Self { store, clock, cache }
+        Self { store, clock, cache, turns: Arc::default() }
     }
 
     /// Answers one operation, told by its name in the service model, with the members of its output.
@@ -76,8 +79,13 @@ impl IamService {
     /// # Errors
     /// As the API has them; see [`IamError`].
     pub async fn answer(&self, caller: &Identity, operation: &str, input: Value) -> Result<Value, IamError> {
-        let mut answer = Err(IamError::failure());
-        for _ in 0..ATTEMPTS_MAX {
+        let mut answer = Box::pin(self.attempt(caller, operation, input.clone())).await;
+        if !answer.as_ref().is_err_and(IamError::is_conflict) {
+            return answer;
+        }
+        // Who has lost waits for its turn: then it meets those only that try for the first time.
+        let _turn = self.turns.lock().await;
+        for _ in 1..ATTEMPTS_MAX {
             answer = Box::pin(self.attempt(caller, operation, input.clone())).await;
             if !answer.as_ref().is_err_and(IamError::is_conflict) {
                 break;
