@@ -137,8 +137,8 @@ impl Pool {
 
     /// Gives an environment to whoever waits for one, or keeps it.
     pub(crate) fn release(self: &Arc<Self>, lease: Lease) {
-        let generation = lease.generation();
-        if let Some(unfit) = lease.offer(self.machine.clock.monotonic(), self.is_stopping.load(Ordering::Acquire)) {
+        let now = self.machine.clock.monotonic();
+        if let Some((unfit, generation)) = lease.offer(now, self.is_stopping.load(Ordering::Acquire)) {
             drop(unfit);
             self.start_for_waiters(&generation);
         }

@@ -297,10 +297,6 @@ impl Drop for Returning {
 }
 
 impl Lease {
-    pub(super) fn generation(&self) -> Arc<Generation> {
-        Arc::clone(&self.out.generation)
-    }
-
     pub(super) fn returning(&self) -> Returning {
         self.out.generation.queue().returning += 1;
         Returning { generation: Arc::clone(&self.out.generation) }
@@ -310,13 +306,13 @@ impl Lease {
         &mut self.environment
     }
 
-    /// Hands the environment to the longest waiter, else keeps it idle, else gives it back to be dropped.
-    pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<Box<Environment>> {
+    /// Hands the environment to the longest waiter, else keeps it idle, else gives it back to be dropped, with its generation.
+    pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<(Box<Environment>, Arc<Generation>)> {
         let Self { mut environment, mut out } = self;
-        if !environment.is_good() || environment.is_released() || is_stopping {
-            return Some(environment);
-        }
         let generation = Arc::clone(&out.generation);
+        if !environment.is_good() || environment.is_released() || is_stopping {
+            return Some((environment, generation));
+        }
         let mut queue = generation.queue();
         while let Some(waiter) = queue.waiters.pop_front() {
             if out.purpose == Purpose::Ahead {
@@ -331,7 +327,8 @@ impl Lease {
         out.settle(&mut queue, now);
         // Looked at with the queue held: whoever gives provisioned ones up looks through it afterwards.
         if queue.is_retired || environment.is_released() {
-            return Some(environment);
+            drop(queue);
+            return Some((environment, generation));
         }
         let is_provisioned = environment.is_provisioned();
         let old_at = environment.began().saturating_add(generation.warmth.policy().age_max());

@@ -47,8 +47,7 @@ impl Pool {
     /// Drops what an ended launcher had made.
     fn begin_anew(&self) {
         for generation in self.all() {
-            let outlived = generation.take_outlived();
-            drop(outlived);
+            drop(generation.take_outlived());
         }
         self.machine.snapshots.forget_ended();
         self.machine.spares.begin_anew();
