@@ -99,6 +99,12 @@ pub(crate) struct ServeArguments {
     /// Concurrent executions of one account in one region [env: TINDRA_ACCOUNT_CONCURRENCY] [default: 1000]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) account_concurrency: Option<u32>,
+    /// Invokes that may arrive in a second for each that may run at once, 0 for no limit [env: TINDRA_REQUESTS_PER_S_PER_CONCURRENCY] [default: 10]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) requests_per_s_per_concurrency: Option<u32>,
+    /// Environments that one function may have started in ten seconds [env: TINDRA_SCALING_ENVIRONMENTS] [default: 1000]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) scaling_environments: Option<u32>,
     /// Client connections at once [env: TINDRA_CONNECTIONS_MAX] [default: 12000]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) connections_max: Option<usize>,
@@ -132,6 +138,8 @@ impl ServeArguments {
             environments_max: self.environments_max,
             spares_max: self.spares_max,
             account_concurrency: self.account_concurrency,
+            requests_per_s_per_concurrency: self.requests_per_s_per_concurrency,
+            scaling_environments: self.scaling_environments,
             connections_max: self.connections_max,
             grace_period_s: self.grace_period_s,
             ..Settings::default()

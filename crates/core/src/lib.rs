@@ -18,5 +18,6 @@ pub mod limits;
 pub mod name;
 pub mod policy;
 pub mod provisioned;
+pub mod rate;
 pub mod report;
 pub mod runtime;

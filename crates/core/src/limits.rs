@@ -64,6 +64,12 @@ pub const LOG_LINE_BYTES_MAX: usize = 262_144;
 
 /// Account-wide concurrent executions (AWS default).
 pub const CONCURRENT_EXECUTIONS_DEFAULT: u32 = 1_000;
+/// Invokes that may arrive in each second for each that may run at once (AWS).
+pub const REQUESTS_PER_S_PER_CONCURRENCY: u32 = 10;
+/// Execution environments that a function may have started in [`SCALING_PERIOD_S`] (AWS).
+pub const SCALING_ENVIRONMENTS_DEFAULT: u32 = 1_000;
+/// See [`SCALING_ENVIRONMENTS_DEFAULT`] (AWS).
+pub const SCALING_PERIOD_S: u64 = 10;
 /// Invokes at once that must stay for functions without reserved concurrency (AWS).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 /// Capacity providers of one account and region. Ours: they are only recorded, and this is plenty.

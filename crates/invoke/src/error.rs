@@ -19,6 +19,32 @@ pub enum Culprit {
     Platform,
 }
 
+/// Which limit an invoke met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttle {
+    /// Invokes at once, of the account.
+    Concurrency,
+    /// Invokes at once, by the function's reserve.
+    ReservedConcurrency,
+    /// Requests in a second, of the account.
+    Rate,
+    /// Requests in a second, by the function's reserve.
+    ReservedRate,
+}
+
+impl Throttle {
+    /// `Reason` (AWS).
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Concurrency => "ConcurrentInvocationLimitExceeded",
+            Self::ReservedConcurrency => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            Self::Rate => "FunctionInvocationRateLimitExceeded",
+            Self::ReservedRate => "ReservedFunctionInvocationRateLimitExceeded",
+        }
+    }
+}
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// An invoke that did not run, or whose end was lost.
@@ -58,12 +84,9 @@ pub enum InvokeError {
         /// The state's reason.
         message: String,
     },
-    /// The account, or the function by its own reserve, runs as many invokes as it may.
+    /// As many invokes run, or as many have arrived, as may.
     #[error("Rate Exceeded.")]
-    Throttled {
-        /// Whether it is the function's reserved concurrency that is used up.
-        by_reserve: bool,
-    },
+    Throttled(Throttle),
     /// The machine has no room.
     #[error("There is no room for another execution environment: {reason}")]
     NoCapacity {
@@ -101,7 +124,7 @@ impl InvokeError {
             }
             Self::Pending => "ResourceConflictException",
             Self::Failed { reason_code, .. } => failed_code(reason_code),
-            Self::Throttled { .. } | Self::NoCapacity { .. } => "TooManyRequestsException",
+            Self::Throttled(_) | Self::NoCapacity { .. } => "TooManyRequestsException",
             Self::Restore(error) => restore_code(*error),
             Self::Internal { .. } => "ServiceException",
         }
@@ -118,7 +141,7 @@ impl InvokeError {
             | Self::ClientContextNotJson
             | Self::ClientContextTooLarge
             | Self::Pending
-            | Self::Throttled { .. } => Culprit::Caller,
+            | Self::Throttled(_) => Culprit::Caller,
             Self::Failed { .. } | Self::Restore(RestoreError::TimedOut | RestoreError::HookFailed) => Culprit::Function,
             Self::Restore(RestoreError::NotReady) | Self::NoCapacity { .. } | Self::Internal { .. } => {
                 Culprit::Platform
@@ -131,7 +154,7 @@ impl InvokeError {
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
             Self::Pending
-            | Self::Throttled { .. }
+            | Self::Throttled(_)
             | Self::NoCapacity { .. }
             | Self::Restore(RestoreError::NotReady)
             | Self::Internal { .. } => Some(1),
@@ -143,10 +166,8 @@ impl InvokeError {
     #[must_use]
     pub fn throttle_reason(&self) -> Option<&'static str> {
         match self {
-            Self::Throttled { by_reserve: true } => Some("ReservedFunctionConcurrentInvocationLimitExceeded"),
-            Self::Throttled { by_reserve: false } | Self::NoCapacity { .. } => {
-                Some("ConcurrentInvocationLimitExceeded")
-            }
+            Self::Throttled(throttle) => Some(throttle.reason()),
+            Self::NoCapacity { .. } => Some(Throttle::Concurrency.reason()),
             _ => None,
         }
     }

@@ -10,6 +10,8 @@ pub(crate) struct Figures {
     invocations: Counter,
     errors: Counter,
     throttles: Counter,
+    provisioned: Counter,
+    spilled_over: Counter,
     duration: Histogram,
 }
 
@@ -24,6 +26,11 @@ impl Figures {
             invocations: metrics::counter!("tindra_invocations_total", labels.iter()),
             errors: metrics::counter!("tindra_invocation_errors_total", labels.iter()),
             throttles: metrics::counter!("tindra_invocation_throttles_total", labels.iter()),
+            provisioned: metrics::counter!("tindra_provisioned_concurrency_invocations_total", labels.iter()),
+            spilled_over: metrics::counter!(
+                "tindra_provisioned_concurrency_spillover_invocations_total",
+                labels.iter()
+            ),
             duration: metrics::histogram!("tindra_invocation_duration_seconds", labels.iter()),
         }
     }
@@ -31,6 +38,16 @@ impl Figures {
     /// An invoke was refused for want of concurrency or room.
     pub(crate) fn throttled(&self) {
         self.throttles.increment(1);
+    }
+
+    /// An invoke was let in as one of its version's provisioned ones.
+    pub(crate) fn provisioned(&self) {
+        self.provisioned.increment(1);
+    }
+
+    /// An invoke was let in on demand, because its version's provisioned ones were in use.
+    pub(crate) fn spilled_over(&self) {
+        self.spilled_over.increment(1);
     }
 
     /// An invoke ran to its end, well or not.

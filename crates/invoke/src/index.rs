@@ -11,7 +11,8 @@ use std::time::Duration;
 use tindra_core::alias::{ALIAS_PREFIX, Alias};
 use tindra_core::function::{Function, LATEST_PREFIX, Scope, VERSION_PREFIX, Version, WATCH_PREFIX};
 use tindra_core::name::LATEST;
-use tindra_store::{JsonRecords as _, Progress, Record, Store, StoreError, Versioned};
+use tindra_core::provisioned::{PROVISIONED_PREFIX, Provisioned};
+use tindra_store::{JsonRecords as _, Progress, Record, Store, StoreError, Versioned, Watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
@@ -55,10 +56,11 @@ impl Index {
         let map =
             Arc::new(Map { admission, hasher: RandomState::new(), shards: std::array::from_fn(|_| RwLock::default()) });
         // Watching before listing: a change in between is seen twice rather than never.
-        let watch = store.metadata.watch(WATCH_PREFIX);
+        let functions = store.metadata.watch(WATCH_PREFIX);
+        let provisioned = store.metadata.watch(PROVISIONED_PREFIX);
         map.replace(read_all(&store).await?);
-        let progress = watch.progress();
-        let follower = tokio::spawn(follow(Arc::clone(&map), store.clone(), watch));
+        let progress = functions.progress();
+        let follower = tokio::spawn(follow(Arc::clone(&map), store.clone(), functions, provisioned));
         Ok(Self { map, store, progress, follower })
     }
 
@@ -82,8 +84,10 @@ impl Index {
         random: u64,
     ) -> Result<Option<(Arc<Known>, Arc<Entry>)>, StoreError> {
         let Some(latest) = self.read_version(scope, name, Version::Latest).await? else { return Ok(None) };
-        let concurrency = self.map.admission.find(scope, name, latest.reserved_concurrency);
-        let mut known = Known::new(scope, name, concurrency);
+        let mut known = match self.get(&scope.account, &scope.region, name) {
+            Some(known) => known.emptied(),
+            None => Known::new(scope, name, &self.map.admission, latest.reserved_concurrency),
+        };
         known.set_version(Version::Latest, Some(Entry::new(latest)));
         let version = match Version::parse(qualifier.unwrap_or(LATEST)) {
             Some(version) => version,
@@ -112,6 +116,7 @@ impl Index {
 enum Told {
     Version(Box<Function>),
     Alias(Alias),
+    Provisioned(Provisioned),
 }
 
 impl Map {
@@ -135,9 +140,10 @@ impl Map {
         let Place { scope, name, what } = place;
         let mut known = match self.get(&scope.account, &scope.region, name) {
             Some(known) => Known::clone(&known),
-            None => Known::new(scope, name, self.admission.find(scope, name, None)),
+            None => Known::new(scope, name, &self.admission, None),
         };
-        self.apply(&mut known, name, what, told);
+        apply(&mut known, what, told);
+        known.claim(name, &self.admission);
         let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
         let same_name = shard.entry((*name).to_owned()).or_default();
         same_name.retain(|other| other.scope != *scope);
@@ -149,37 +155,26 @@ impl Map {
         }
     }
 
-    fn apply(&self, known: &mut Known, name: &str, what: &What<'_>, told: Option<Told>) {
-        match (what, told) {
-            (What::Version(version), Some(Told::Version(function))) => {
-                if *version == Version::Latest {
-                    known.concurrency = self.admission.reserve(&known.scope, name, function.reserved_concurrency);
-                }
-                known.set_version(*version, Some(Entry::new(*function)));
-            }
-            (What::Version(version), _) => {
-                if *version == Version::Latest {
-                    known.concurrency = self.admission.reserve(&known.scope, name, None);
-                }
-                known.set_version(*version, None);
-            }
-            (What::Alias(alias), Some(Told::Alias(record))) => known.set_alias(alias, Some(record)),
-            (What::Alias(alias), _) => known.set_alias(alias, None),
-        }
-    }
-
     /// Makes these all the records that there are.
     fn replace(&self, records: Vec<Record>) {
         let mut all: HashMap<(Scope, String), Known> = HashMap::new();
-        self.admission.forget_reserves();
+        self.admission.forget_claims();
         for record in records {
             let Some(place) = Place::parse(&record.key) else { continue };
             let Some(told) = decode(&place.what, record.clone()) else { continue };
             let key = (place.scope.clone(), place.name.to_owned());
             let known = all.entry(key).or_insert_with(|| {
-                Known::new(&place.scope, place.name, self.admission.find(&place.scope, place.name, None))
+                // Counts survive: what runs was counted in the shares that the function had.
+                let before = self.get(&place.scope.account, &place.scope.region, place.name);
+                before.map_or_else(
+                    || Known::new(&place.scope, place.name, &self.admission, None),
+                    |before| before.emptied(),
+                )
             });
-            self.apply(known, place.name, &place.what, Some(told));
+            apply(known, &place.what, Some(told));
+        }
+        for ((_, name), known) in &mut all {
+            known.claim(name, &self.admission);
         }
         let mut shards: Vec<Shard> = Vec::new();
         shards.resize_with(SHARDS, HashMap::new);
@@ -192,10 +187,38 @@ impl Map {
     }
 }
 
+/// Makes what one record says a part of its function, or that it is gone.
+fn apply(known: &mut Known, what: &What<'_>, told: Option<Told>) {
+    match (what, told) {
+        (What::Version(version), Some(Told::Version(function))) => {
+            if *version == Version::Latest {
+                known.set_reserve(function.reserved_concurrency);
+            }
+            known.set_version(*version, Some(Entry::new(*function)));
+        }
+        (What::Version(version), _) => {
+            if *version == Version::Latest {
+                known.set_reserve(None);
+            }
+            known.set_version(*version, None);
+        }
+        (What::Alias(alias), Some(Told::Alias(record))) => known.set_alias(alias, Some(record)),
+        (What::Alias(alias), _) => known.set_alias(alias, None),
+        (What::Provisioned(qualifier), Some(Told::Provisioned(record))) => {
+            known.set_provisioned(qualifier, Some(&record));
+        }
+        (What::Provisioned(qualifier), _) => known.set_provisioned(qualifier, None),
+    }
+}
+
 /// Keeps the map as the store is, until the store closes.
-async fn follow(map: Arc<Map>, store: Store, mut watch: tindra_store::Watch) {
+async fn follow(map: Arc<Map>, store: Store, mut functions: Watch, mut provisioned: Watch) {
     loop {
-        match watch.changed().await {
+        let changed = tokio::select! {
+            changed = functions.changed() => changed,
+            changed = provisioned.changed() => changed,
+        };
+        match changed {
             Some(keys) if keys.is_empty() => return,
             Some(keys) => {
                 for key in keys {
@@ -229,22 +252,26 @@ async fn insist<T, F: Future<Output = Result<T, StoreError>>>(mut attempt: impl 
 
 async fn read_all(store: &Store) -> Result<Vec<Record>, StoreError> {
     let mut records = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = store.metadata.list(WATCH_PREFIX, after.as_deref(), PAGE).await?;
-        let is_last = page.len() < PAGE;
-        after = page.last().map(|record| record.key.clone());
-        records.extend(page);
-        if is_last {
-            return Ok(records);
+    for prefix in [WATCH_PREFIX, PROVISIONED_PREFIX] {
+        let mut after: Option<String> = None;
+        loop {
+            let page = store.metadata.list(prefix, after.as_deref(), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|record| record.key.clone());
+            records.extend(page);
+            if is_last {
+                break;
+            }
         }
     }
+    Ok(records)
 }
 
 fn decode(what: &What<'_>, record: Record) -> Option<Told> {
     let told = match what {
         What::Version(_) => Versioned::decode(record).map(|record| Told::Version(Box::new(record.value))),
         What::Alias(_) => Versioned::decode(record).map(|record| Told::Alias(record.value)),
+        What::Provisioned(_) => Versioned::decode(record).map(|record| Told::Provisioned(record.value)),
     };
     told.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a record is left out")).ok()
 }
@@ -259,21 +286,25 @@ struct Place<'a> {
 enum What<'a> {
     Version(Version),
     Alias(&'a str),
+    /// By its qualifier.
+    Provisioned(&'a str),
 }
 
 impl<'a> Place<'a> {
-    /// Reads the keys that [`Function::version_key`] and [`Alias::key`] write.
+    /// Reads the keys that [`Function::version_key`], [`Alias::key`] and [`Provisioned::key`] write.
     fn parse(key: &'a str) -> Option<Self> {
-        let (rest, is_alias) = match key.strip_prefix(ALIAS_PREFIX) {
-            Some(rest) => (rest, true),
-            None => (key.strip_prefix(LATEST_PREFIX).or_else(|| key.strip_prefix(VERSION_PREFIX))?, false),
+        type Read<'a> = fn(&'a str) -> What<'a>;
+        let of_a_name: [(&str, Read<'a>); 2] = [(ALIAS_PREFIX, What::Alias), (PROVISIONED_PREFIX, What::Provisioned)];
+        let (rest, read) = match of_a_name.iter().find_map(|(prefix, read)| Some((key.strip_prefix(prefix)?, read))) {
+            Some((rest, read)) => (rest, Some(read)),
+            None => (key.strip_prefix(LATEST_PREFIX).or_else(|| key.strip_prefix(VERSION_PREFIX))?, None),
         };
         let mut parts = rest.splitn(4, '/');
         let (account, region, name) = (parts.next()?, parts.next()?, parts.next()?);
-        let what = match parts.next() {
-            Some(alias) if is_alias => What::Alias(alias),
-            Some(number) => What::Version(Version::Published(number.parse().ok()?)),
-            None => What::Version(Version::Latest),
+        let what = match (parts.next(), read) {
+            (Some(last), Some(read)) => read(last),
+            (Some(number), None) => What::Version(Version::Published(number.parse().ok()?)),
+            (None, _) => What::Version(Version::Latest),
         };
         Some(Self { scope: Scope { account: account.to_owned(), region: region.to_owned() }, name, what })
     }

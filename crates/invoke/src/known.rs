@@ -1,17 +1,22 @@
 //! A function as invokes see it: its versions, its aliases, and what they share.
 
+mod provisioned;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tindra_core::alias::Alias;
 use tindra_core::function::{Function, Reason, Scope, State, Version};
 use tindra_core::name::LATEST;
+use tindra_core::provisioned::Provisioned;
 
 use crate::InvokeError;
-use crate::admission::Counter;
+use crate::admission::{Account, Admission, Permit, Share};
 use crate::environments::Target;
 use crate::figures::Figures;
 use crate::sampling::Sampling;
+use provisioned::ProvisionedShares;
 
 /// One version of a function.
 #[derive(Debug)]
@@ -71,20 +76,64 @@ pub(crate) struct Known {
     aliases: HashMap<String, Arc<Alias>>,
     pub(crate) figures: Arc<Figures>,
     pub(crate) sampling: Arc<Sampling>,
-    /// The function's own reserve, or its account's and region's common one.
-    pub(crate) concurrency: Arc<Counter>,
+    account: Arc<Account>,
+    /// Of the function's own reserve, or of its account and region.
+    on_demand: Arc<Share>,
+    reserve: Option<u32>,
+    provisioned: ProvisionedShares,
 }
 
 impl Known {
-    pub(crate) fn new(scope: &Scope, name: &str, concurrency: Arc<Counter>) -> Self {
+    /// A function without versions yet; `reserve` is what it has reserved as far as the store is known.
+    pub(crate) fn new(scope: &Scope, name: &str, admission: &Admission, reserve: Option<u32>) -> Self {
         Self {
             scope: scope.clone(),
             versions: HashMap::new(),
             aliases: HashMap::new(),
             figures: Arc::new(Figures::new(scope, name)),
             sampling: Arc::default(),
-            concurrency,
+            account: admission.account(scope),
+            on_demand: admission.find(scope, name, reserve),
+            reserve,
+            provisioned: ProvisionedShares::default(),
         }
+    }
+
+    /// The same function before anything was told of it, with the shares in which its invokes are counted.
+    pub(crate) fn emptied(&self) -> Self {
+        let provisioned = self.provisioned.without_grants();
+        Self { versions: HashMap::new(), aliases: HashMap::new(), reserve: None, provisioned, ..self.clone() }
+    }
+
+    /// Counts an invoke of a version in: as one of its provisioned ones, else on demand.
+    pub(crate) fn admit(&self, version: Version, now: Duration) -> Result<Permit, InvokeError> {
+        if let Some(provisioned) = self.provisioned.share(version) {
+            if let Ok(permit) = provisioned.admit(&self.account, now) {
+                self.figures.provisioned();
+                return Ok(permit);
+            }
+            let permit = self.on_demand.admit(&self.account, now)?;
+            self.figures.spilled_over();
+            return Ok(permit);
+        }
+        self.on_demand.admit(&self.account, now)
+    }
+
+    pub(crate) fn set_reserve(&mut self, reserve: Option<u32>) {
+        self.reserve = reserve;
+    }
+
+    pub(crate) fn set_provisioned(&mut self, qualifier: &str, record: Option<&Provisioned>) {
+        self.provisioned.set(qualifier, record);
+    }
+
+    /// Claims what the function keeps for itself now. After every change of reserve, provisioned concurrency or aliases.
+    pub(crate) fn claim(&mut self, name: &str, admission: &Admission) {
+        self.on_demand = admission.claim(&self.scope, name, self.reserve, self.provisioned.requested());
+        let aliases = &self.aliases;
+        self.provisioned.settle(admission, |qualifier| {
+            Version::parse(qualifier).or_else(|| aliases.get(qualifier).map(|alias| alias.version))
+        });
     }
 
     pub(crate) fn set_version(&mut self, version: Version, entry: Option<Entry>) {
@@ -102,7 +151,7 @@ impl Known {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.versions.is_empty() && self.aliases.is_empty()
+        self.versions.is_empty() && self.aliases.is_empty() && self.provisioned.is_empty()
     }
 
     /// The version that a qualifier leads to now; `random` decides for an alias with two versions.

@@ -16,6 +16,7 @@ mod known;
 mod promptly;
 mod request;
 mod sampling;
+mod sync;
 mod trace;
 
 use std::fmt;
@@ -30,11 +31,11 @@ use tindra_store::Store;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-pub use error::{Culprit, InvokeError};
+pub use error::{Culprit, InvokeError, Throttle};
 pub use promptly::promptly;
 pub use request::{InvokeRequest, InvokeResponse, Mode};
 
-use admission::{Admission, Permit};
+use admission::{Admission, Limits, Permit};
 use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
 use event::Event;
 use finishing::Finishing;
@@ -46,11 +47,17 @@ use known::{Entry, Known};
 pub struct InvokerOptions {
     /// Invokes that may run at once in each account and region.
     pub concurrent_executions_max: u32,
+    /// Invokes that may arrive in each second, for each that may run at once; 0 for no limit. Counted for the account and
+    /// region, and for a function by its reserve; provisioned concurrency that is asked more often spills over.
+    pub requests_per_s_per_concurrency: u32,
 }
 
 impl Default for InvokerOptions {
     fn default() -> Self {
-        Self { concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT }
+        Self {
+            concurrent_executions_max: limits::CONCURRENT_EXECUTIONS_DEFAULT,
+            requests_per_s_per_concurrency: limits::REQUESTS_PER_S_PER_CONCURRENCY,
+        }
     }
 }
 
@@ -105,7 +112,11 @@ impl<E: Environments> Invoker<E> {
         clock: Arc<dyn Clock>,
         options: InvokerOptions,
     ) -> Result<Self, StartError> {
-        let admission = Arc::new(Admission::new(options.concurrent_executions_max));
+        let limits = Limits {
+            concurrency: options.concurrent_executions_max,
+            requests_per_s: options.requests_per_s_per_concurrency,
+        };
+        let admission = Arc::new(Admission::new(limits));
         let index = Index::start(store, Arc::clone(&admission)).await.map_err(|source| StartError { source })?;
         Ok(Self { shared: Arc::new(Shared { index, admission, environments, clock }) })
     }
@@ -202,7 +213,7 @@ impl<E: Environments> Shared<E> {
         target: Arc<Target>,
         event: Event,
     ) -> Result<Admitted, InvokeError> {
-        let permit = known.concurrency.admit().inspect_err(|_| known.figures.throttled())?;
+        let permit = known.admit(target.version, self.clock.monotonic()).inspect_err(|_| known.figures.throttled())?;
         let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
         let now_ms = self.clock.unix_ms();
         let is_sampled =

@@ -150,6 +150,12 @@ pub struct Settings {
     pub spares_max: Option<usize>,
     /// Concurrent executions of one account in one region. Default 1000, as on AWS.
     pub account_concurrency: Option<u32>,
+    /// Invokes that may arrive in a second for each that may run at once, of an account and of a function by its reserve;
+    /// 0 for no limit. Default 10, as on AWS.
+    pub requests_per_s_per_concurrency: Option<u32>,
+    /// Environments that one function may have started at once, and again in the course of each ten seconds. Default 1000,
+    /// as on AWS.
+    pub scaling_environments: Option<u32>,
     /// Client connections at once; more are answered 503. Default 12000.
     pub connections_max: Option<usize>,
     /// Seconds that running invokes get to end after the first SIGTERM or SIGINT. Default 30.
@@ -289,6 +295,10 @@ pub struct Config {
     pub spares_max: usize,
     /// Concurrent executions of one account in one region.
     pub account_concurrency: u32,
+    /// Invokes a second for each concurrent one; 0 for no limit.
+    pub requests_per_s_per_concurrency: u32,
+    /// Starts of one function in ten seconds.
+    pub scaling_environments: u32,
     /// Client connections at once.
     pub connections_max: usize,
     /// For running invokes after the first signal.

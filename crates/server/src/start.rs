@@ -286,6 +286,7 @@ fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
             environment_age_max: config.environment_age_max,
         },
         environments_max: config.environments_max,
+        scaling_environments: config.scaling_environments,
         spares_max: config.spares_max,
         egress: egress_policy(config)?,
         resolver,
@@ -300,7 +301,10 @@ fn networks(texts: &[String]) -> Result<Vec<Cidr>, ServerError> {
 }
 
 fn invoker_options(config: &Config) -> InvokerOptions {
-    InvokerOptions { concurrent_executions_max: config.account_concurrency }
+    InvokerOptions {
+        concurrent_executions_max: config.account_concurrency,
+        requests_per_s_per_concurrency: config.requests_per_s_per_concurrency,
+    }
 }
 
 fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>) -> ControlOptions {

@@ -67,6 +67,8 @@ fn a_file_with_everything() {
         idle_timeout_s = 5
         environments_max = 7
         account_concurrency = 9
+        requests_per_s_per_concurrency = 0
+        scaling_environments = 12
         connections_max = 11
         grace_period_s = 0
         [hosts]
@@ -85,6 +87,7 @@ fn a_file_with_everything() {
     assert_eq!(config.tls.unwrap().key, PathBuf::from("/key.pem"));
     assert_eq!((config.egress, config.egress_deny[0].as_str()), (Egress::Deny, "8.8.8.8"));
     assert_eq!((config.environments_max, config.connections_max), (7, 11));
+    assert_eq!((config.requests_per_s_per_concurrency, config.scaling_environments), (0, 12));
     assert_eq!(config.grace_period, Duration::ZERO);
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tindra_core::clock::Clock;
 use tindra_core::function::WATCH_PREFIX;
 use tindra_core::keep_warm::Bounds;
+use tindra_core::limits;
 use tindra_core::provisioned::PROVISIONED_PREFIX;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
@@ -39,6 +40,9 @@ pub struct WorkerOptions {
     pub keep_warm: KeepWarm,
     /// Environments at once; one more evicts the idle one whose loss costs least, or is refused. Default 500.
     pub environments_max: usize,
+    /// Environments that one function may have started at once, and again in the course of each
+    /// [`limits::SCALING_PERIOD_S`] seconds. Default 1,000.
+    pub scaling_environments: u32,
     /// Waiting runtimes at once, of all kinds together, that make cold starts short. 0 for none. Default 100.
     pub spares_max: usize,
     /// Where functions may connect to.
@@ -54,6 +58,7 @@ impl Default for WorkerOptions {
             code_cache: "code".into(),
             keep_warm: KeepWarm::default(),
             environments_max: 500,
+            scaling_environments: limits::SCALING_ENVIRONMENTS_DEFAULT,
             spares_max: 100,
             egress: EgressPolicy::default(),
             resolver: ResolverOptions::default(),

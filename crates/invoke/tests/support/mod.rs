@@ -18,7 +18,7 @@ pub struct Fixture {
 /// At most `concurrency` invokes at once.
 pub async fn start(test: TestStore, concurrency: u32) -> Fixture {
     let environments = FakeEnvironments::default();
-    let options = InvokerOptions { concurrent_executions_max: concurrency };
+    let options = InvokerOptions { concurrent_executions_max: concurrency, ..InvokerOptions::default() };
     let clock = Arc::new(FakeClock::at(1_769_860_800_000));
     let invoker = Invoker::start(test.store.clone(), environments.clone(), clock, options).await.unwrap();
     Fixture { test, environments, invoker }

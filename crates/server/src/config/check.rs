@@ -74,6 +74,15 @@ pub(super) fn check(
             layers.pick("account_concurrency", |settings| &settings.account_concurrency),
             limits::CONCURRENT_EXECUTIONS_DEFAULT,
         )?,
+        requests_per_s_per_concurrency: layers
+            .pick("requests_per_s_per_concurrency", |settings| &settings.requests_per_s_per_concurrency)
+            .0
+            .unwrap_or(limits::REQUESTS_PER_S_PER_CONCURRENCY),
+        scaling_environments: at_least_one(
+            "scaling_environments",
+            layers.pick("scaling_environments", |settings| &settings.scaling_environments),
+            limits::SCALING_ENVIRONMENTS_DEFAULT,
+        )?,
         connections_max: at_least_one(
             "connections_max",
             layers.pick("connections_max", |settings| &settings.connections_max),

@@ -61,6 +61,11 @@ pub(super) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Res
         environments_max: number("environments_max", text("TINDRA_ENVIRONMENTS_MAX"))?,
         spares_max: number("spares_max", text("TINDRA_SPARES_MAX"))?,
         account_concurrency: number("account_concurrency", text("TINDRA_ACCOUNT_CONCURRENCY"))?,
+        requests_per_s_per_concurrency: number(
+            "requests_per_s_per_concurrency",
+            text("TINDRA_REQUESTS_PER_S_PER_CONCURRENCY"),
+        )?,
+        scaling_environments: number("scaling_environments", text("TINDRA_SCALING_ENVIRONMENTS"))?,
         connections_max: number("connections_max", text("TINDRA_CONNECTIONS_MAX"))?,
         grace_period_s: number("grace_period_s", text("TINDRA_GRACE_PERIOD_S"))?,
         ..Settings::default()
