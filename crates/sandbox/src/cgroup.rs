@@ -1,7 +1,7 @@
 //! Control groups: limits, figures, freezing and killing, on v1, v2 and the hybrid of both.
 //!
-//! A [`Group`] is one sandbox's directories, held open by descriptor, so that the server works on them without
-//! asking the launcher. On a hybrid machine limits live in v1 hierarchies, while freezing and killing use the
+//! A [`Group`] is one sandbox's directories, known by path, so that the server works on them without asking the
+//! launcher, and none costs a descriptor. No two sandboxes of a machine ever have the same path. On a hybrid machine limits live in v1 hierarchies, while freezing and killing use the
 //! core files of the v2 mount.
 
 pub(crate) mod files;
@@ -11,7 +11,10 @@ mod v1;
 mod v2;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::launcher::wire::{Reader, Writer};
 use crate::spec::Limits;
@@ -75,7 +78,7 @@ pub(crate) enum Version {
 pub(crate) struct Member {
     pub(crate) version: Version,
     pub(crate) controllers: Controllers,
-    pub(crate) directory: OwnedFd,
+    pub(crate) directory: PathBuf,
 }
 
 /// See [`Group::doors`].
@@ -92,27 +95,28 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    fn member(&self, controller: Controller) -> Option<(Version, BorrowedFd<'_>)> {
+    fn member(&self, controller: Controller) -> Option<(Version, &Path)> {
         let member = self.members.iter().find(|member| member.controllers.has(controller))?;
-        Some((member.version, member.directory.as_fd()))
+        Some((member.version, member.directory.as_path()))
     }
 
     /// The v2 directory that a process can be cloned into.
-    pub(crate) fn clone_target(&self) -> Option<BorrowedFd<'_>> {
-        self.members.iter().find(|member| member.version == Version::V2).map(|member| member.directory.as_fd())
+    pub(crate) fn clone_target(&self) -> io::Result<Option<OwnedFd>> {
+        let v2 = self.members.iter().find(|member| member.version == Version::V2);
+        v2.map(|member| files::open_directory(&member.directory)).transpose()
     }
 
     /// Moves the calling, single-threaded process into the v1 groups.
     pub(crate) fn join(&self) -> io::Result<()> {
         let v1 = self.members.iter().filter(|member| member.version == Version::V1);
-        v1.map(|member| member.directory.as_fd()).try_for_each(v1::join)
+        v1.map(|member| member.directory.as_path()).try_for_each(v1::join)
     }
 
     /// The files to which a process of another sandbox, that is handed them, writes `0` to move here.
     pub(crate) fn own_doors(&self) -> io::Result<Vec<OwnedFd>> {
         let open = |member: &Member| match member.version {
-            Version::V1 => v1::open_tasks(member.directory.as_fd()),
-            Version::V2 => v2::open_processes(member.directory.as_fd()),
+            Version::V1 => v1::open_tasks(&member.directory),
+            Version::V2 => v2::open_processes(&member.directory),
         };
         self.members.iter().map(open).collect()
     }
@@ -121,13 +125,12 @@ impl Group {
     /// them, where there is v2, the directory to be cloned into.
     pub(crate) fn doors(&self) -> io::Result<Doors> {
         let v1 = self.members.iter().filter(|member| member.version == Version::V1);
-        let tasks = v1.map(|member| v1::open_tasks(member.directory.as_fd())).collect::<io::Result<_>>()?;
-        let clone_target = self.clone_target().map(|directory| directory.try_clone_to_owned()).transpose()?;
-        Ok(Doors { clone_target, tasks })
+        let tasks = v1.map(|member| v1::open_tasks(&member.directory)).collect::<io::Result<_>>()?;
+        Ok(Doors { clone_target: self.clone_target()?, tasks })
     }
 
     /// The v1 memory directory, whose out-of-memory events have to be watched.
-    pub(crate) fn watched_memory(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn watched_memory(&self) -> Option<&Path> {
         match self.member(Controller::Memory)? {
             (Version::V1, directory) => Some(directory),
             (Version::V2, _) => None,
@@ -217,22 +220,25 @@ impl Group {
         }
     }
 
-    /// Describes the group in a reply; the directories travel as descriptors.
+    /// Describes the group in a reply.
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.u8(u8::try_from(self.members.len()).unwrap_or(0));
         for member in &self.members {
             writer.u8(u8::from(member.version == Version::V2));
             writer.u8(member.controllers.0);
+            writer.bytes(member.directory.as_os_str().as_bytes());
         }
     }
 
     /// Reads what [`Group::write`] wrote.
-    pub(crate) fn read(reader: &mut Reader<'_>, directories: impl Iterator<Item = OwnedFd>) -> io::Result<Group> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> io::Result<Group> {
         let count = reader.u8()?;
         let mut members = Vec::new();
-        for (_, directory) in (0..count).zip(directories) {
+        for _ in 0..count {
             let version = if reader.u8()? != 0 { Version::V2 } else { Version::V1 };
-            members.push(Member { version, controllers: Controllers(reader.u8()?), directory });
+            let controllers = Controllers(reader.u8()?);
+            let directory = PathBuf::from(OsStr::from_bytes(reader.bytes()?));
+            members.push(Member { version, controllers, directory });
         }
         Ok(Group { members })
     }

@@ -102,7 +102,8 @@ pub(crate) fn streams(ids: HostIds, has_control: bool) -> io::Result<(Streams, S
 
 /// Clones the child. Returns in the launcher only; the child runs [`start`] and never comes back.
 pub(crate) fn clone_and_run(plan: &Plan<'_>) -> Result<Cloned, Failure> {
-    let cloned = match system::clone_into(NEW_NAMESPACES, plan.group.clone_target()) {
+    let target = plan.group.clone_target().step(Step::Clone)?;
+    let cloned = match system::clone_into(NEW_NAMESPACES, target.as_ref().map(AsFd::as_fd)) {
         Ok(cloned) => cloned,
         Err(source) => return Err(Failure { step: Step::Clone, subject: String::new(), source }),
     };

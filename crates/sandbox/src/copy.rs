@@ -81,11 +81,11 @@ impl Copy {
 
 fn make_group(launcher: &Connection, limits: &Limits) -> Result<(u64, Group), SandboxError> {
     let gone = |source: io::Error| SandboxError::LauncherGone { source };
-    let (bytes, descriptors) = launcher.ask(Peer::Launcher, &Request::MakeGroup(limits.clone()), &[])?;
+    let (bytes, _) = launcher.ask(Peer::Launcher, &Request::MakeGroup(limits.clone()), &[])?;
     let mut reader = Reader::new(&bytes);
     read_outcome(&mut reader)?;
     let id = reader.u64().map_err(|error| gone(error.into()))?;
-    Ok((id, Group::read(&mut reader, descriptors.into_iter()).map_err(gone)?))
+    Ok((id, Group::read(&mut reader).map_err(gone)?))
 }
 
 struct Asked {

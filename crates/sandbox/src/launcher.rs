@@ -21,7 +21,7 @@ mod watch;
 pub(crate) mod wire;
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
@@ -172,6 +172,9 @@ impl Launcher {
         }
         let request = Request::Spawn(Box::new(spec.clone()), storage.host_ids(), template.map(Template::id));
         let passed = [network.namespace(), storage.mount(), storage.user_namespace()];
+        let [network, mount, user_namespace] = passed.map(|place| place.map_err(|source| SandboxError::Control { action: "use the place of", source }));
+        let (network, mount, user_namespace) = (network?, mount?, user_namespace?);
+        let passed = [network.as_fd(), mount.as_fd(), user_namespace.as_fd()];
         let (bytes, descriptors) =
             connection.ask(Peer::Launcher, &request, &passed).map_err(|error| outlived(&connection, error))?;
         let mut reader = Reader::new(&bytes);

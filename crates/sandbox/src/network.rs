@@ -11,9 +11,11 @@ mod nft;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crate::launcher::wire::{Reader, Truncated, Writer};
+use crate::parking::{Berth, Slot};
 
 pub(crate) use make::{Made, enter, make};
 
@@ -63,17 +65,17 @@ impl Reach {
 #[derive(Debug)]
 pub struct Network {
     /// Listens on [`RUNTIME_API`].
-    pub runtime_api: TcpListener,
+    pub runtime_api: Slot<TcpListener>,
     /// Listens on [`ENDPOINT`].
-    pub endpoint: TcpListener,
+    pub endpoint: Slot<TcpListener>,
     /// Bound to [`DNS`].
-    pub dns_udp: UdpSocket,
+    pub dns_udp: Slot<UdpSocket>,
     /// Listens on [`DNS`].
-    pub dns_tcp: TcpListener,
+    pub dns_tcp: Slot<TcpListener>,
     /// Accepts every TCP connection that leaves the sandbox; an accepted socket's local address is the
     /// destination. `None` when the kernel cannot do it: then nothing leaves.
-    pub egress: Option<TcpListener>,
-    namespace: OwnedFd,
+    pub egress: Option<Slot<TcpListener>>,
+    namespace: Slot<OwnedFd>,
 }
 
 impl Network {
@@ -82,16 +84,23 @@ impl Network {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::ErrorKind::InvalidData);
         Ok(Network {
-            namespace: next()?,
-            runtime_api: next()?.into(),
-            endpoint: next()?.into(),
-            dns_udp: next()?.into(),
-            dns_tcp: next()?.into(),
-            egress: if has_egress { Some(next()?.into()) } else { None },
+            namespace: Slot::new(next()?),
+            runtime_api: Slot::new(next()?.into()),
+            endpoint: Slot::new(next()?.into()),
+            dns_udp: Slot::new(next()?.into()),
+            dns_tcp: Slot::new(next()?.into()),
+            egress: if has_egress { Some(Slot::new(next()?.into())) } else { None },
         })
     }
 
-    pub(crate) fn namespace(&self) -> BorrowedFd<'_> {
-        self.namespace.as_fd()
+    pub(crate) fn namespace(&self) -> io::Result<Arc<OwnedFd>> {
+        self.namespace.get()
+    }
+
+    /// Its descriptors, which can be parked: connections and datagrams wait in their queues.
+    pub fn berths(&self) -> impl Iterator<Item = &dyn Berth> {
+        let sockets: [&dyn Berth; 5] =
+            [&self.namespace, &self.runtime_api, &self.endpoint, &self.dns_udp, &self.dns_tcp];
+        sockets.into_iter().chain(self.egress.iter().map(|slot| slot as &dyn Berth))
     }
 }

@@ -1,9 +1,9 @@
 //! The handle of one sandbox: its streams, its end, its figures.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -14,6 +14,7 @@ use crate::error::SandboxError;
 use crate::launcher::requests::{Request, read_outcome};
 use crate::launcher::wire::Reader;
 use crate::launcher::{Connection, Peer};
+use crate::parking::{Berth, Slot};
 use crate::pid_one::EXIT_RECORD_BYTES;
 use crate::spec::Mount;
 
@@ -33,13 +34,13 @@ pub enum Exit {
 pub struct Sandbox {
     id: u64,
     /// Process 1, or a copy itself.
-    pid_one: OwnedFd,
+    pid_one: Slot<OwnedFd>,
     /// Tells the end: the pipe of process 1, or a copy's process.
-    status: OwnedFd,
+    status: Slot<OwnedFd>,
     is_copy: bool,
-    stdout: Option<OwnedFd>,
-    stderr: Option<OwnedFd>,
-    log: Option<OwnedFd>,
+    stdout: Slot<OwnedFd>,
+    stderr: Slot<OwnedFd>,
+    log: Slot<OwnedFd>,
     control: Option<OwnedFd>,
     group: Group,
     memory_limit_bytes: AtomicU64,
@@ -61,10 +62,10 @@ impl Sandbox {
         let has_control = reader.u8().map_err(|error| gone(error.into()))? != 0;
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or_else(missing);
-        let (pid_one, status, report) = (next()?, next()?, next()?);
-        let (stdout, stderr, log) = (Some(next()?), Some(next()?), Some(next()?));
+        let (pid_one, status, report) = (Slot::new(next()?), Slot::new(next()?), next()?);
+        let (stdout, stderr, log) = (Slot::new(next()?), Slot::new(next()?), Slot::new(next()?));
         let control = if has_control { Some(next()?) } else { None };
-        let group = Group::read(reader, descriptors).map_err(gone)?;
+        let group = Group::read(reader).map_err(gone)?;
         let sandbox = Sandbox {
             id,
             pid_one,
@@ -97,12 +98,12 @@ impl Sandbox {
     ) -> Sandbox {
         Sandbox {
             id,
-            status,
-            pid_one: process,
+            status: Slot::new(status),
+            pid_one: Slot::new(process),
             is_copy: true,
-            stdout: Some(stdout),
-            stderr: Some(stderr),
-            log: Some(log),
+            stdout: Slot::new(stdout),
+            stderr: Slot::new(stderr),
+            log: Slot::new(log),
             control: None,
             group,
             memory_limit_bytes: memory_limit_bytes.into(),
@@ -140,8 +141,9 @@ impl Sandbox {
         let Some(connection) = self.connection.upgrade() else {
             return Err(SandboxError::Outlived);
         };
+        let pid_one = self.pid_one.get().map_err(|source| SandboxError::Control { action: "attach to", source })?;
         let request = Request::Attach(mounts.to_vec());
-        let (bytes, _) = connection.ask(Peer::Attacher, &request, &[self.pid_one.as_fd()])?;
+        let (bytes, _) = connection.ask(Peer::Attacher, &request, &[pid_one.as_fd()])?;
         read_outcome(&mut Reader::new(&bytes))
     }
 
@@ -157,15 +159,23 @@ impl Sandbox {
     }
 
     /// Becomes readable when the main command, or the whole tree, has ended.
-    #[must_use]
-    pub fn status(&self) -> BorrowedFd<'_> {
-        self.status.as_fd()
+    ///
+    /// # Errors
+    /// While it is parked.
+    pub fn status(&self) -> io::Result<Arc<OwnedFd>> {
+        self.status.get()
+    }
+
+    /// Its descriptors, which can be parked while nobody waits for its end: killing it by its control group, freezing
+    /// and the figures need none.
+    pub fn berths(&self) -> impl Iterator<Item = &dyn Berth> {
+        [&self.pid_one, &self.status, &self.stdout, &self.stderr, &self.log].into_iter().map(|slot| slot as &dyn Berth)
     }
 
     /// How the main command ended, or `None` while it runs. Never blocks.
     ///
     /// # Errors
-    /// When the status pipe cannot be read.
+    /// When the status pipe cannot be read, or is parked.
     pub fn try_exit(&self) -> io::Result<Option<Exit>> {
         let mut known = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
@@ -175,14 +185,15 @@ impl Sandbox {
     }
 
     fn read_exit(&self) -> io::Result<Option<Exit>> {
+        let status = self.status.get()?;
         if self.is_copy {
             // Its parent is a process of the function, so nobody here learns its status.
-            let mut sources = [PollFd::new(&self.status, PollFlags::IN)];
+            let mut sources = [PollFd::new(&*status, PollFlags::IN)];
             let ended = poll(&mut sources, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0;
             return Ok(ended.then_some(Exit::Lost));
         }
         let mut record = [0; EXIT_RECORD_BYTES];
-        match rustix::io::read(&self.status, &mut record) {
+        match rustix::io::read(&*status, &mut record) {
             Ok(EXIT_RECORD_BYTES) => Ok(Some(crate::pid_one::decode_exit(record))),
             Ok(_) => Ok(Some(Exit::Lost)),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
@@ -197,12 +208,14 @@ impl Sandbox {
     pub fn kill(&self) -> Result<(), SandboxError> {
         let by_group = self.group.kill();
         // Process 1 takes its process-identifier namespace, and thereby everything, with it.
-        match pidfd_send_signal(&self.pid_one, Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) if !by_group => {
-                return Err(SandboxError::Control { action: "kill", source: error.into() });
-            }
-            Err(_) => {}
+        let signalled = self.pid_one.get().and_then(|pid_one| match pidfd_send_signal(&*pid_one, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        });
+        if let Err(source) = signalled
+            && !by_group
+        {
+            return Err(SandboxError::Control { action: "kill", source });
         }
         // A v1 freezer holds killed processes back until it lets go.
         self.group.thaw_before_death();

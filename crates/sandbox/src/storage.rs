@@ -4,12 +4,13 @@ mod image;
 mod loop_device;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 
 use crate::launcher::requests::{HostIds, Request};
 use crate::launcher::wire::Reader;
 use crate::launcher::{Connection, Peer};
+use crate::parking::{Berth, Slot};
 
 pub(crate) use image::{Images, MadeMount, StorageKind, clone_mount, detach};
 
@@ -18,14 +19,9 @@ pub(crate) use image::{Images, MadeMount, StorageKind, clone_mount, detach};
 #[derive(Debug)]
 pub struct Storage {
     ids: HostIds,
-    open: Option<Open>,
+    mount: Slot<OwnedFd>,
+    user_namespace: Slot<OwnedFd>,
     connection: Weak<Connection>,
-}
-
-#[derive(Debug)]
-struct Open {
-    mount: OwnedFd,
-    user_namespace: OwnedFd,
 }
 
 impl Storage {
@@ -36,7 +32,8 @@ impl Storage {
     ) -> io::Result<Storage> {
         let ids = HostIds { slot: reader.u32()?, user: reader.u32()?, pid_one_inside: reader.u32()? };
         let [mount, user_namespace] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(Storage { ids, open: Some(Open { mount, user_namespace }), connection })
+        let (mount, user_namespace) = (Slot::new(mount), Slot::new(user_namespace));
+        Ok(Storage { ids, mount, user_namespace, connection })
     }
 
     pub(crate) fn is_of(&self, connection: &Arc<Connection>) -> bool {
@@ -53,23 +50,24 @@ impl Storage {
         self.ids
     }
 
-    fn open(&self) -> &Open {
-        self.open.as_ref().expect("a storage is open until it is dropped")
+    pub(crate) fn mount(&self) -> io::Result<Arc<OwnedFd>> {
+        self.mount.get()
     }
 
-    pub(crate) fn mount(&self) -> BorrowedFd<'_> {
-        self.open().mount.as_fd()
+    pub(crate) fn user_namespace(&self) -> io::Result<Arc<OwnedFd>> {
+        self.user_namespace.get()
     }
 
-    pub(crate) fn user_namespace(&self) -> BorrowedFd<'_> {
-        self.open().user_namespace.as_fd()
+    /// Its descriptors, which can be parked while nothing is started in it. The parking has to go before the storage.
+    pub fn berths(&self) -> impl Iterator<Item = &dyn Berth> {
+        [&self.mount, &self.user_namespace].into_iter().map(|slot| slot as &dyn Berth)
     }
 }
 
 impl Drop for Storage {
     fn drop(&mut self) {
         // Closed here first, so that the unmounting falls to the helper that holds the last descriptor.
-        self.open = None;
+        self.berths().for_each(Berth::leave);
         if let Some(connection) = self.connection.upgrade() {
             connection.tell(Peer::Maker, &Request::Release(self.ids.slot));
         }

@@ -26,14 +26,14 @@ use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
 use tindra_core::report::{Initialization, Restore, Subject};
 use tindra_core::runtime::Runtime;
 use tindra_invoke::environments::{AcquireError, Target};
-use tindra_sandbox::{Copy, Launcher, Limits, Mount, Network, Spec};
+use tindra_sandbox::{Copy, Launcher, Limits, Mount, Spec};
 
 use crate::code_cache::CodeCache;
-use crate::habitat::Habitat;
+use crate::habitat::{Habitat, sockets};
 use crate::inventory::{Card, Inventory};
 use crate::living::Living;
 use crate::log_book::{LogBook, LogSink, LogStreamName, stream_name};
-use crate::network::{self, NetworkGuard, Shared, Sockets};
+use crate::network::{self, NetworkGuard, Shared};
 use crate::packs::{Pack, Packs, Silent};
 use crate::place::Place;
 use crate::pool::Allotted;
@@ -155,7 +155,10 @@ impl Environment {
         }
         let taken = machine.spares.take(&parts.pack, configuration, &parts.code, parts.layers.as_deref()).await;
         let (habitat, spare, origin) = match taken {
-            Some((spare, origin)) => (spare.habitat, Some(spare.waiting), origin),
+            Some((spare, origin)) => {
+                let (habitat, waiting) = spare.furnish().map_err(start_error)?;
+                (habitat, Some(waiting), origin)
+            }
             None => (new_habitat(machine, configuration.ephemeral_storage_mb).await?, None, Origin::Plain),
         };
         parts.initialised(initialization, habitat, spare, origin).map_err(start_error)
@@ -193,7 +196,7 @@ impl Environment {
 
     /// Whether the launcher that made its place has ended, and with it whatever ran there.
     pub(crate) fn is_outlived(&self) -> bool {
-        self.habitat.storage.is_outlived()
+        self.habitat.is_outlived()
     }
 
     /// Whether it may serve another invoke.
@@ -280,6 +283,7 @@ impl Parts<'_> {
         let variables = variables::variables(target, &self.pack, &identity, &name, initialization);
         let network = target.deployment.configuration.network.as_ref();
         let guard = network::serve(sockets(&habitat.network)?, &machine.network, &identity, network)?;
+        habitat.is_served_on(Arc::clone(guard.gates()));
         let environment = self.environment(name, habitat, origin);
         Ok(Environment { variables, spare, _network_guard: Some(guard), ..environment })
     }
@@ -338,15 +342,6 @@ async fn new_habitat(machine: &Machine, storage_mb: u32) -> Result<Habitat, Acqu
     let made = blocking(move || Habitat::material(&launcher, storage_mb)).await;
     let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
     Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(start_error)
-}
-
-fn sockets(network: &Network) -> std::io::Result<Sockets> {
-    Ok(Sockets {
-        endpoint: network.endpoint.try_clone()?,
-        dns_udp: network.dns_udp.try_clone()?,
-        dns_tcp: network.dns_tcp.try_clone()?,
-        egress: network.egress.as_ref().map(std::net::TcpListener::try_clone).transpose()?,
-    })
 }
 
 /// The platform could not build the environment.

@@ -6,6 +6,7 @@
 
 pub mod code_cache;
 mod environment;
+mod gate;
 mod habitat;
 mod inventory;
 mod living;

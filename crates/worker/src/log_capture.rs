@@ -6,9 +6,11 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tindra_core::limits::LOG_LINE_BYTES_MAX;
+use tindra_sandbox::{Berth, Slot};
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
+use crate::gate::Gate;
 use crate::log_book::{FLUSH_AFTER, LogBook};
 use crate::log_frames::FrameReader;
 use crate::readiness;
@@ -33,7 +35,8 @@ struct Pipes {
 
 #[derive(Debug)]
 struct Pipe {
-    file: AsyncFd<File>,
+    file: Slot<File>,
+    gate: Gate<AsyncFd<Arc<File>>>,
     splitter: Mutex<Splitter>,
 }
 
@@ -66,11 +69,31 @@ impl LogCapture {
             (stderr, Splitter::Lines(Vec::new())),
         ] {
             let Some(descriptor) = descriptor else { continue };
-            all.push(Pipe { file: readiness::watch(File::from(descriptor))?, splitter: Mutex::new(splitter) });
+            let file = Slot::new(File::from(descriptor));
+            let gate = Gate::new(readiness::watch(file.get()?)?);
+            all.push(Pipe { file, gate, splitter: Mutex::new(splitter) });
         }
         let pipes = Arc::new(Pipes { book, all });
         let task = tokio::spawn(read_all(Arc::clone(&pipes)));
         Ok(Self { pipes, task })
+    }
+
+    /// The pipes, which can be parked while nothing is written to them.
+    pub(crate) fn berths(&self) -> impl Iterator<Item = &dyn Berth> {
+        self.pipes.all.iter().map(|pipe| &pipe.file as &dyn Berth)
+    }
+
+    /// Waits no longer for pipes that have been parked.
+    pub(crate) fn close(&self) {
+        self.pipes.all.iter().for_each(|pipe| pipe.gate.close());
+    }
+
+    /// Waits for them again. To be called inside a tokio runtime.
+    pub(crate) fn open(&self) -> io::Result<()> {
+        for pipe in &self.pipes.all {
+            pipe.gate.open(readiness::watch(pipe.file.get()?)?);
+        }
+        Ok(())
     }
 
     /// Reads what can be read now, incomplete lines included: an invoke ends.
@@ -96,9 +119,8 @@ async fn read_all(pipes: Arc<Pipes>) {
 
 async fn follow(pipe: &Pipe, book: &LogBook) {
     loop {
-        let Ok(mut ready) = pipe.file.readable().await else { return };
-        match pipe.read(book) {
-            Left::Nothing => ready.clear_ready(),
+        match pipe.gate.run(|file| pipe.next(file, book)).await {
+            Left::Nothing => {}
             Left::Something => tokio::task::yield_now().await,
             Left::Ended => {
                 pipe.close(book);
@@ -106,24 +128,36 @@ async fn follow(pipe: &Pipe, book: &LogBook) {
                 return;
             }
         }
-        drop(ready);
         flush_soon(pipe, book).await;
     }
 }
 
 /// Lets lines gather for a moment; an invoke that ends meanwhile sends them itself.
 async fn flush_soon(pipe: &Pipe, book: &LogBook) {
-    let _ = tokio::time::timeout(FLUSH_AFTER, pipe.file.readable()).await;
+    let more = pipe.gate.run(|file| async move { file.readable().await.is_ok() });
+    let _ = tokio::time::timeout(FLUSH_AFTER, more).await;
     book.flush();
 }
 
 impl Pipe {
+    /// Waits until something can be read, and reads it.
+    async fn next(&self, file: Arc<AsyncFd<Arc<File>>>, book: &LogBook) -> Left {
+        let Ok(mut ready) = file.readable().await else { return Left::Ended };
+        let left = self.read(book);
+        if left == Left::Nothing {
+            ready.clear_ready();
+        }
+        left
+    }
+
     fn read(&self, book: &LogBook) -> Left {
         // Locked before reading: two readers must not swap what they read.
         let mut splitter = self.splitter.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is parked is read later.
+        let Ok(file) = self.file.get() else { return Left::Nothing };
         let mut chunk = [0_u8; CHUNK_BYTES];
         for _ in 0..CHUNKS_AT_ONCE {
-            match self.file.get_ref().read(&mut chunk) {
+            match file.as_ref().read(&mut chunk) {
                 Ok(0) => return Left::Ended,
                 Ok(length) => splitter.feed(&chunk[..length], book),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

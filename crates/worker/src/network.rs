@@ -26,6 +26,8 @@ use tindra_core::function::NetworkMembership;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::gate::Gate;
+
 /// Wait after `accept` failed, for example because the server is out of descriptors.
 const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -57,7 +59,51 @@ pub struct Shared {
 /// The tasks of one namespace. Dropping it ends them and closes every connection that they hold.
 #[derive(Debug)]
 pub struct NetworkGuard {
+    gates: Arc<Gates>,
     _tasks: JoinSet<()>,
+}
+
+/// What the tasks of one namespace wait on.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    endpoint: Arc<Gate<tokio::net::TcpListener>>,
+    dns_udp: Arc<Gate<tokio::net::UdpSocket>>,
+    dns_tcp: Arc<Gate<tokio::net::TcpListener>>,
+    egress: Option<Arc<Gate<tokio::net::TcpListener>>>,
+}
+
+impl Gates {
+    fn new(sockets: Sockets) -> io::Result<Self> {
+        Ok(Self {
+            endpoint: Arc::new(Gate::new(asynchronous(sockets.endpoint)?)),
+            dns_udp: Arc::new(Gate::new(asynchronous_udp(sockets.dns_udp)?)),
+            dns_tcp: Arc::new(Gate::new(asynchronous(sockets.dns_tcp)?)),
+            egress: sockets.egress.map(asynchronous).transpose()?.map(Gate::new).map(Arc::new),
+        })
+    }
+
+    /// Lets go of the sockets; connections that are there go on.
+    pub(crate) fn close(&self) {
+        self.dns_udp.close();
+        [&self.endpoint, &self.dns_tcp].into_iter().chain(&self.egress).for_each(|gate| gate.close());
+    }
+
+    /// Goes on with the same sockets.
+    pub(crate) fn open(&self, sockets: Sockets) -> io::Result<()> {
+        self.endpoint.open(asynchronous(sockets.endpoint)?);
+        self.dns_udp.open(asynchronous_udp(sockets.dns_udp)?);
+        self.dns_tcp.open(asynchronous(sockets.dns_tcp)?);
+        if let (Some(gate), Some(egress)) = (&self.egress, sockets.egress) {
+            gate.open(asynchronous(egress)?);
+        }
+        Ok(())
+    }
+}
+
+impl NetworkGuard {
+    pub(crate) fn gates(&self) -> &Arc<Gates> {
+        &self.gates
+    }
 }
 
 /// Answers on the sockets of one namespace, as `identity`, until the guard is dropped. `membership` tells the private
@@ -74,11 +120,9 @@ pub fn serve(
     membership: Option<&NetworkMembership>,
 ) -> io::Result<NetworkGuard> {
     let function = identity.function_name.as_str();
-    let endpoint = asynchronous(sockets.endpoint)?;
-    let dns_tcp = asynchronous(sockets.dns_tcp)?;
-    sockets.dns_udp.set_nonblocking(true)?;
-    let dns_udp = tokio::net::UdpSocket::from_std(sockets.dns_udp)?;
-    let egress = sockets.egress.map(asynchronous).transpose()?;
+    let gates = Arc::new(Gates::new(sockets)?);
+    let (endpoint, dns_udp) = (Arc::clone(&gates.endpoint), Arc::clone(&gates.dns_udp));
+    let dns_tcp = Arc::clone(&gates.dns_tcp);
 
     let mut tasks = JoinSet::new();
     let questions = Arc::new(dns::Questioner::new(Arc::clone(&shared.resolver)));
@@ -88,12 +132,12 @@ pub fn serve(
         endpoint::accept_all(endpoint, Arc::clone(&shared.endpoint), Arc::clone(identity))
             .instrument(tracing::debug_span!("endpoint", function)),
     );
-    if let Some(listener) = egress {
+    if let Some(listener) = gates.egress.clone() {
         let rules = egress::Rules { policy: Arc::clone(&shared.policy), membership: membership.cloned().map(Arc::new) };
         let relaying = egress::accept_all(listener, rules);
         tasks.spawn(relaying.instrument(tracing::debug_span!("egress", function)));
     }
-    Ok(NetworkGuard { _tasks: tasks })
+    Ok(NetworkGuard { gates, _tasks: tasks })
 }
 
 fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
@@ -101,10 +145,15 @@ fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::from_std(listener)
 }
 
+fn asynchronous_udp(socket: UdpSocket) -> io::Result<tokio::net::UdpSocket> {
+    socket.set_nonblocking(true)?;
+    tokio::net::UdpSocket::from_std(socket)
+}
+
 /// The next connection; a failing `accept` is tried again for ever, because the namespace needs its sockets.
-async fn accept(listener: &tokio::net::TcpListener) -> tokio::net::TcpStream {
+async fn accept(listener: &Gate<tokio::net::TcpListener>) -> tokio::net::TcpStream {
     loop {
-        match listener.accept().await {
+        match listener.run(|listener| async move { listener.accept().await }).await {
             Ok((connection, _)) => return connection,
             Err(error) => {
                 tracing::warn!(%error, "a connection from a sandbox could not be accepted");

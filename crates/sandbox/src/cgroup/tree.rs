@@ -2,10 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::cgroup::{Controller, Controllers, Group, Member, Version};
 use crate::error::{Failure, Named, Step};
@@ -80,8 +77,7 @@ impl Tree {
         for hierarchy in &self.hierarchies {
             let path = hierarchy.parent.join(leaf);
             fs::create_dir(&path).step_on(Step::CgroupMake, &path)?;
-            let directory = open_directory(&path).step_on(Step::CgroupMake, &path)?;
-            group.members.push(Member { version: hierarchy.version, controllers: hierarchy.controllers, directory });
+            group.members.push(Member { version: hierarchy.version, controllers: hierarchy.controllers, directory: path });
         }
         group.limit(limits).step(Step::CgroupLimit)?;
         Ok(group)
@@ -212,10 +208,6 @@ fn make_room(directory: &Path, name: &str) -> io::Result<()> {
     let server = directory.join(format!("{name}-server"));
     make_directory(&server)?;
     present.iter().try_for_each(|pid| fs::write(server.join("cgroup.procs"), pid.to_string()))
-}
-
-fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    Ok(openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Reads the hierarchies out of `/proc/self/mountinfo` and this process's place in them out of `/proc/self/cgroup`.

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, open};
 
 use crate::cgroup::files;
 
@@ -13,7 +14,7 @@ const CPU_PERIOD_US: u64 = 20_000;
 const CPU_QUOTA_US_MIN: u64 = 1_000;
 
 /// Sets the limit of memory, and allows no swap.
-pub(crate) fn limit_memory(directory: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
+pub(crate) fn limit_memory(directory: &Path, bytes: u64) -> io::Result<()> {
     // The limit with swap may never be below the one without: going down it is set afterwards, going up before, which
     // the first try tells.
     if files::write_number(directory, "memory.limit_in_bytes", bytes).is_err() {
@@ -26,7 +27,7 @@ pub(crate) fn limit_memory(directory: BorrowedFd<'_>, bytes: u64) -> io::Result<
 }
 
 /// Sets the CPU share in thousandths of a processor.
-pub(crate) fn limit_cpu(directory: BorrowedFd<'_>, cpu_millis: Option<u64>) -> io::Result<()> {
+pub(crate) fn limit_cpu(directory: &Path, cpu_millis: Option<u64>) -> io::Result<()> {
     let Some(millis) = cpu_millis else {
         return files::write(directory, "cpu.cfs_quota_us", "-1");
     };
@@ -45,16 +46,16 @@ pub(crate) fn period_us() -> u64 {
 }
 
 /// How many processes the kernel killed because the limit was reached.
-pub(crate) fn out_of_memory_kills(directory: BorrowedFd<'_>) -> io::Result<u64> {
+pub(crate) fn out_of_memory_kills(directory: &Path) -> io::Result<u64> {
     files::read_field(directory, "memory.oom_control", "oom_kill")
 }
 
 /// An event descriptor that becomes readable each time the limit is reached. v1 cannot kill a whole group by
 /// itself, so the launcher does when this fires.
-pub(crate) fn watch_out_of_memory(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn watch_out_of_memory(directory: &Path) -> io::Result<OwnedFd> {
     let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
     let event = rustix::event::eventfd(0, flags)?;
-    let control = openat(directory, "memory.oom_control", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let control = open(directory.join("memory.oom_control"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let registration = format!("{} {}", raw(event.as_fd()), raw(control.as_fd()));
     files::write(directory, "cgroup.event_control", &registration)?;
     Ok(event)
@@ -65,7 +66,7 @@ fn raw(descriptor: BorrowedFd<'_>) -> i32 {
 }
 
 /// Freezes or thaws by the v1 freezer.
-pub(crate) fn freeze(directory: BorrowedFd<'_>, frozen: bool) -> io::Result<()> {
+pub(crate) fn freeze(directory: &Path, frozen: bool) -> io::Result<()> {
     files::write(directory, "freezer.state", if frozen { "FROZEN" } else { "THAWED" })
 }
 
@@ -73,11 +74,11 @@ pub(crate) fn freeze(directory: BorrowedFd<'_>, frozen: bool) -> io::Result<()> 
 ///
 /// Writing `0` to `tasks` concerns only the writer, so the kernel skips the lock that makes `cgroup.procs` wait
 /// for an RCU grace period: 0.06 ms a controller instead of 5 to 14 ms on a quiet machine.
-pub(crate) fn join(directory: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn join(directory: &Path) -> io::Result<()> {
     files::write(directory, "tasks", "0")
 }
 
 /// Opens what [`join`] writes to.
-pub(crate) fn open_tasks(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    Ok(openat(directory, "tasks", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
+pub(crate) fn open_tasks(directory: &Path) -> io::Result<OwnedFd> {
+    Ok(open(directory.join("tasks"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
 }

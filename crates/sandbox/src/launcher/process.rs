@@ -97,6 +97,13 @@ pub(crate) struct Loop {
     has_lost_helper: bool,
 }
 
+/// Ids name control groups, which a server knows by path alone: one that a launcher has given out is never given out by a
+/// later one, so that nothing that is done to a sandbox of the old one meets one of the new.
+fn first_id() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(1, |since| u64::try_from(since.as_nanos()).unwrap_or(1))
+}
+
 /// A sandbox whose memory reached the limit, while the kernel has not yet counted a kill.
 #[derive(Debug)]
 struct Suspect {
@@ -121,7 +128,7 @@ impl Loop {
             running: HashMap::new(),
             by_pid: HashMap::new(),
             templates: HashMap::new(),
-            next_id: 1,
+            next_id: first_id(),
             suspects: Vec::new(),
             helpers,
             has_lost_helper: false,
@@ -279,8 +286,7 @@ impl Loop {
             Ok((watch, group)) => {
                 writer.u64(id);
                 group.write(&mut writer);
-                let directories: Vec<_> = group.members.iter().map(|member| member.directory.as_fd()).collect();
-                let sent = transport::send(&reply, &writer.finish(), &directories);
+                let sent = transport::send(&reply, &writer.finish(), &[]);
                 self.running.insert(id, Running { pidfd: None, group, watch, status: None });
                 sent
             }
@@ -304,7 +310,6 @@ impl Loop {
         running.group.write(&mut writer);
         let mut descriptors: Vec<BorrowedFd<'_>> = running.pidfd.iter().map(AsFd::as_fd).collect();
         descriptors.extend(streams.all().map(AsFd::as_fd));
-        descriptors.extend(running.group.members.iter().map(|member| member.directory.as_fd()));
         transport::send(reply, &writer.finish(), &descriptors)
     }
 

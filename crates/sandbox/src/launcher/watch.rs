@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use crate::cgroup::watch_out_of_memory;
 
@@ -12,7 +13,7 @@ pub(crate) struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    pub(crate) fn new(directory: BorrowedFd<'_>) -> io::Result<MemoryWatch> {
+    pub(crate) fn new(directory: &Path) -> io::Result<MemoryWatch> {
         Ok(MemoryWatch { event: watch_out_of_memory(directory)? })
     }
 

@@ -82,7 +82,7 @@ fn cpu_share_holds_and_changes(ground: &Ground) {
     let sandbox = ground.start(&spec);
     let used = |for_how_long: Duration| {
         let before = sandbox.cpu_time_us();
-        assert!(!is_readable(sandbox.status(), for_how_long));
+        assert!(!is_readable(sandbox.status().unwrap(), for_how_long));
         sandbox.cpu_time_us() - before
     };
     used(Duration::from_millis(200));
@@ -97,9 +97,9 @@ fn frozen_uses_no_cpu(ground: &Ground) {
     let mut sandbox = ground.python("print('on', flush=True)\nwhile True: pass");
     read_line(&sandbox.take_stdout().unwrap());
     sandbox.freeze().unwrap();
-    assert!(!is_readable(sandbox.status(), Duration::from_millis(50)));
+    assert!(!is_readable(sandbox.status().unwrap(), Duration::from_millis(50)));
     let before = sandbox.cpu_time_us();
-    assert!(!is_readable(sandbox.status(), Duration::from_millis(300)));
+    assert!(!is_readable(sandbox.status().unwrap(), Duration::from_millis(300)));
     assert!(sandbox.cpu_time_us() - before < 2_000, "it ran on");
     sandbox.thaw().unwrap();
     crate::support::eventually("it runs again", || sandbox.cpu_time_us() > before + 10_000);

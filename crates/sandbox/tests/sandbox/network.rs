@@ -25,8 +25,8 @@ fn egress_shows_the_destination(ground: &Ground) {
          t = socket.create_connection(('169.254.169.254', 80), timeout=30); assert t.recv(1) == b''",
     );
     let sandbox = ground.launcher.spawn(&spec, &network, &ground.storage()).unwrap();
-    let egress = network.egress.as_ref().expect("this machine has TPROXY");
-    assert!(is_readable(egress, PATIENCE));
+    let egress = network.egress.as_ref().expect("this machine has TPROXY").get().unwrap();
+    assert!(is_readable(&egress, PATIENCE));
     let (mut connection, peer) = egress.accept().unwrap();
     assert_eq!(connection.local_addr().unwrap().to_string(), "198.51.100.7:8080");
     assert_eq!(peer.ip().to_string(), "169.254.100.2");
@@ -34,7 +34,7 @@ fn egress_shows_the_destination(ground: &Ground) {
     connection.set_nonblocking(false).unwrap();
     connection.read_exact(&mut received).unwrap();
     connection.write_all(b"world").unwrap();
-    assert!(is_readable(egress, PATIENCE));
+    assert!(is_readable(&egress, PATIENCE));
     let (metadata, _) = egress.accept().unwrap();
     assert_eq!(
         metadata.local_addr().unwrap().to_string(),
@@ -56,13 +56,15 @@ fn own_sockets_are_reached(ground: &Ground) {
     );
     let sandbox = ground.launcher.spawn(&spec, &network, &ground.storage()).unwrap();
     for listener in [&network.runtime_api, &network.endpoint, &network.dns_tcp] {
-        assert!(is_readable(listener, PATIENCE));
+        let listener = listener.get().unwrap();
+        assert!(is_readable(&listener, PATIENCE));
         listener.accept().unwrap();
     }
-    assert!(is_readable(&network.dns_udp, PATIENCE));
+    let dns_udp = network.dns_udp.get().unwrap();
+    assert!(is_readable(&dns_udp, PATIENCE));
     let mut question = [0; 16];
-    let (_, asker) = network.dns_udp.recv_from(&mut question).unwrap();
-    network.dns_udp.send_to(b"answer", asker).unwrap();
+    let (_, asker) = dns_udp.recv_from(&mut question).unwrap();
+    dns_udp.send_to(b"answer", asker).unwrap();
     let outcome = finish(sandbox);
     assert_eq!(outcome.exit, Exit::Code(0), "{}", outcome.output);
 }
@@ -84,5 +86,5 @@ fn host_and_neighbours_are_not_reached(ground: &Ground) {
          else: raise SystemExit('UDP went somewhere')"
     ));
     assert!(host.accept().is_err(), "the host was reached");
-    assert!(neighbour.runtime_api.accept().is_err(), "a neighbour was reached");
+    assert!(neighbour.runtime_api.get().unwrap().accept().is_err(), "a neighbour was reached");
 }

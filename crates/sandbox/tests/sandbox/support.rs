@@ -143,7 +143,7 @@ pub(crate) fn finish(mut sandbox: Sandbox) -> Outcome {
 
 /// Waits for the end.
 pub(crate) fn wait(sandbox: &Sandbox) -> Exit {
-    assert!(is_readable(sandbox.status(), PATIENCE), "the sandbox did not end");
+    assert!(is_readable(sandbox.status().unwrap(), PATIENCE), "the sandbox did not end");
     sandbox.try_exit().unwrap().expect("the status was readable")
 }
 

@@ -158,7 +158,7 @@ impl Environment {
             Ok(Ok(spare)) => {
                 let (sandbox, control) = spare.into_parts();
                 self.control = self.is_original.then_some(control);
-                let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
+                let process = Arc::new(Process::new(sandbox, &self.book, self.habitat.own().cloned()).map_err(start_error)?);
                 self.introduce(&process);
                 Ok(Some(Ok(process)))
             }
@@ -190,7 +190,7 @@ impl Environment {
             }
         };
         self.control = sandbox.take_control().map(UnixStream::from);
-        let process = Arc::new(Process::new(sandbox, &self.book).map_err(start_error)?);
+        let process = Arc::new(Process::new(sandbox, &self.book, self.habitat.own().cloned()).map_err(start_error)?);
         self.introduce(&process);
         Ok(Ok(process))
     }

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use tindra_sandbox::{Exit, Sandbox};
+use tindra_sandbox::{Berth, Exit, Parking, Sandbox};
 use tokio::io::unix::AsyncFd;
 
+use crate::gate::Gate;
+use crate::habitat::Own;
 use crate::log_book::LogBook;
 use crate::log_capture::LogCapture;
 use crate::readiness;
@@ -14,25 +16,33 @@ use crate::readiness;
 /// See the module. The last one to drop it kills it.
 #[derive(Debug)]
 pub(crate) struct Process {
-    sandbox: Sandbox,
-    /// A copy of the status descriptor, so that its readiness can be waited for.
-    status: AsyncFd<OwnedFd>,
-    capture: LogCapture,
+    // Before what is parked in it.
     rest: Mutex<Rest>,
+    sandbox: Sandbox,
+    /// The status descriptor, so that its readiness can be waited for.
+    status: Gate<AsyncFd<Arc<OwnedFd>>>,
+    capture: LogCapture,
+    /// What of its place is parked with it.
+    place: Option<Arc<Own>>,
 }
 
 #[derive(Debug, Default)]
 struct Rest {
     is_idle: bool,
     is_frozen: bool,
+    /// What it does not need while it is frozen.
+    parking: Option<Parking>,
 }
 
+/// The kernel's refusal is told once.
+static REFUSED: Once = Once::new();
+
 impl Process {
-    pub(super) fn new(mut sandbox: Sandbox, book: &Arc<LogBook>) -> io::Result<Self> {
+    pub(super) fn new(mut sandbox: Sandbox, book: &Arc<LogBook>, place: Option<Arc<Own>>) -> io::Result<Self> {
         let (stdout, stderr, log) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_log());
-        let status = readiness::watch(sandbox.status().try_clone_to_owned()?)?;
+        let status = Gate::new(readiness::watch(sandbox.status()?)?);
         let capture = LogCapture::start(Arc::clone(book), stdout, stderr, log)?;
-        Ok(Self { sandbox, status, capture, rest: Mutex::default() })
+        Ok(Self { sandbox, status, capture, place, rest: Mutex::default() })
     }
 
     /// Waits for the end.
@@ -41,7 +51,8 @@ impl Process {
             if let Some(exit) = self.has_exited() {
                 return exit;
             }
-            let Ok(mut ready) = self.status.readable().await else { return Exit::Lost };
+            let Some(status) = self.status.get() else { return Exit::Lost };
+            let Ok(mut ready) = status.readable().await else { return Exit::Lost };
             if let Some(exit) = self.has_exited() {
                 return exit;
             }
@@ -49,7 +60,7 @@ impl Process {
         }
     }
 
-    /// The end, when it has come.
+    /// The end, when it has come. To be asked of one that is awake.
     pub(super) fn has_exited(&self) -> Option<Exit> {
         self.sandbox.try_exit().unwrap_or(Some(Exit::Lost))
     }
@@ -83,6 +94,8 @@ impl Process {
 
     /// Orders the end of the whole tree, frozen or not.
     pub(crate) fn kill(&self) {
+        // Its end can be waited for only when it is not parked.
+        self.bring_back(&mut self.lock());
         if let Err(error) = self.sandbox.kill() {
             tracing::warn!(error = &error as &dyn std::error::Error, "a sandbox could not be killed; dropping it");
         }
@@ -112,6 +125,50 @@ impl Process {
         rest.is_frozen
     }
 
+    /// Parks what it does not need while it is frozen, unless it has been woken meanwhile. To be called off the hot path.
+    pub(crate) fn park_if_frozen(&self) {
+        let mut rest = self.lock();
+        if !rest.is_idle || !rest.is_frozen || rest.parking.is_some() {
+            return;
+        }
+        match Parking::park(&self.berths()) {
+            Ok(parking) => {
+                rest.parking = Some(parking);
+                self.status.close();
+                self.capture.close();
+                if let Some(place) = &self.place {
+                    place.close();
+                }
+            }
+            Err(error) => REFUSED.call_once(|| {
+                tracing::warn!(%error, "descriptors of idle environments cannot be parked; each keeps some twenty open");
+            }),
+        }
+    }
+
+    fn berths(&self) -> Vec<&dyn Berth> {
+        let place = self.place.iter().flat_map(|place| place.berths());
+        self.sandbox.berths().chain(self.capture.berths()).chain(place).collect()
+    }
+
+    fn bring_back(&self, rest: &mut Rest) {
+        let Some(parking) = rest.parking.take() else { return };
+        let brought = parking.unpark(&self.berths()).and_then(|()| self.open());
+        if let Err(error) = brought {
+            tracing::warn!(%error, "a parked sandbox could not be brought back; killing it");
+            if let Some(place) = &self.place {
+                place.lose();
+            }
+            let _ = self.sandbox.kill();
+        }
+    }
+
+    fn open(&self) -> io::Result<()> {
+        self.status.open(readiness::watch(self.sandbox.status()?)?);
+        self.capture.open()?;
+        self.place.as_ref().map_or(Ok(()), |place| place.open())
+    }
+
     pub(crate) fn is_frozen(&self) -> bool {
         self.lock().is_frozen
     }
@@ -120,6 +177,7 @@ impl Process {
     pub(crate) fn wake(&self) {
         let mut rest = self.lock();
         rest.is_idle = false;
+        self.bring_back(&mut rest);
         if rest.is_frozen {
             rest.is_frozen = false;
             if let Err(error) = self.sandbox.thaw() {
@@ -136,7 +194,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Not brought back: that takes the asynchronous runtime, which may be gone. The launcher does the rest.
+        let rest = std::mem::take(&mut *self.lock());
+        let _ = self.sandbox.kill();
+        let _ = self.sandbox.set_cpu_millis(None);
         // A frozen tree does not die everywhere.
-        self.kill();
+        if rest.is_frozen {
+            let _ = self.sandbox.thaw();
+        }
     }
 }

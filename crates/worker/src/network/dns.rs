@@ -26,6 +26,8 @@ use message::{Query, ResponseCode};
 use pace::Pace;
 use resolv_conf::ResolvConf;
 
+use crate::gate::Gate;
+
 /// Questions of one environment that wait for an answer at once; more are dropped, and clients ask again.
 const IN_FLIGHT_MAX: usize = 128;
 /// Questions of one environment per second, and as many at once: the limit of the resolver in a VPC is 1,024
@@ -132,23 +134,31 @@ fn dropped<T>() -> Option<T> {
 }
 
 /// Answers datagrams until dropped.
-pub(super) async fn serve_udp(socket: UdpSocket, questions: Arc<Questioner>) {
-    let socket = Arc::new(socket);
+pub(super) async fn serve_udp(gate: Arc<Gate<UdpSocket>>, questions: Arc<Questioner>) {
     let mut under_way = JoinSet::new();
     let mut buffer = vec![0; QUESTION_BYTES_MAX];
     loop {
         tokio::select! {
-            received = socket.recv_from(&mut buffer) => {
-                let Ok((length, client)) = received else { continue };
+            socket = readable(&gate) => {
+                let Ok((length, client)) = socket.try_recv_from(&mut buffer) else { continue };
                 // One more than may be in flight, so that the limit is the questioner's to keep.
                 if under_way.len() <= IN_FLIGHT_MAX {
                     let question = buffer[..length].to_vec();
-                    under_way.spawn(answer_datagram(Arc::clone(&socket), Arc::clone(&questions), question, client));
+                    under_way.spawn(answer_datagram(socket, Arc::clone(&questions), question, client));
                 }
             }
             Some(_) = under_way.join_next() => {}
         }
     }
+}
+
+/// The socket, when there seems to be something to read.
+async fn readable(gate: &Gate<UdpSocket>) -> Arc<UdpSocket> {
+    let wait = |socket: Arc<UdpSocket>| async move {
+        let _ = socket.readable().await;
+        socket
+    };
+    gate.run(wait).await
 }
 
 async fn answer_datagram(socket: Arc<UdpSocket>, questions: Arc<Questioner>, question: Vec<u8>, client: SocketAddr) {
@@ -160,7 +170,7 @@ async fn answer_datagram(socket: Arc<UdpSocket>, questions: Arc<Questioner>, que
 }
 
 /// Answers TCP clients until dropped.
-pub(super) async fn serve_tcp(listener: TcpListener, questions: Arc<Questioner>) {
+pub(super) async fn serve_tcp(listener: Arc<Gate<TcpListener>>, questions: Arc<Questioner>) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {

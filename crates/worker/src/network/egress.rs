@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::accept;
 use super::egress_policy::{Decision, EgressPolicy};
 use super::local_address::is_of_this_machine;
+use crate::gate::Gate;
 
 /// Connections of one environment at once; beyond it they are reset. Each costs the server two descriptors, and a
 /// function may hold 1,024 of its own.
@@ -38,7 +39,7 @@ pub(super) struct Rules {
 }
 
 /// Relays every connection that comes; dropping the future closes them all.
-pub(super) async fn accept_all(listener: TcpListener, rules: Rules) {
+pub(super) async fn accept_all(listener: Arc<Gate<TcpListener>>, rules: Rules) {
     let mut relays = JoinSet::new();
     loop {
         tokio::select! {

@@ -6,6 +6,7 @@ use tindra_core::function::Scope;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::accept;
+use crate::gate::Gate;
 
 /// Who an environment is when it calls Tindra: its execution role, with keys that are its own.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub trait FunctionEndpoint: Send + Sync + std::fmt::Debug {
 
 /// Hands over every connection that comes.
 pub(super) async fn accept_all(
-    listener: TcpListener,
+    listener: Arc<Gate<TcpListener>>,
     endpoint: Arc<dyn FunctionEndpoint>,
     identity: Arc<EnvironmentIdentity>,
 ) {

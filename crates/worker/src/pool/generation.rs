@@ -332,7 +332,7 @@ impl Lease {
         }
         let is_provisioned = environment.is_provisioned();
         let old_at = environment.began().saturating_add(generation.warmth.policy().age_max());
-        let idle = Idle { environment, since: now, old_at, is_frozen: false, priority: None };
+        let idle = Idle { environment, since: now, old_at, is_frozen: false, is_parked: false, priority: None };
         if is_provisioned {
             queue.provisioned.push(idle)
         } else {

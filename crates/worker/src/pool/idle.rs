@@ -13,6 +13,8 @@ pub(super) struct Idle<E> {
     /// From then on it is too old to be used again.
     pub(super) old_at: Duration,
     pub(super) is_frozen: bool,
+    /// What it does not need while it is frozen has been put away.
+    pub(super) is_parked: bool,
     /// Of greedy-dual, worked out when it is frozen; what is not frozen yet is as good as used now.
     pub(super) priority: Option<f64>,
 }

@@ -17,9 +17,13 @@ pub(crate) async fn tend(pool: Arc<Pool>) {
         pool.janitor_is_up.store(true, Ordering::Release);
         let now = pool.machine.clock.monotonic();
         let chores = pool.chores(now);
-        let Chores { freeze, expired, prewarm, next } = chores;
+        let Chores { freeze, park, expired, prewarm, next } = chores;
         if !freeze.is_empty() {
             let _ = tokio::task::spawn_blocking(move || freeze.into_iter().for_each(freeze_and_measure)).await;
+        }
+        if !park.is_empty() {
+            let park = move || park.iter().for_each(|process| process.park_if_frozen());
+            let _ = tokio::task::spawn_blocking(park).await;
         }
         drop(expired);
         prewarm.into_iter().for_each(|generation| pool.prewarm(generation));
@@ -81,6 +85,7 @@ impl Pool {
         for generation in self.all() {
             let chores = generation.chores(now, &greedy_dual);
             all.freeze.extend(chores.freeze);
+            all.park.extend(chores.park);
             all.expired.extend(chores.expired);
             all.prewarm.extend(chores.prewarm);
             all.next = [all.next, chores.next].into_iter().flatten().min();

@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::answer_body::{self, Posted};
 use super::exchange::{Answer, Exchange, Refusal};
 use super::replies::{self, Reply};
+use crate::gate::Gate;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// Connections of one sandbox at once; clients use one or two. Each may hold a head, and one of them a body.
@@ -31,14 +32,30 @@ const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct RuntimeServer {
     task: JoinHandle<()>,
+    /// None where one connection is all there is.
+    gate: Option<Arc<Gate<TcpListener>>>,
 }
 
 impl RuntimeServer {
     /// Serves `exchange` on a listener.
     pub(crate) fn start(listener: std::net::TcpListener, exchange: Arc<Exchange>) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        Ok(Self { task: tokio::spawn(accept_all(listener, exchange)) })
+        let gate = Arc::new(Gate::new(asynchronous(listener)?));
+        Ok(Self { task: tokio::spawn(accept_all(Arc::clone(&gate), exchange)), gate: Some(gate) })
+    }
+
+    /// Lets go of the listener; connections that are there go on.
+    pub(crate) fn close(&self) {
+        if let Some(gate) = &self.gate {
+            gate.close();
+        }
+    }
+
+    /// Goes on with the same listener.
+    pub(crate) fn open(&self, listener: std::net::TcpListener) -> io::Result<()> {
+        if let Some(gate) = &self.gate {
+            gate.open(asynchronous(listener)?);
+        }
+        Ok(())
     }
 
     /// Serves `exchange` on one connection.
@@ -48,7 +65,7 @@ impl RuntimeServer {
     ) -> io::Result<Self> {
         connection.set_nonblocking(true)?;
         let connection = UnixStream::from_std(connection)?;
-        Ok(Self { task: tokio::spawn(serve(connection, exchange)) })
+        Ok(Self { task: tokio::spawn(serve(connection, exchange)), gate: None })
     }
 }
 
@@ -58,12 +75,17 @@ impl Drop for RuntimeServer {
     }
 }
 
-async fn accept_all(listener: TcpListener, exchange: Arc<Exchange>) {
+fn asynchronous(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+async fn accept_all(gate: Arc<Gate<TcpListener>>, exchange: Arc<Exchange>) {
     // Aborting this task drops the set, and that closes the connections.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let connection = match listener.accept().await {
+        let connection = match gate.run(|listener| async move { listener.accept().await }).await {
             Ok((connection, _)) => connection,
             Err(error) => {
                 tracing::warn!(%error, "a connection to the Runtime API could not be accepted");

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::limits::{OPEN_FILES_MAX, PROCESSES_MAX};
-use tindra_sandbox::{Launcher, Limits, Mount, Network, Sandbox, SandboxError, Spec, Storage, Template};
+use tindra_sandbox::{
+    Berth, Launcher, Limits, Mount, Network, Parking, Sandbox, SandboxError, Spec, Storage, Template, has_hung_up,
+};
 use tokio::sync::OnceCell;
 
 use super::Kind;
@@ -33,8 +35,11 @@ const UNBOUND_CPU_MILLIS: u64 = 2_000;
 /// A waiting runtime and the place in which it waits.
 #[derive(Debug)]
 pub(crate) struct Spare {
-    pub(crate) habitat: Habitat,
-    pub(crate) waiting: Waiting,
+    /// What is not needed before it is taken.
+    parking: Option<Parking>,
+    waiting: Waiting,
+    network: Network,
+    storage: Storage,
     pack: Arc<Pack>,
     made: tokio::time::Instant,
 }
@@ -64,7 +69,31 @@ impl Spare {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        matches!(self.waiting.sandbox.try_exit(), Ok(None)) && !self.habitat.storage.is_outlived()
+        let has_ended = match self.parking {
+            // Its end of the control socket goes with it.
+            Some(_) => has_hung_up(&self.waiting.control),
+            None => !matches!(self.waiting.sandbox.try_exit(), Ok(None)),
+        };
+        !has_ended && !self.storage.is_outlived()
+    }
+
+    /// Parks what is not needed before it is taken; where the kernel refuses, it stays open.
+    pub(super) fn park(&mut self) {
+        if self.parking.is_none() {
+            self.parking = Parking::park(&self.berths()).ok();
+        }
+    }
+
+    fn berths(&self) -> Vec<&dyn Berth> {
+        self.waiting.sandbox.berths().chain(self.network.berths()).chain(self.storage.berths()).collect()
+    }
+
+    /// Makes its place an environment's. To be called inside a tokio runtime.
+    pub(crate) fn furnish(mut self) -> std::io::Result<(Habitat, Waiting)> {
+        if let Some(parking) = self.parking.take() {
+            parking.unpark(&self.berths())?;
+        }
+        Ok((Habitat::furnish(Arc::new(self.network), Arc::new(self.storage))?, self.waiting))
     }
 }
 
@@ -179,8 +208,8 @@ async fn make(
         Ok((network, storage, Waiting { control: warm(control)?, sandbox, is_parked }))
     })
     .await?;
-    let habitat = Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(|error| error.to_string())?;
-    Ok(Spare { habitat, waiting, pack: Arc::clone(pack), made: tokio::time::Instant::now() })
+    let (pack, made) = (Arc::clone(pack), tokio::time::Instant::now());
+    Ok(Spare { parking: None, waiting, network, storage, pack, made })
 }
 
 /// Waits until the runtime says that it is warm.

@@ -51,7 +51,8 @@ impl Supply {
         None
     }
 
-    pub(super) fn put(&self, spare: Spare) {
+    pub(super) fn put(&self, mut spare: Spare) {
+        spare.park();
         self.inner().ready.push(spare);
     }
 

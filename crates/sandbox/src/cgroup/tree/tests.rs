@@ -68,7 +68,7 @@ fn limits_are_written_as_v2_wants_them() {
     fs::write(scratch.path().join("memory.peak"), "4096\n").unwrap();
     fs::write(scratch.path().join("memory.current"), "2048\n").unwrap();
     fs::write(scratch.path().join("cpu.stat"), "usage_usec 77\nuser_usec 1\n").unwrap();
-    let directory = open_directory(scratch.path()).unwrap();
+    let directory = scratch.path().to_path_buf();
     let group = Group { members: vec![Member { version: Version::V2, controllers: Controllers(15), directory }] };
     let limits = Limits { memory_bytes: 1 << 27, cpu_millis: Some(72), processes: 1024, open_files: 1024 };
     group.limit(&limits).unwrap();

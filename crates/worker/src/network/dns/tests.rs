@@ -198,8 +198,8 @@ async fn served(upstreams: &[SocketAddr]) -> Served {
     let addresses = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
     let questions = Arc::new(Questioner::new(Arc::new(resolver(upstreams))));
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve_udp(udp, Arc::clone(&questions)));
-    tasks.spawn(serve_tcp(tcp, questions));
+    tasks.spawn(serve_udp(Arc::new(crate::gate::Gate::new(udp)), Arc::clone(&questions)));
+    tasks.spawn(serve_tcp(Arc::new(crate::gate::Gate::new(tcp)), questions));
     Served { udp: addresses.0, tcp: addresses.1, _tasks: tasks }
 }
 

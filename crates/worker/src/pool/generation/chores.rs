@@ -7,12 +7,14 @@ use tindra_core::keep_warm::GreedyDual;
 
 use super::{Generation, Queue};
 use crate::environment::{Environment, Process};
-use crate::pool::FREEZE_AFTER;
+use crate::pool::{FREEZE_AFTER, PARK_AFTER};
 use crate::pool::warmth::Warmth;
 
 /// What the janitor is to do.
 #[derive(Debug, Default)]
 pub(in crate::pool) struct Chores {
+    /// What has been frozen for a while.
+    pub(in crate::pool) park: Vec<Arc<Process>>,
     pub(in crate::pool) freeze: Vec<(Arc<Process>, Arc<Warmth>)>,
     pub(in crate::pool) expired: Vec<Environment>,
     /// What is to be started ahead of need.
@@ -39,12 +41,22 @@ impl Generation {
             }
         }
         let Queue { idle, provisioned, .. } = &mut *queue;
-        for idle in idle.iter_mut().chain(provisioned).filter(|idle| !idle.is_frozen) {
+        for idle in idle.iter_mut().chain(provisioned).filter(|idle| !idle.is_parked) {
+            if idle.is_frozen {
+                if now < idle.since + PARK_AFTER {
+                    chores.look_at(idle.since + PARK_AFTER);
+                } else {
+                    idle.is_parked = true;
+                    chores.park.extend(idle.environment.process().cloned());
+                }
+                continue;
+            }
             if now < idle.since + FREEZE_AFTER {
                 chores.look_at(idle.since + FREEZE_AFTER);
                 continue;
             }
             idle.is_frozen = true;
+            chores.look_at(idle.since + PARK_AFTER);
             idle.priority = Some(self.warmth.priority(greedy_dual));
             let process = idle.environment.process().cloned();
             chores.freeze.extend(process.map(|process| (process, Arc::clone(&self.warmth))));

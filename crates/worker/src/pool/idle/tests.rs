@@ -10,7 +10,7 @@ const fn seconds(seconds: u64) -> Duration {
 
 fn idle(name: &'static str, since_s: u64) -> Idle<&'static str> {
     let since = seconds(since_s);
-    Idle { environment: name, since, old_at: Duration::MAX, is_frozen: false, priority: None }
+    Idle { environment: name, since, old_at: Duration::MAX, is_frozen: false, is_parked: false, priority: None }
 }
 
 fn keeping(idle: Option<(u64, Decision)>) -> Keeping {
