@@ -10,8 +10,8 @@ mod tree;
 mod v1;
 mod v2;
 
-use std::io;
 use std::ffi::OsStr;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};

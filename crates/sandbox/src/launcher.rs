@@ -172,7 +172,8 @@ impl Launcher {
         }
         let request = Request::Spawn(Box::new(spec.clone()), storage.host_ids(), template.map(Template::id));
         let passed = [network.namespace(), storage.mount(), storage.user_namespace()];
-        let [network, mount, user_namespace] = passed.map(|place| place.map_err(|source| SandboxError::Control { action: "use the place of", source }));
+        let [network, mount, user_namespace] =
+            passed.map(|place| place.map_err(|source| SandboxError::Control { action: "use the place of", source }));
         let (network, mount, user_namespace) = (network?, mount?, user_namespace?);
         let passed = [network.as_fd(), mount.as_fd(), user_namespace.as_fd()];
         let (bytes, descriptors) =

@@ -170,7 +170,9 @@ mod tests {
         // Tests of other threads come and go.
         assert!(descriptors() < before);
         assert!(pipes[0].0.get().is_err());
-        for (at, (_, mut writer)) in pipes.iter().enumerate().filter(|(at, _)| *at != 3).map(|(at, pipe)| (at, (&pipe.0, &pipe.1))) {
+        for (at, (_, mut writer)) in
+            pipes.iter().enumerate().filter(|(at, _)| *at != 3).map(|(at, pipe)| (at, (&pipe.0, &pipe.1)))
+        {
             writer.write_all(&[u8::try_from(at).unwrap()]).unwrap();
         }
         parking.unpark(&berths).unwrap();

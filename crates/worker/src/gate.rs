@@ -74,9 +74,7 @@ mod tests {
         let first = gate.get().unwrap();
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move {
-                gate.run(|one| async move { if *one == 1 { std::future::pending().await } else { *one } }).await
-            }
+            async move { gate.run(|one| async move { if *one == 1 { std::future::pending().await } else { *one } }).await }
         });
         // Until the task holds it, too.
         while Arc::strong_count(&first) < 3 {

@@ -77,7 +77,11 @@ impl Tree {
         for hierarchy in &self.hierarchies {
             let path = hierarchy.parent.join(leaf);
             fs::create_dir(&path).step_on(Step::CgroupMake, &path)?;
-            group.members.push(Member { version: hierarchy.version, controllers: hierarchy.controllers, directory: path });
+            group.members.push(Member {
+                version: hierarchy.version,
+                controllers: hierarchy.controllers,
+                directory: path,
+            });
         }
         group.limit(limits).step(Step::CgroupLimit)?;
         Ok(group)

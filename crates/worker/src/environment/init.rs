@@ -158,7 +158,8 @@ impl Environment {
             Ok(Ok(spare)) => {
                 let (sandbox, control) = spare.into_parts();
                 self.control = self.is_original.then_some(control);
-                let process = Arc::new(Process::new(sandbox, &self.book, self.habitat.own().cloned()).map_err(start_error)?);
+                let process =
+                    Arc::new(Process::new(sandbox, &self.book, self.habitat.own().cloned()).map_err(start_error)?);
                 self.introduce(&process);
                 Ok(Some(Ok(process)))
             }

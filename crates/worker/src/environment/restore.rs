@@ -56,7 +56,8 @@ impl Environment {
     pub(super) async fn restore_copy(&mut self, mut copy: Copy, began: Duration) -> Result<Restore, AcquireError> {
         let answer = self.exchange().begin_restored();
         let gone = copy.go();
-        let process = Arc::new(Process::new(copy.sandbox, &self.book, self.habitat.own().cloned()).map_err(start_error)?);
+        let process =
+            Arc::new(Process::new(copy.sandbox, &self.book, self.habitat.own().cloned()).map_err(start_error)?);
         self.introduce(&process);
         self.process = Some(process);
         gone.map_err(start_error)?;

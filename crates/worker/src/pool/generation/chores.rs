@@ -7,8 +7,8 @@ use tindra_core::keep_warm::GreedyDual;
 
 use super::{Generation, Queue};
 use crate::environment::{Environment, Process};
-use crate::pool::{FREEZE_AFTER, PARK_AFTER};
 use crate::pool::warmth::Warmth;
+use crate::pool::{FREEZE_AFTER, PARK_AFTER};
 
 /// What the janitor is to do.
 #[derive(Debug, Default)]
