@@ -17,7 +17,7 @@ from support.wait import until
 HELLO = packages.python("import os\ndef handler(event, context):\n    print('hello log')\n    return 'hello'\n")
 
 
-# At most; there are some twenty.
+# At most, while it is being made; two when it waits.
 DESCRIPTORS_OF_A_SPARE = 25
 
 
