@@ -52,7 +52,8 @@ pub(crate) use snapshots::SnapshotMaker;
 const RETURN_PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(100);
 /// Idle for so long, an environment is frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(20);
-/// After so much idle time what a frozen environment does not need is parked: its next invoke begins some 0.05 ms later.
+/// After so much idle time what a frozen environment does not need is parked. Its next invoke takes that back first, which takes
+/// about a tenth of a millisecond.
 const PARK_AFTER: Duration = Duration::from_secs(1);
 /// Memory of a machine that does not tell how much it has.
 const MEMORY_GUESS_BYTES: u64 = 4 << 30;
