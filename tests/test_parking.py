@@ -13,21 +13,19 @@ from support.server import Server
 from support.wait import until
 
 COUNT = 60
-# Busy for a while, so that there are as many environments as callers. Tells who it is, and what still works there.
-PROBE = """
-import os, socket, time, uuid
+SLOW_S = 2
+# Tells who it is, and what still works there. Slow, so that there are as many environments as callers.
+PROBE = packages.slow_to_answer("""
+import os, socket, uuid
 START = uuid.uuid4().hex
 def handler(event, context):
-    deadline = time.monotonic() + event.get("busy_s", 0)
-    while time.monotonic() < deadline:
-        time.sleep(0.01)
     known = open("/tmp/mark").read() if os.path.exists("/tmp/mark") else None
     with open("/tmp/mark", "w") as mark:
         mark.write(context.log_stream_name)
     socket.create_connection(("169.254.100.1", 4566), timeout=10).close()
-    print("seen in round", event.get("round"))
+    print("seen here")
     return {"stream": context.log_stream_name, "start": START, "known": known, "address": socket.gethostbyname("parked.test")}
-"""
+""")
 
 
 @pytest.fixture
@@ -56,10 +54,10 @@ def opened(server):
     return found
 
 
-def all_at_once(probe, number):
+def all_at_once(probe):
     """{start: answer} of as many callers as there are environments."""
     with concurrent.futures.ThreadPoolExecutor(COUNT) as threads:
-        calls = [threads.submit(probe.invoke, {"busy_s": 2, "round": number}) for _ in range(COUNT)]
+        calls = [threads.submit(probe.invoke, SLOW_S) for _ in range(COUNT)]
         return {answer["start"]: answer for answer in (call.result().ok() for call in calls)}
 
 
@@ -70,20 +68,20 @@ def all_park(server, base):
 
 def test_many_idle_environments_cost_two_descriptors_each_and_all_come_back(server, probe):
     base = opened(server)
-    first = all_at_once(probe, 1)
+    first = all_at_once(probe)
     assert len(first) == COUNT
     all_park(server, base)
 
-    second = all_at_once(probe, 2)
+    second = all_at_once(probe)
     assert second.keys() == first.keys(), "not the same processes"
     assert all(answer["known"] == answer["stream"] for answer in second.values()), "a /tmp was lost"
     assert {answer["address"] for answer in second.values()} == {"192.0.2.7"}
-    until(lambda: probe.log_messages().count("seen in round 2") == COUNT, 30, "what they wrote")
+    until(lambda: probe.log_messages().count("seen here") == 2 * COUNT, 30, "what they wrote")
     all_park(server, base)
 
     # One whose process ends meanwhile begins anew, and keeps its place.
     kill(next(pid for pid, command in descendants(server.process.pid).items() if is_in_sandbox(pid) and "python" in command))
-    third = all_at_once(probe, 3)
+    third = all_at_once(probe)
     assert len(third) == COUNT and len(third.keys() & first.keys()) == COUNT - 1
     assert {answer["stream"] for answer in third.values()} == {answer["stream"] for answer in first.values()}
     all_park(server, base)
