@@ -59,10 +59,16 @@ pub struct Provisioned {
 }
 
 impl Provisioned {
+    /// The prefix of the keys of all of an account and region.
+    #[must_use]
+    pub fn scope_prefix(scope: &Scope) -> String {
+        format!("{PROVISIONED_PREFIX}{}/{}/", scope.account, scope.region)
+    }
+
     /// The prefix of the keys of those of one function.
     #[must_use]
     pub fn key_prefix(scope: &Scope, function_name: &str) -> String {
-        format!("{PROVISIONED_PREFIX}{}/{}/{function_name}/", scope.account, scope.region)
+        format!("{}{function_name}/", Self::scope_prefix(scope))
     }
 
     /// The key of its record.

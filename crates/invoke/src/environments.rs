@@ -106,6 +106,9 @@ pub enum AcquireError {
         /// What is short.
         reason: String,
     },
+    /// As many environments of the function have been started lately as may be; the caller may retry.
+    #[error("the function's environments have become more as fast as they may")]
+    TooFast,
     /// The platform could not build the environment.
     #[error("the execution environment could not be started")]
     Start {

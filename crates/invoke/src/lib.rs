@@ -283,6 +283,10 @@ fn settle(
             known.figures.throttled();
             Err(InvokeError::NoCapacity { reason })
         }
+        Err(AcquireError::TooFast) => {
+            known.figures.throttled();
+            Err(InvokeError::Throttled(Throttle::Concurrency))
+        }
         Err(AcquireError::Restore(error)) => {
             known.figures.ended(true, took);
             Err(error.into())

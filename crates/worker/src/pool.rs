@@ -16,6 +16,7 @@ mod idle;
 mod janitor;
 mod prewarm;
 mod provision;
+mod scaling;
 mod snapshots;
 mod warmth;
 
@@ -36,6 +37,7 @@ use crate::memory::Memory;
 use crate::place::{Place, Places};
 use crate::worker::KeepWarm;
 use generation::{Generation, Taken};
+use scaling::Scaling;
 use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
@@ -63,6 +65,7 @@ const MEMORY_GUESS_BYTES: u64 = 4 << 30;
 pub(crate) struct Pool {
     machine: Arc<Machine>,
     places: Places,
+    scaling: Scaling,
     policy: Arc<Policy>,
     /// By the key of the version's record, so that they outlive generations.
     warmths: Mutex<HashMap<String, Arc<Warmth>>>,
@@ -76,13 +79,23 @@ pub(crate) struct Pool {
     is_stopping: AtomicBool,
 }
 
+/// How many environments there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolSizes {
+    /// At once.
+    pub(crate) environments_max: usize,
+    /// Of one function, started within ten seconds.
+    pub(crate) scaling_environments: u32,
+}
+
 impl Pool {
-    pub(crate) fn new(machine: Arc<Machine>, environments_max: usize, keep_warm: KeepWarm) -> Self {
+    pub(crate) fn new(machine: Arc<Machine>, sizes: PoolSizes, keep_warm: KeepWarm) -> Self {
         let total_bytes = Memory::read().map_or(MEMORY_GUESS_BYTES, |memory| memory.total_bytes);
         let policy = Policy::new(keep_warm, Arc::clone(&machine.clock), total_bytes);
         Self {
             machine,
-            places: Places::new(environments_max),
+            places: Places::new(sizes.environments_max),
+            scaling: Scaling::new(sizes.scaling_environments),
             policy: Arc::new(policy),
             warmths: Mutex::default(),
             greedy_dual: Mutex::default(),
@@ -173,6 +186,10 @@ impl Pool {
 
     /// Starts an environment in the background and offers it to whoever waits longest.
     fn start(self: &Arc<Self>, generation: &Arc<Generation>, target: &Arc<Target>) -> Result<(), AcquireError> {
+        if !self.scaling.may_start(target.function_id, self.machine.clock.monotonic()) {
+            generation.not_started();
+            return Err(AcquireError::TooFast);
+        }
         let place = if self.is_stopping.load(Ordering::Acquire) { None } else { self.place() };
         let Some(place) = place else {
             generation.not_started();

@@ -21,7 +21,7 @@ use crate::living::Living;
 use crate::log_book::LogSink;
 use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, Shared};
 use crate::packs::{PackError, Packs};
-use crate::pool::{self, Lease, Pool};
+use crate::pool::{self, Lease, Pool, PoolSizes};
 use crate::preparation::Preparation;
 use crate::snapshot::SnapshotTable;
 use crate::spares::{self, Spares};
@@ -149,7 +149,11 @@ impl Worker {
             living: Living::default(),
             inventory: Inventory::default(),
         };
-        let pool = Arc::new(Pool::new(Arc::new(machine), options.environments_max, options.keep_warm));
+        let sizes = PoolSizes {
+            environments_max: options.environments_max,
+            scaling_environments: options.scaling_environments,
+        };
+        let pool = Arc::new(Pool::new(Arc::new(machine), sizes, options.keep_warm));
         let mut tasks = JoinSet::new();
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));

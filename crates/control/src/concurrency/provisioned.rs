@@ -36,7 +36,8 @@ impl Control {
             let whole = FunctionName { name: name.name.clone(), qualifier: None };
             let latest = self.find(&caller.scope, &whole).await?;
             let version = self.find(&caller.scope, &name).await?.value;
-            self.check_room(&latest.value, &qualifier, requested).await?;
+            let reserves = Reserves::read(&self.store, &caller.scope).await?;
+            self.check_room(&reserves, &latest.value, &qualifier, requested).await?;
             snap_start::check_provisioned(&version)?;
             self.check_exclusive(&version, &qualifier).await?;
             let key = Provisioned::key(&caller.scope, &name.name, &qualifier);
@@ -57,7 +58,8 @@ impl Control {
             let batch = Batch::default()
                 .put_json(latest.key, Precondition::Revision(latest.revision), &latest.value)?
                 .put_json(key, precondition, &record)?;
-            match self.store.metadata.commit(batch).await {
+            // The same of the reserves: their sum and what is provisioned beside them have to fit together.
+            match self.store.metadata.commit(reserves.write(batch)?).await {
                 Ok(_) => return Ok(Reply { status: Some(STATUS), ..reply(put_response(&record))? }),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -114,11 +116,17 @@ impl Control {
     }
 
     /// Not above the function's reserve, or else not above what the account may give away.
-    async fn check_room(&self, function: &Function, qualifier: &str, requested: u32) -> Result<(), ControlError> {
-        let prefix = Provisioned::key_prefix(&function.scope, &function.name);
-        let others: Vec<Provisioned> = self.all(&prefix).await?;
-        let others: u32 = others.iter().filter(|other| other.qualifier != qualifier).map(|other| other.requested).sum();
-        let wanted = u64::from(requested) + u64::from(others);
+    async fn check_room(
+        &self,
+        reserves: &Reserves,
+        function: &Function,
+        qualifier: &str,
+        requested: u32,
+    ) -> Result<(), ControlError> {
+        let all: Vec<Provisioned> = self.all(&Provisioned::scope_prefix(&function.scope)).await?;
+        let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.function_name == function.name);
+        let own: u32 = own.iter().filter(|one| one.qualifier != qualifier).map(|one| one.requested).sum();
+        let wanted = u64::from(requested) + u64::from(own);
         if let Some(reserve) = function.reserved_concurrency {
             return match wanted > u64::from(reserve) {
                 true => Err(ControlError::Invalid(format!(
@@ -127,8 +135,8 @@ impl Control {
                 false => Ok(()),
             };
         }
-        let reserved = Reserves::read(&self.store, &function.scope).await?.sum();
-        let unreserved = self.options.concurrent_executions_max.saturating_sub(reserved);
+        let kept = reserves.sum().saturating_add(reserves.sum_outside(&others));
+        let unreserved = self.options.concurrent_executions_max.saturating_sub(kept);
         let available = unreserved.saturating_sub(limits::UNRESERVED_CONCURRENCY_MIN);
         match wanted > u64::from(available) {
             true => Err(ControlError::Invalid(format!(

@@ -52,14 +52,16 @@ impl Control {
             let mut record = self.find(scope, name).await?;
             let mut reserves = Reserves::read(&self.store, scope).await?;
             reserves.set(&name.name, reserve);
-            let left = i64::from(self.options.concurrent_executions_max) - i64::from(reserves.sum());
+            let provisioned: Vec<Provisioned> = self.all(&Provisioned::scope_prefix(scope)).await?;
+            let kept = i64::from(reserves.sum()) + i64::from(reserves.sum_outside(&provisioned));
+            let left = i64::from(self.options.concurrent_executions_max) - kept;
             if reserve.is_some() && left < i64::from(limits::UNRESERVED_CONCURRENCY_MIN) {
                 return Err(ControlError::Invalid(format!(
                     "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{}].",
                     limits::UNRESERVED_CONCURRENCY_MIN
                 )));
             }
-            self.check_provisioned(scope, &name.name, reserve).await?;
+            check_provisioned(&provisioned, &name.name, reserve)?;
             record.value.reserved_concurrency = reserve;
             let precondition = Precondition::Revision(record.revision);
             let batch = Batch::default().put_json(record.key, precondition, &record.value)?;
@@ -70,16 +72,16 @@ impl Control {
             }
         }
     }
+}
 
-    /// A reserve has to hold what is provisioned.
-    async fn check_provisioned(&self, scope: &Scope, name: &str, reserve: Option<u32>) -> Result<(), ControlError> {
-        let provisioned: Vec<Provisioned> = self.all(&Provisioned::key_prefix(scope, name)).await?;
-        let sum: u32 = provisioned.iter().map(|provisioned| provisioned.requested).sum();
-        match reserve.filter(|reserve| *reserve < sum) {
-            Some(_) => Err(ControlError::Invalid(format!(
-                "ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [{sum}]."
-            ))),
-            None => Ok(()),
-        }
+/// A reserve has to hold what is provisioned.
+fn check_provisioned(provisioned: &[Provisioned], name: &str, reserve: Option<u32>) -> Result<(), ControlError> {
+    let own = provisioned.iter().filter(|provisioned| provisioned.function_name == name);
+    let sum: u32 = own.map(|provisioned| provisioned.requested).sum();
+    match reserve.filter(|reserve| *reserve < sum) {
+        Some(_) => Err(ControlError::Invalid(format!(
+            "ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [{sum}]."
+        ))),
+        None => Ok(()),
     }
 }

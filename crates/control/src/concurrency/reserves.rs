@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tindra_core::function::Scope;
+use tindra_core::provisioned::Provisioned;
 use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store, StoreError, Versioned};
 
 /// The reserves by function name, as read.
@@ -26,6 +27,12 @@ impl Reserves {
 
     pub(crate) fn sum(&self) -> u32 {
         self.by_name.values().sum()
+    }
+
+    /// What is provisioned for functions that have reserved nothing, as one number.
+    pub(crate) fn sum_outside(&self, provisioned: &[Provisioned]) -> u32 {
+        let outside = provisioned.iter().filter(|one| !self.by_name.contains_key(&one.function_name));
+        outside.map(|one| one.requested).fold(0, u32::saturating_add)
     }
 
     pub(crate) fn set(&mut self, function: &str, reserve: Option<u32>) {
