@@ -79,15 +79,16 @@ impl Environment {
         self.is_outlived() || self.has_lost_snapshot().await
     }
 
-    /// Whether the snapshot that it is a copy of has ended, and the place of all copies with it.
+    /// Whether the snapshot that it is a copy of has ended, and the place of all copies with it, or the launcher of all.
     async fn has_lost_snapshot(&self) -> bool {
         let Some(snapshot) = &self.snapshot else { return false };
         let deadline = tokio::time::Instant::now() + LOSS_PATIENCE;
         // The end of a copy may be seen before that of what it was copied from.
-        while !snapshot.has_ended() && tokio::time::Instant::now() < deadline {
+        let has_gone = || snapshot.has_ended() || self.is_outlived();
+        while !has_gone() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        snapshot.has_ended()
+        has_gone()
     }
 
     /// Becomes another environment, because the place is lost under this one.
