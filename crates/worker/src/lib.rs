@@ -4,6 +4,7 @@
 //! or starts one, and delivers events to it. It knows deployments, sandboxes and the Runtime API; it knows
 //! neither the wire formats of Lambda's API nor who calls it.
 
+mod capacity;
 pub mod code_cache;
 mod environment;
 mod gate;

@@ -31,6 +31,7 @@ use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::capacity::{Capacity, LastLook};
 use crate::environment::{Environment, Machine};
 use crate::inventory::Listed;
 use crate::memory::Memory;
@@ -72,6 +73,7 @@ pub(crate) struct Pool {
     greedy_dual: Mutex<GreedyDual>,
     /// Reads the machine's memory.
     memory: fn() -> Option<Memory>,
+    last_look: LastLook,
     generations: RwLock<HashMap<Uuid, Arc<Generation>>>,
     /// Wakes the janitor, unless it is up.
     work: Notify,
@@ -100,6 +102,7 @@ impl Pool {
             warmths: Mutex::default(),
             greedy_dual: Mutex::default(),
             memory: Memory::read,
+            last_look: LastLook::default(),
             generations: RwLock::default(),
             work: Notify::new(),
             janitor_is_up: AtomicBool::new(false),
@@ -190,11 +193,7 @@ impl Pool {
             generation.not_started();
             return Err(AcquireError::TooFast);
         }
-        let place = if self.is_stopping.load(Ordering::Acquire) { None } else { self.place() };
-        let Some(place) = place else {
-            generation.not_started();
-            return Err(no_capacity(&format!("all {} are in use", self.places.max())));
-        };
+        let place = self.room().inspect_err(|_| generation.not_started())?;
         self.remake_snapshot(target);
         let (pool, generation, target) = (Arc::clone(self), Arc::clone(generation), Arc::clone(target));
         tokio::spawn(async move {
@@ -210,6 +209,25 @@ impl Pool {
         Ok(())
     }
 
+    /// A place on a machine that can take one more, for which idle environments go when there is none.
+    pub(super) fn room(&self) -> Result<Place, AcquireError> {
+        if self.is_stopping.load(Ordering::Acquire) {
+            return Err(no_capacity("the server is stopping"));
+        }
+        let look = || {
+            let capacity = Capacity::read(self.memory);
+            if capacity.shortage().is_none() {
+                return capacity;
+            }
+            self.relieve();
+            Capacity::read(self.memory)
+        };
+        if let Some(shortage) = self.last_look.shortage(self.machine.clock.monotonic(), look) {
+            return Err(no_capacity(shortage));
+        }
+        self.place().ok_or_else(|| no_capacity(&format!("all {} are in use", self.places.max())))
+    }
+
     /// The environments and spares of this machine. Reads a file for each.
     pub(crate) fn list(&self) -> Vec<Listed> {
         let mut all = self.machine.inventory.list(self.machine.clock.monotonic());
@@ -222,6 +240,16 @@ impl Pool {
         for (state, count) in self.machine.inventory.count() {
             metrics::gauge!("tindra_environments", "state" => state.as_str()).set(count as f64);
         }
+        metrics::gauge!("tindra_environments_max").set(self.places.max() as f64);
+        let capacity = Capacity::read(self.memory);
+        if let Some(memory) = capacity.memory {
+            metrics::gauge!("tindra_machine_memory_bytes").set(memory.total_bytes as f64);
+            metrics::gauge!("tindra_machine_memory_available_bytes").set(memory.available_bytes as f64);
+        }
+        metrics::gauge!("tindra_machine_processes").set(capacity.processes as f64);
+        metrics::gauge!("tindra_machine_processes_max").set(capacity.processes_max as f64);
+        metrics::gauge!("tindra_server_descriptors").set(capacity.descriptors as f64);
+        metrics::gauge!("tindra_server_descriptors_max").set(capacity.descriptors_max as f64);
     }
 
     fn all(&self) -> Vec<Arc<Generation>> {

@@ -46,7 +46,10 @@ fn a_reserve_is_a_cap_and_a_guarantee() {
     let (others_held, error) = fill(&admission.find(&scope, "other", None), &account);
     assert_eq!((others_held.len(), error.throttle_reason()), (7, Some("ConcurrentInvocationLimitExceeded")));
     let (own_held, error) = fill(&own, &account);
-    assert_eq!((own_held.len(), error.throttle_reason()), (3, Some("ReservedFunctionConcurrentInvocationLimitExceeded")));
+    assert_eq!(
+        (own_held.len(), error.throttle_reason()),
+        (3, Some("ReservedFunctionConcurrentInvocationLimitExceeded"))
+    );
     assert_eq!(admission.running(&scope), 10);
     drop((others_held, own_held));
     assert_eq!(admission.running(&scope), 0);
@@ -95,7 +98,10 @@ fn ten_requests_a_second_for_each_that_may_run() {
     let own = admission.claim(&scope, "own", Some(2), 0);
     let run = |share: &Arc<Share>, now| (0..5_000).map_while(|_| share.admit(&account, now).ok()).count();
     assert_eq!(run(&own, NOW), 20);
-    assert_eq!(own.admit(&account, NOW).unwrap_err().throttle_reason(), Some("ReservedFunctionInvocationRateLimitExceeded"));
+    assert_eq!(
+        own.admit(&account, NOW).unwrap_err().throttle_reason(),
+        Some("ReservedFunctionInvocationRateLimitExceeded")
+    );
     let others = admission.find(&scope, "other", None);
     assert_eq!(run(&others, NOW), 980, "the account's thousand, those of all functions counted");
     assert_eq!(others.admit(&account, NOW).unwrap_err().throttle_reason(), Some("FunctionInvocationRateLimitExceeded"));
