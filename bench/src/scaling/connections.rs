@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::crowd::{Caller, gather};
+use super::crowd::{Answer, Caller, all_at_once, complaints, gather};
 use super::{Bench, ECHO, invocations, machine};
 use crate::cold::EVENT;
 use crate::figures::Figures;
@@ -27,7 +27,13 @@ impl Bench {
         let (many, window) = if self.is_short { (1_000, Duration::from_secs(2)) } else { (MANY, WINDOW) };
         let server = self.server(&[])?;
         server.prime("echo", &self.python_runtime(), "app.handler", &zip("app.py", ECHO)?)?;
-        // Uncounted: environments are started, and the interpreter compiles.
+        // Uncounted: environments are started.
+        self.clients.block_on(async {
+            let callers = gather(server.address(), FEW).await?;
+            let (_, answers) = all_at_once(callers, &invocations("echo"), &Bytes::from_static(EVENT)).await?;
+            ensure!(answers.iter().all(Answer::is_good), "{}", complaints(&answers));
+            anyhow::Ok(())
+        })?;
         self.over(&server, FEW, window / 4)?;
         let before_mb = machine::resident_mb(server.process_id())?;
         // In turn, so that what else the machine does meets both.
@@ -82,7 +88,7 @@ async fn paced(callers: Vec<Caller>, path: &str, window: Duration) -> Result<(Ve
             while due < start + window {
                 tokio::time::sleep_until(due).await;
                 let answer = caller.post(&path, Bytes::from_static(EVENT)).await?;
-                ensure!(answer.is_good(), "an invoke was answered {}", answer.status);
+                ensure!(answer.is_good(), "{}", complaints(&[answer]));
                 times.push(due.elapsed());
                 due += period;
             }

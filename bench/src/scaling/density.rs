@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use super::burst::{STAYING, event, readiness, since_epoch};
-use super::crowd::{all_at_once, gather};
+use super::burst::{STAYING, event, since_epoch};
+use super::crowd::{Answer, all_at_once, complaints, gather};
 use super::machine::{self, Memory};
 use super::{Bench, ECHO, invocations};
 use crate::cold::EVENT;
@@ -20,7 +20,7 @@ const ENVIRONMENTS: usize = 8_000;
 const FEW: usize = 10;
 /// Environments that are made at once: busy ones hold more descriptors than idle ones.
 const WAVE: usize = 100;
-/// How long each stays busy, so that the others of its wave are made.
+/// How long each stays busy, so that the others of its wave are made meanwhile.
 const STAY: Duration = Duration::from_secs(2);
 /// After a wave until what is idle is parked.
 const PARKED_AFTER: Duration = Duration::from_millis(1_500);
@@ -54,27 +54,25 @@ impl Bench {
         server.prime("echo", &self.python_runtime(), "app.handler", &zip("app.py", ECHO)?)?;
         self.wave(&server, 0, FEW)?;
         let few = self.look(&server)?;
-        let (mut made, mut stopped_by) = (FEW, None);
-        while made < target {
+        let added = |server: &Server| Ok::<_, anyhow::Error>(server.gauge("tindra_environments")? - few.environments);
+        for number in 1.. {
+            let missing = target.saturating_sub(FEW + added(&server)? as usize);
+            if missing == 0 {
+                break;
+            }
             if Memory::read()?.available < LEFT_MB {
-                stopped_by = Some("memory".to_owned());
+                eprintln!("no more idle environments: memory is left for others");
                 break;
             }
-            let size = WAVE.min(target - made);
-            if let Err(error) = self.wave(&server, made, size) {
-                stopped_by = Some(format!("{error:#}"));
+            if let Err(error) = self.wave(&server, number, WAVE.min(missing)) {
+                eprintln!("no more idle environments: {error:#}");
                 break;
             }
-            made += size;
-            if made.is_multiple_of(500) {
-                let now = Memory::read()?;
-                let added = (made - FEW) as f64;
+            if number.is_multiple_of(5) {
+                let (now, added) = (Memory::read()?, added(&server)?);
                 let each_mb = (few.memory.available - now.available) / added;
-                eprintln!("{made} idle environments, {each_mb:.2} MB each: {}", now.kinds_since(&few.memory, added));
+                eprintln!("{added} more, {each_mb:.2} MB each: {}", now.kinds_since(&few.memory, added));
             }
-        }
-        if let Some(limit) = &stopped_by {
-            eprintln!("no more than {made} idle environments: {limit}");
         }
         let many = self.look(&server)?;
         self.tell(what, target, &few, &many);
@@ -89,7 +87,7 @@ impl Bench {
             let callers = gather(server.address(), size).await?;
             let began = since_epoch();
             let (_, answers) = all_at_once(callers, &invocations(&name), &event((began + STAY).as_secs_f64())).await?;
-            readiness(&answers, began)?;
+            ensure!(answers.iter().all(Answer::is_good), "{}", complaints(&answers));
             anyhow::Ok(())
         })?;
         std::thread::sleep(PARKED_AFTER);

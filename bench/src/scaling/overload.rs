@@ -16,6 +16,8 @@ const GROWING: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 const RESERVED: usize = 64;
 const TIMES_TOO_MANY: usize = 10;
 const WINDOW: Duration = Duration::from_secs(8);
+/// After a run: invokes whose callers have gone go on, and count, until they end.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Waits for something else, as functions do, so that callers overlap, and computes a little.
 const WAITING: &str = r#"import time
 def handler(event, context):
@@ -33,9 +35,10 @@ impl Bench {
         let url = format!("http://{}{}", server.address(), invocations("waiting"));
         let window = if self.is_short { Duration::from_secs(1) } else { WINDOW };
         // Uncounted: environments are started.
-        wrk.run(&url, RESERVED, window)?;
+        wrk.run(&url, RESERVED, 2 * window)?;
         let mut rates = Vec::new();
         for connections in GROWING {
+            std::thread::sleep(SETTLE);
             let load = wrk.run(&url, connections, window)?;
             ensure!(load.refused + load.others == 0.0, "{connections} connections had {load:?}");
             rates.push(load.good_per_s);
@@ -53,6 +56,7 @@ impl Bench {
             Wanted::AtLeast(0.9),
         );
         let peak = rates.into_iter().fold(0.0, f64::max);
+        std::thread::sleep(SETTLE);
         let Load { good_per_s, refused, others, p99_ms } = wrk.run(&url, RESERVED * TIMES_TOO_MANY, window)?;
         ensure!(others == 0.0, "{others} answers were neither 200 nor 429");
         let row = format!("{what}, {} connections, {RESERVED} may run at once", RESERVED * TIMES_TOO_MANY);
