@@ -101,7 +101,7 @@ impl Environment {
         let deadline = tokio::time::Instant::now() + limit;
         let ready = match self.initialization() {
             Initialization::SnapStart => self.exchange().begin_for_snapshot(),
-            Initialization::OnDemand | Initialization::ProvisionedConcurrency => self.exchange().begin(),
+            Initialization::OnDemand | Initialization::ProvisionedConcurrency => self.exchange().begin(1),
         };
         let command: Vec<CString> = command.into_iter().filter_map(|text| CString::new(text).ok()).collect();
         let started = match self.bind_spare(&command, share.max(INIT_CPU_MILLIS)).await? {
