@@ -43,7 +43,7 @@ use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
 pub(crate) use drain::follow;
-pub use generation::Lease;
+pub(crate) use generation::Lease;
 pub(crate) use healing::heal;
 pub(crate) use janitor::tend;
 pub(crate) use provision::provision;
