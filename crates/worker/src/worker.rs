@@ -158,6 +158,7 @@ impl Worker {
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
         tasks.spawn(pool::tend(Arc::clone(&pool)));
+        tasks.spawn(pool::usher(Arc::clone(&pool)));
         tasks.spawn(pool::heal(Arc::clone(&pool)));
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));

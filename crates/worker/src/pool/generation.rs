@@ -25,7 +25,7 @@ pub(super) use chores::Chores;
 pub(super) use occupant::Occupant;
 
 type Waiter<E> = oneshot::Sender<Result<Lease<E>, AcquireError>>;
-type Waiting<E> = oneshot::Receiver<Result<Lease<E>, AcquireError>>;
+pub(super) type Waiting<E> = oneshot::Receiver<Result<Lease<E>, AcquireError>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -88,6 +88,11 @@ impl<E: Occupant> Generation<E> {
         &self.warmth
     }
 
+    /// How long an invoke may run, and wait for room before that.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s))
+    }
+
     pub(super) fn key(&self) -> &str {
         &self.key
     }
@@ -140,10 +145,14 @@ impl<E: Occupant> Generation<E> {
         needs
     }
 
-    pub(super) fn has_returning(&self) -> bool {
-        self.queue().returning > 0
+    /// Invokes that wait and for which nothing starts or is about to come back.
+    pub(super) fn shortage(&self) -> usize {
+        let mut queue = self.queue();
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        queue.waiters.len().saturating_sub(queue.starting + queue.returning)
     }
 
+    /// Counts a start out that was not begun.
     pub(super) fn not_started(&self) {
         self.queue().starting -= 1;
     }
@@ -193,13 +202,13 @@ impl<E: Occupant> Generation<E> {
     }
 
     /// Tells the longest waiter that nothing comes, unless enough others are under way.
-    pub(super) fn tell(&self, error: AcquireError) {
+    fn tell(&self, error: AcquireError) {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
         if queue.leases + queue.starting == 0 && queue.waiters.len() <= 1 {
             self.warmth.end(self.warmth.policy().now());
         }
-        if queue.starting >= queue.waiters.len() {
+        if queue.starting + queue.returning >= queue.waiters.len() {
             return;
         }
         let mut error = Err(error);
@@ -270,6 +279,13 @@ impl<E: Occupant> Generation<E> {
             && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
     }
 
+    /// Waiters, starts, returning ones and leases.
+    #[cfg(all(test, feature = "model"))]
+    pub(super) fn counts(&self) -> [usize; 4] {
+        let queue = self.queue();
+        [queue.waiters.len(), queue.starting, queue.returning, queue.leases]
+    }
+
     pub(super) fn has_unfrozen(&self) -> bool {
         self.queue().all().any(|idle| !idle.is_frozen)
     }
@@ -320,6 +336,15 @@ impl<E: Occupant> Lease<E> {
     pub(super) fn returning(&self) -> Returning<E> {
         self.out.generation.queue().returning += 1;
         Returning { generation: Arc::clone(&self.out.generation) }
+    }
+
+    pub(super) fn generation(&self) -> &Arc<Generation<E>> {
+        &self.out.generation
+    }
+
+    /// Whether provisioned concurrency keeps it ready.
+    pub(super) fn is_provisioned(&self) -> bool {
+        self.environment.is_provisioned()
     }
 
     pub(crate) fn environment(&mut self) -> &mut E {
