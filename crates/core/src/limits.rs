@@ -78,6 +78,9 @@ pub const REQUESTS_PER_S_PER_CONCURRENCY: u32 = 10;
 pub const SCALING_ENVIRONMENTS_DEFAULT: u32 = 1_000;
 /// See [`SCALING_ENVIRONMENTS_DEFAULT`] (AWS).
 pub const SCALING_PERIOD_S: u64 = 10;
+/// Invokes that may wait at once because the machine's environments are all in use. Ours: each holds its event, up to 6 MB, and
+/// counts as running, so that most of the account's concurrency must stay for invokes that find an environment.
+pub const WAITING_FOR_ROOM_MAX: usize = 250;
 /// Invokes at once that must stay for functions without reserved concurrency (AWS).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 /// Capacity providers of one account and region. Ours: they are only recorded, and this is plenty.
@@ -89,5 +92,6 @@ const _: () = {
     assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
     assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
     assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
+    assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };
