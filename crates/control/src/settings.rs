@@ -7,13 +7,13 @@ use tindra_core::function::{Architecture, Configuration, LogFormat, Logging};
 use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
 use tindra_model::lambda::functions::{
-    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig, SnapStart, TracingConfig,
-    UpdateFunctionConfigurationRequest,
+    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig, SnapStart, TenancyConfig,
+    TracingConfig, UpdateFunctionConfigurationRequest,
 };
 
 use crate::destinations::dead_letter_target;
 use crate::error::ControlError;
-use crate::{snap_start, variables};
+use crate::{snap_start, tenancy, variables};
 
 /// Level of application and system logs in JSON where none was asked for (AWS).
 const LEVEL_DEFAULT: &str = "INFO";
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     tracing_config: Option<TracingConfig>,
     dead_letter_config: Option<DeadLetterConfig>,
     snap_start: Option<SnapStart>,
+    /// Of a new function; it cannot be changed.
+    tenancy_config: Option<TenancyConfig>,
 }
 
 impl From<CreateFunctionRequest> for Settings {
@@ -50,6 +52,7 @@ impl From<CreateFunctionRequest> for Settings {
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
+            tenancy_config: request.tenancy_config,
         }
     }
 }
@@ -69,6 +72,7 @@ impl From<UpdateFunctionConfigurationRequest> for Settings {
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
+            tenancy_config: None,
         }
     }
 }
@@ -97,6 +101,7 @@ impl Settings {
             traces_actively: false,
             dead_letter_target_arn: None,
             snapshots_versions: false,
+            isolates_tenants: tenancy::read(self.tenancy_config.as_ref()),
         };
         self.merge(&mut configuration)?;
         Ok(configuration)
@@ -133,6 +138,7 @@ impl Settings {
         let apply_on = self.snap_start.and_then(|config| config.apply_on);
         set(&mut configuration.snapshots_versions, apply_on.map(|apply_on| apply_on == "PublishedVersions"));
         check_mandatory(configuration)?;
+        tenancy::check(configuration)?;
         snap_start::check(configuration)
     }
 }

@@ -17,7 +17,7 @@ use tindra_model::lambda::functions::{
     RuntimeVersionConfig, TracingConfigResponse, VpcConfigResponse,
 };
 
-use crate::snap_start;
+use crate::{snap_start, tenancy};
 
 /// What else a configuration shows, apart from the function's own record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,6 +75,7 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
             .clone()
             .map(|target_arn| DeadLetterConfig { target_arn: Some(target_arn) }),
         logging_config: Some(logging(&configuration.logging)),
+        tenancy_config: tenancy::shown(configuration),
         ..FunctionConfiguration::default()
     }
 }

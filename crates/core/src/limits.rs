@@ -70,6 +70,11 @@ pub const REQUESTS_PER_S_PER_CONCURRENCY: u32 = 10;
 pub const SCALING_ENVIRONMENTS_DEFAULT: u32 = 1_000;
 /// See [`SCALING_ENVIRONMENTS_DEFAULT`] (AWS).
 pub const SCALING_PERIOD_S: u64 = 10;
+/// Environments, active and idle, that all tenants of functions that isolate them may have together for each
+/// [`TENANT_ENVIRONMENTS_PER_CONCURRENCY`] invokes that may run at once (AWS).
+pub const TENANT_ENVIRONMENTS: u64 = 2_500;
+/// See [`TENANT_ENVIRONMENTS`] (AWS).
+pub const TENANT_ENVIRONMENTS_PER_CONCURRENCY: u64 = 1_000;
 /// Invokes at once that must stay for functions without reserved concurrency (AWS).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 /// Capacity providers of one account and region. Ours: they are only recorded, and this is plenty.

@@ -1,4 +1,4 @@
-//! The machine's bound on environments.
+//! Bounds on environments: how many there may be on the machine, and among them of tenants.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,8 @@ pub(crate) struct Places {
 #[derive(Debug)]
 pub(crate) struct Place {
     taken: Arc<AtomicUsize>,
+    /// Its share of another bound, given back with this one.
+    _beside: Option<Box<Place>>,
 }
 
 impl Places {
@@ -25,7 +27,7 @@ impl Places {
     pub(crate) fn take(&self) -> Option<Place> {
         let room = |taken| if taken < self.max { Some(taken + 1) } else { None };
         self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).ok()?;
-        Some(Place { taken: Arc::clone(&self.taken) })
+        Some(Place { taken: Arc::clone(&self.taken), _beside: None })
     }
 
     /// Places that are taken.
@@ -36,6 +38,15 @@ impl Places {
     /// The bound.
     pub(crate) fn max(&self) -> usize {
         self.max
+    }
+}
+
+impl Place {
+    /// The same, which keeps `other` taken for as long.
+    pub(crate) fn beside(self, other: Option<Place>) -> Self {
+        let mut this = self;
+        this._beside = other.map(Box::new);
+        this
     }
 }
 

@@ -1,4 +1,4 @@
-//! The environments of this machine, by the generation of the deployment that they run.
+//! The environments of this machine, by the generation of the deployment that they run and by the tenant they are for.
 //!
 //! An invoke takes the environment that was used last; when none is idle a new one is started, and whichever
 //! is ready first (the new one, or one that another invoke gives back) serves the invoke that waits longest.
@@ -18,6 +18,7 @@ mod prewarm;
 mod provision;
 mod scaling;
 mod snapshots;
+mod tenants;
 mod warmth;
 
 use std::collections::HashMap;
@@ -29,7 +30,6 @@ use tindra_core::function::Function;
 use tindra_core::keep_warm::GreedyDual;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::capacity::{Capacity, LastLook};
 use crate::environment::{Environment, Machine};
@@ -37,8 +37,9 @@ use crate::inventory::Listed;
 use crate::memory::Memory;
 use crate::place::{Place, Places};
 use crate::worker::KeepWarm;
-use generation::{Generation, Taken};
+use generation::{Generation, Key, Taken};
 use scaling::Scaling;
+use tenants::Tenants;
 use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
@@ -66,15 +67,16 @@ const MEMORY_GUESS_BYTES: u64 = 4 << 30;
 pub(crate) struct Pool {
     machine: Arc<Machine>,
     places: Places,
+    tenants: Tenants,
     scaling: Scaling,
     policy: Arc<Policy>,
-    /// By the key of the version's record, so that they outlive generations.
+    /// By the key of the version's record, so that they outlive generations. Those of tenants are not among them.
     warmths: Mutex<HashMap<String, Arc<Warmth>>>,
     greedy_dual: Mutex<GreedyDual>,
     /// Reads the machine's memory.
     memory: fn() -> Option<Memory>,
     last_look: LastLook,
-    generations: RwLock<HashMap<Uuid, Arc<Generation>>>,
+    generations: RwLock<HashMap<Key, Arc<Generation>>>,
     /// Wakes the janitor, unless it is up.
     work: Notify,
     janitor_is_up: AtomicBool,
@@ -86,6 +88,8 @@ pub(crate) struct Pool {
 pub(crate) struct PoolSizes {
     /// At once.
     pub(crate) environments_max: usize,
+    /// Of the tenants of one account and region, at once.
+    pub(crate) tenant_environments_max: usize,
     /// Of one function, started within ten seconds.
     pub(crate) scaling_environments: u32,
 }
@@ -97,6 +101,7 @@ impl Pool {
         Self {
             machine,
             places: Places::new(sizes.environments_max),
+            tenants: Tenants::new(sizes.tenant_environments_max),
             scaling: Scaling::new(sizes.scaling_environments),
             policy: Arc::new(policy),
             warmths: Mutex::default(),
@@ -130,7 +135,11 @@ impl Pool {
                 waiter
             }
             Taken::WaitAndStart(waiter) => {
-                self.start(&generation, target)?;
+                if let Err(error) = self.start(&generation, target) {
+                    drop(waiter);
+                    self.forget_refused(&generation);
+                    return Err(error);
+                }
                 waiter
             }
         };
@@ -167,15 +176,19 @@ impl Pool {
     }
 
     fn generation(&self, target: &Arc<Target>) -> Arc<Generation> {
-        let id = target.deployment.generation;
-        if let Some(generation) = self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        let key = Key::of(target);
+        if let Some(generation) = self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Arc::clone(generation);
         }
-        let key = Function::version_key(&target.scope, &target.name, target.version);
-        let warmth = self.warmth(&key);
+        let record_key = Function::version_key(&target.scope, &target.name, target.version);
+        let warmth = match target.tenant {
+            None => self.warmth(&record_key),
+            // What a tenant does is remembered for as long as it has environments: there is no end of tenants.
+            Some(_) => Arc::new(Warmth::new(Arc::clone(&self.policy))),
+        };
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Generation::new(Arc::clone(target), key, warmth));
-        Arc::clone(generations.entry(id).or_insert_with(make))
+        let make = || Arc::new(Generation::new(Arc::clone(target), record_key, warmth));
+        Arc::clone(generations.entry(key).or_insert_with(make))
     }
 
     /// After an environment that somebody may have waited for turned out to be of no use.
@@ -189,11 +202,7 @@ impl Pool {
 
     /// Starts an environment in the background and offers it to whoever waits longest.
     fn start(self: &Arc<Self>, generation: &Arc<Generation>, target: &Arc<Target>) -> Result<(), AcquireError> {
-        if !self.scaling.may_start(target.function_id, self.machine.clock.monotonic()) {
-            generation.not_started();
-            return Err(AcquireError::TooFast);
-        }
-        let place = self.room().inspect_err(|_| generation.not_started())?;
+        let place = self.place_for(target).inspect_err(|_| generation.not_started())?;
         self.remake_snapshot(target);
         let (pool, generation, target) = (Arc::clone(self), Arc::clone(generation), Arc::clone(target));
         tokio::spawn(async move {
@@ -207,6 +216,15 @@ impl Pool {
             }
         });
         Ok(())
+    }
+
+    /// All that a new environment for an invoke of the target needs to be let in.
+    fn place_for(&self, target: &Target) -> Result<Place, AcquireError> {
+        let of_tenants = self.tenants.place(target)?;
+        if !self.scaling.may_start(target.function_id, self.machine.clock.monotonic()) {
+            return Err(AcquireError::TooFast);
+        }
+        Ok(self.room()?.beside(of_tenants))
     }
 
     /// A place on a machine that can take one more, for which idle environments go when there is none.

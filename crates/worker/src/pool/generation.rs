@@ -1,4 +1,4 @@
-//! The environments of one generation, and the invokes that wait for one.
+//! The environments of one generation, of one tenant where the function isolates them, and the invokes that wait for one.
 
 mod chores;
 mod out;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tindra_core::keep_warm::GreedyDual;
+use tindra_core::tenant::TenantId;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -21,12 +22,25 @@ pub(super) use chores::Chores;
 
 type Waiter = oneshot::Sender<Result<Lease, AcquireError>>;
 
+/// What all environments of a generation have in common, and no other environment has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    deployment: Uuid,
+    tenant: Option<TenantId>,
+}
+
+impl Key {
+    pub(super) fn of(target: &Target) -> Self {
+        Self { deployment: target.deployment.generation, tenant: target.tenant.clone() }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Generation {
     target: Arc<Target>,
     /// Key of the function's record.
-    key: String,
+    record_key: String,
     warmth: Arc<Warmth>,
     queue: Mutex<Queue>,
 }
@@ -66,10 +80,11 @@ pub(super) enum Taken {
 }
 
 impl Generation {
-    pub(super) fn new(target: Arc<Target>, key: String, warmth: Arc<Warmth>) -> Self {
-        Self { target, key, warmth, queue: Mutex::default() }
+    pub(super) fn new(target: Arc<Target>, record_key: String, warmth: Arc<Warmth>) -> Self {
+        Self { target, record_key, warmth, queue: Mutex::default() }
     }
 
+    /// Of the deployment; its tenants share it.
     pub(super) fn id(&self) -> Uuid {
         self.target.deployment.generation
     }
@@ -82,8 +97,8 @@ impl Generation {
         &self.warmth
     }
 
-    pub(super) fn key(&self) -> &str {
-        &self.key
+    pub(super) fn record_key(&self) -> &str {
+        &self.record_key
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -259,7 +274,7 @@ impl Generation {
         let queue = self.queue();
         queue.idle.is_empty()
             && queue.provisioned.is_empty()
-            && queue.waiters.is_empty()
+            && queue.waiters.iter().all(Waiter::is_closed)
             && queue.starting + queue.returning == 0
             && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
     }
@@ -341,3 +356,6 @@ impl Lease {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,9 @@ impl Pool {
         if (self.memory)().is_some_and(|memory| memory.is_short()) {
             return;
         }
+        let Ok(of_tenants) = self.tenants.place(generation.target()) else { return };
         let Some(place) = self.places.take() else { return };
+        let place = place.beside(of_tenants);
         if !generation.may_prewarm() {
             return;
         }

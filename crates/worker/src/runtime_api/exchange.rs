@@ -5,6 +5,7 @@ mod restore;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tindra_core::tenant::TenantId;
 use tokio::sync::{Notify, oneshot};
 
 pub(crate) use restore::RestoreAnswer;
@@ -17,6 +18,7 @@ pub(crate) struct Delivery {
     pub(crate) invoked_arn: String,
     pub(crate) trace_id: String,
     pub(crate) client_context: Option<String>,
+    pub(crate) tenant: Option<TenantId>,
     pub(crate) payload: Bytes,
 }
 
