@@ -20,9 +20,11 @@ pub(crate) fn shown(configuration: &Configuration) -> Option<TenancyConfig> {
     configuration.isolates_tenants.then(|| TenancyConfig { tenant_isolation_mode: PER_TENANT.to_owned() })
 }
 
-/// Refuses snapshots: their copies would share what the tenants are to be kept apart in (AWS refuses them too).
+/// Refuses what does not go together with it: snapshots, whose copies would share what the tenants are to be kept apart in,
+/// and environments that run several invokes at once (AWS has it for other functions only).
 pub(crate) fn check(configuration: &Configuration) -> Result<(), ControlError> {
-    refuse("SnapStart", configuration.isolates_tenants && configuration.snapshots_versions)
+    refuse("SnapStart", configuration.isolates_tenants && configuration.snapshots_versions)?;
+    refuse("A capacity provider", configuration.isolates_tenants && configuration.managed_instances.is_some())
 }
 
 /// Refuses provisioned concurrency: nobody knows for which tenant environments should be kept (AWS).

@@ -41,6 +41,7 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         dead_letter_target_arn: None,
         snapshots_versions: false,
         isolates_tenants: false,
+        managed_instances: None,
     };
     let code = Code { sha256: "0".repeat(64), size_bytes: 1, unzipped_bytes: 1 };
     let deployment = Deployment { generation: Uuid::new_v4(), code, configuration };

@@ -208,6 +208,11 @@ impl Environment {
         initialization(&self.target, self.allotted.as_ref())
     }
 
+    /// Invokes that its process runs at once.
+    fn invokes_at_once(&self) -> usize {
+        usize::try_from(self.target.deployment.configuration.invokes_at_once()).unwrap_or(1)
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject {
             function_name: &self.target.name,
@@ -251,6 +256,7 @@ fn initialization(target: &Target, allotted: Option<&Allotted>) -> Initializatio
     match allotted {
         Some(_) => Initialization::ProvisionedConcurrency,
         None if target.has_snapshot() => Initialization::SnapStart,
+        None if target.deployment.configuration.managed_instances.is_some() => Initialization::ManagedInstances,
         None => Initialization::OnDemand,
     }
 }

@@ -163,6 +163,7 @@ impl Worker {
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
         tasks.spawn(pool::tend(Arc::clone(&pool)));
+        tasks.spawn(pool::usher(Arc::clone(&pool)));
         tasks.spawn(pool::heal(Arc::clone(&pool)));
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
@@ -205,15 +206,23 @@ async fn open(options: &WorkerOptions, store: &Store) -> Result<(Packs, CodeCach
     opened.await.map_err(WorkerError::Crashed)?
 }
 
-impl Environments for Worker {
-    type Lease = Lease;
+/// One environment, taken. Dropped, it is destroyed.
+#[derive(Debug)]
+pub struct WorkerLease(Lease);
 
-    async fn acquire(&self, target: &Arc<Target>) -> Result<Lease, AcquireError> {
-        self.pool.acquire(target).await
+impl Environments for Worker {
+    type Lease = WorkerLease;
+
+    async fn acquire(&self, target: &Arc<Target>) -> Result<WorkerLease, AcquireError> {
+        self.pool.acquire(target).await.map(WorkerLease)
     }
 
     /// To be run to its end: given up halfway, the environment is destroyed, because its state is not known.
-    async fn deliver(&self, mut lease: Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
+    async fn deliver(
+        &self,
+        WorkerLease(mut lease): WorkerLease,
+        invocation: Invocation,
+    ) -> Result<Finished, AcquireError> {
         let finished = lease.environment().invoke(invocation).await?;
         // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
         self.pool.take_back(lease);

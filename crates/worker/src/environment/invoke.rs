@@ -123,7 +123,7 @@ impl Environment {
             let answer = self.exchange().dispatch(delivery);
             let result = wait(&process, answer, course.deadline).await;
             if matches!(result, Err(Failure::Exited { .. }))
-                && let Some(unseen) = self.exchange().take_back()
+                && let Some(unseen) = self.exchange().take_back(&course.request_id)
             {
                 delivery = unseen;
                 continue;

@@ -1,10 +1,13 @@
 //! The environments of one generation, of one tenant where the function isolates them, and the invokes that wait for one.
+//!
+//! What it queues is an [`Occupant`]: an environment, or in the model tests something lighter.
 
 mod chores;
+mod occupant;
 mod out;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tindra_core::keep_warm::GreedyDual;
@@ -16,11 +19,14 @@ use uuid::Uuid;
 use super::idle::Idle;
 use super::warmth::Warmth;
 use crate::environment::Environment;
+use crate::sync::{Mutex, MutexGuard};
 use out::{Out, Purpose};
 
 pub(super) use chores::Chores;
+pub(super) use occupant::Occupant;
 
-type Waiter = oneshot::Sender<Result<Lease, AcquireError>>;
+type Waiter<E> = oneshot::Sender<Result<Lease<E>, AcquireError>>;
+pub(super) type Waiting<E> = oneshot::Receiver<Result<Lease<E>, AcquireError>>;
 
 /// What all environments of a generation have in common, and no other environment has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,21 +43,21 @@ impl Key {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Generation {
+pub(crate) struct Generation<E: Occupant = Box<Environment>> {
     target: Arc<Target>,
     /// Key of the function's record.
     record_key: String,
     warmth: Arc<Warmth>,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<E>>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
+#[derive(Debug)]
+struct Queue<E: Occupant> {
     /// The last one was used last.
-    idle: Vec<Idle<Box<Environment>>>,
+    idle: Vec<Idle<E>>,
     /// The same of those that provisioned concurrency keeps: taken first, and never too old.
-    provisioned: Vec<Idle<Box<Environment>>>,
-    waiters: VecDeque<Waiter>,
+    provisioned: Vec<Idle<E>>,
+    waiters: VecDeque<Waiter<E>>,
     /// Environments that are being started.
     starting: usize,
     /// Environments whose invoke was answered and whose runtime has not asked for the next event yet.
@@ -64,24 +70,24 @@ struct Queue {
 
 /// One environment, taken. Dropped, the environment is destroyed.
 #[derive(Debug)]
-pub struct Lease {
-    environment: Box<Environment>,
-    out: Out,
+pub(crate) struct Lease<E: Occupant = Box<Environment>> {
+    environment: E,
+    out: Out<E>,
 }
 
 /// What an invoke finds.
-pub(super) enum Taken {
-    Idle(Lease),
+pub(super) enum Taken<E: Occupant> {
+    Idle(Lease<E>),
     /// Somebody else's environment is on its way and will be left over.
-    Wait(oneshot::Receiver<Result<Lease, AcquireError>>),
+    Wait(Waiting<E>),
     /// An environment has answered its invoke and will ask for the next event in a moment, if all is well.
-    WaitABit(oneshot::Receiver<Result<Lease, AcquireError>>),
-    WaitAndStart(oneshot::Receiver<Result<Lease, AcquireError>>),
+    WaitABit(Waiting<E>),
+    WaitAndStart(Waiting<E>),
 }
 
-impl Generation {
+impl<E: Occupant> Generation<E> {
     pub(super) fn new(target: Arc<Target>, record_key: String, warmth: Arc<Warmth>) -> Self {
-        Self { target, record_key, warmth, queue: Mutex::default() }
+        Self { target, record_key, warmth, queue: Mutex::new(Queue::default()) }
     }
 
     /// Of the deployment; its tenants share it.
@@ -97,24 +103,29 @@ impl Generation {
         &self.warmth
     }
 
+    /// How long an invoke may run, and wait for room before that.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s))
+    }
+
     pub(super) fn record_key(&self) -> &str {
         &self.record_key
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Queue<E>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lease(self: &Arc<Self>, environment: Box<Environment>, purpose: Purpose) -> Lease {
+    fn lease(self: &Arc<Self>, environment: E, purpose: Purpose) -> Lease<E> {
         Lease { environment, out: Out { generation: Arc::clone(self), purpose } }
     }
 
     /// A lease of a new environment that provisioned concurrency keeps.
-    pub(super) fn provisioned(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+    pub(super) fn provisioned(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.lease(environment, Purpose::Uncounted)
     }
 
-    pub(super) fn take_or_wait(self: &Arc<Self>, now: Duration) -> Taken {
+    pub(super) fn take_or_wait(self: &Arc<Self>, now: Duration) -> Taken<E> {
         let mut queue = self.queue();
         if let Some(idle) = queue.provisioned.pop() {
             drop(queue);
@@ -149,21 +160,25 @@ impl Generation {
         needs
     }
 
-    pub(super) fn has_returning(&self) -> bool {
-        self.queue().returning > 0
+    /// Invokes that wait and for which nothing starts or is about to come back.
+    pub(super) fn shortage(&self) -> usize {
+        let mut queue = self.queue();
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        queue.waiters.len().saturating_sub(queue.starting + queue.returning)
     }
 
+    /// Counts a start out that was not begun.
     pub(super) fn not_started(&self) {
         self.queue().starting -= 1;
     }
 
-    pub(super) fn started(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+    pub(super) fn started(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.count_started();
         self.lease(environment, Purpose::Invoke)
     }
 
     /// The same of one that was started ahead of need.
-    pub(super) fn started_ahead(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+    pub(super) fn started_ahead(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.count_started();
         self.lease(environment, Purpose::Ahead)
     }
@@ -202,13 +217,13 @@ impl Generation {
     }
 
     /// Tells the longest waiter that nothing comes, unless enough others are under way.
-    pub(super) fn tell(&self, error: AcquireError) {
+    fn tell(&self, error: AcquireError) {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
         if queue.leases + queue.starting == 0 && queue.waiters.len() <= 1 {
             self.warmth.end(self.warmth.policy().now());
         }
-        if queue.starting >= queue.waiters.len() {
+        if queue.starting + queue.returning >= queue.waiters.len() {
             return;
         }
         let mut error = Err(error);
@@ -221,32 +236,32 @@ impl Generation {
     }
 
     /// Keeps what is idle, or not: `true` when this generation does not serve.
-    pub(super) fn retire(&self, is_retired: bool) -> Vec<Environment> {
+    pub(super) fn retire(&self, is_retired: bool) -> Vec<E> {
         let mut queue = self.queue();
         queue.is_retired = is_retired;
         if is_retired { queue.take_all() } else { Vec::new() }
     }
 
-    pub(super) fn take_all_idle(&self) -> Vec<Environment> {
+    pub(super) fn take_all_idle(&self) -> Vec<E> {
         let mut queue = self.queue();
         queue.waiters.clear();
         queue.take_all()
     }
 
     /// Takes provisioned ones that are idle, the longest idle first.
-    pub(super) fn take_provisioned(&self, at_most: usize) -> Vec<Environment> {
+    pub(super) fn take_provisioned(&self, at_most: usize) -> Vec<E> {
         let mut queue = self.queue();
         let count = queue.provisioned.len().min(at_most);
-        queue.provisioned.drain(..count).map(|idle| *idle.environment).collect()
+        queue.provisioned.drain(..count).map(|idle| idle.environment).collect()
     }
 
     /// Takes what a launcher that has ended had made.
-    pub(super) fn take_outlived(&self) -> Vec<Environment> {
+    pub(super) fn take_outlived(&self) -> Vec<E> {
         let mut queue = self.queue();
-        let is_outlived = |idle: &mut Idle<Box<Environment>>| idle.environment.is_outlived();
+        let is_outlived = |idle: &mut Idle<E>| idle.environment.is_outlived();
         let mut taken: Vec<_> = queue.idle.extract_if(.., is_outlived).collect();
         taken.extend(queue.provisioned.extract_if(.., is_outlived));
-        taken.into_iter().map(|idle| *idle.environment).collect()
+        taken.into_iter().map(|idle| idle.environment).collect()
     }
 
     /// The least priority of an idle environment.
@@ -255,7 +270,7 @@ impl Generation {
         self.queue().idle.iter().map(|idle| idle.priority.unwrap_or(used_now)).min_by(f64::total_cmp)
     }
 
-    pub(super) fn take_least(&self, greedy_dual: &GreedyDual) -> Option<Box<Environment>> {
+    pub(super) fn take_least(&self, greedy_dual: &GreedyDual) -> Option<E> {
         let used_now = self.warmth.priority(greedy_dual);
         let mut queue = self.queue();
         let priorities = queue.idle.iter().map(|idle| idle.priority.unwrap_or(used_now)).enumerate();
@@ -274,9 +289,16 @@ impl Generation {
         let queue = self.queue();
         queue.idle.is_empty()
             && queue.provisioned.is_empty()
-            && queue.waiters.iter().all(Waiter::is_closed)
+            && queue.waiters.iter().all(oneshot::Sender::is_closed)
             && queue.starting + queue.returning == 0
             && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
+    }
+
+    /// Waiters, starts, returning ones and leases.
+    #[cfg(all(test, feature = "model"))]
+    pub(super) fn counts(&self) -> [usize; 4] {
+        let queue = self.queue();
+        [queue.waiters.len(), queue.starting, queue.returning, queue.leases]
     }
 
     pub(super) fn has_unfrozen(&self) -> bool {
@@ -284,8 +306,22 @@ impl Generation {
     }
 }
 
-impl Queue {
-    fn all(&self) -> impl Iterator<Item = &Idle<Box<Environment>>> {
+impl<E: Occupant> Default for Queue<E> {
+    fn default() -> Self {
+        Self {
+            idle: Vec::new(),
+            provisioned: Vec::new(),
+            waiters: VecDeque::new(),
+            starting: 0,
+            returning: 0,
+            leases: 0,
+            is_retired: false,
+        }
+    }
+}
+
+impl<E: Occupant> Queue<E> {
+    fn all(&self) -> impl Iterator<Item = &Idle<E>> {
         self.idle.iter().chain(&self.provisioned)
     }
 
@@ -294,35 +330,44 @@ impl Queue {
         self.idle.is_empty() && self.leases + self.starting == 0
     }
 
-    fn take_all(&mut self) -> Vec<Environment> {
-        self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| *idle.environment).collect()
+    fn take_all(&mut self) -> Vec<E> {
+        self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| idle.environment).collect()
     }
 }
 
 /// Counts an environment that is about to come back, until it has or is dropped.
 #[derive(Debug)]
-pub(super) struct Returning {
-    generation: Arc<Generation>,
+pub(super) struct Returning<E: Occupant> {
+    generation: Arc<Generation<E>>,
 }
 
-impl Drop for Returning {
+impl<E: Occupant> Drop for Returning<E> {
     fn drop(&mut self) {
         self.generation.queue().returning -= 1;
     }
 }
 
-impl Lease {
-    pub(super) fn returning(&self) -> Returning {
+impl<E: Occupant> Lease<E> {
+    pub(super) fn returning(&self) -> Returning<E> {
         self.out.generation.queue().returning += 1;
         Returning { generation: Arc::clone(&self.out.generation) }
     }
 
-    pub(crate) fn environment(&mut self) -> &mut Environment {
+    pub(super) fn generation(&self) -> &Arc<Generation<E>> {
+        &self.out.generation
+    }
+
+    /// Whether provisioned concurrency keeps it ready.
+    pub(super) fn is_provisioned(&self) -> bool {
+        self.environment.is_provisioned()
+    }
+
+    pub(crate) fn environment(&mut self) -> &mut E {
         &mut self.environment
     }
 
     /// Hands the environment to the longest waiter, else keeps it idle, else gives it back to be dropped, with its generation.
-    pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<(Box<Environment>, Arc<Generation>)> {
+    pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<(E, Arc<Generation<E>>)> {
         let Self { mut environment, mut out } = self;
         let generation = Arc::clone(&out.generation);
         if !environment.is_good() || environment.is_released() || is_stopping {
@@ -357,5 +402,5 @@ impl Lease {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model")))]
 mod tests;

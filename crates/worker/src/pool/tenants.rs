@@ -1,12 +1,12 @@
 //! How many environments the tenants of each account and region have: at most so many together, the idle ones among them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tindra_core::function::Scope;
 use tindra_invoke::environments::{AcquireError, Target};
 
-use crate::place::{Place, Places};
+use crate::place::{Bell, Place, Places};
 
 /// See the module. Asked when an environment is started, never by an invoke that finds one.
 #[derive(Debug)]
@@ -28,13 +28,15 @@ impl Tenants {
         }
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         scopes.retain(|_, places| places.taken() > 0);
-        let places = scopes.entry(target.scope.clone()).or_insert_with(|| Places::new(self.max));
+        // Nobody listens to the bell: who is refused does not wait.
+        let make = || Places::new(self.max, Arc::new(Bell::new()));
+        let places = scopes.entry(target.scope.clone()).or_insert_with(make);
         let too_many = AcquireError::TooManyOfTenants { max: self.max };
         places.take().map(Some).ok_or(too_many)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model")))]
 mod tests {
     use tindra_core::tenant::TenantId;
     use tindra_testkit::{active_function, scope};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Generation, Queue};
+use super::{Generation, Occupant, Queue};
 
 /// Why an environment is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub(super) enum Purpose {
 
 /// Counts a lease, until the environment is idle again or gone.
 #[derive(Debug)]
-pub(super) struct Out {
-    pub(super) generation: Arc<Generation>,
+pub(super) struct Out<E: Occupant> {
+    pub(super) generation: Arc<Generation<E>>,
     pub(super) purpose: Purpose,
 }
 
-impl Out {
+impl<E: Occupant> Out<E> {
     /// Counts the lease back in. The last one to be, nothing of the version runs any more.
-    pub(super) fn settle(&mut self, queue: &mut Queue, now: Duration) {
+    pub(super) fn settle(&mut self, queue: &mut Queue<E>, now: Duration) {
         let purpose = std::mem::replace(&mut self.purpose, Purpose::Uncounted);
         if purpose == Purpose::Uncounted {
             return;
@@ -36,7 +36,7 @@ impl Out {
     }
 }
 
-impl Drop for Out {
+impl<E: Occupant> Drop for Out<E> {
     fn drop(&mut self) {
         if self.purpose != Purpose::Uncounted {
             let generation = Arc::clone(&self.generation);
