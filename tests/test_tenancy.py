@@ -171,13 +171,14 @@ def test_a_dry_run_and_a_stream_take_a_tenant(watched, isolating):
     assert json.loads(b"".join(chunks)) == "blue"
 
 
-@pytest.mark.parametrize("tenant", ["a#b", "ä", "a,b", "t" * 257])
+@pytest.mark.parametrize("tenant", ["a#b", "a,b", "t" * 257])
 def test_a_tenant_id_has_its_form(watched, isolating, tenant):
     function = isolating(ECHO_PYTHON)
     code, message, status = error_of(
         watched.client("lambda", parameter_validation=False).invoke, FunctionName=function.name, TenantId=tenant
     )
     assert status == 400 and "tenantId" in message, (code, message)
+    assert refused(function.client.invoke, FunctionName=function.name, TenantId="ä") == MISSING
     assert environments(watched, function.name) == []
 
 
@@ -253,7 +254,7 @@ def deploy(server, name):
 
 
 def test_tenants_have_at_most_two_and_a_half_environments_for_each_concurrent_invoke():
-    with Server(config="account_concurrency = 2\n") as server:
+    with Server(config="account_concurrency = 2\nrequests_per_s_per_concurrency = 0\n") as server:
         one, other = deploy(server, "one"), deploy(server, "other")
         for number in range(5):
             (one if number % 2 else other).invoke({}, TenantId=f"tenant-{number}").ok()

@@ -80,9 +80,15 @@ fn tenants_are_isolated_from_the_beginning_or_never_and_without_snapshots() {
     let expected = "SnapStart is not supported for functions with tenant isolation mode.";
     let later = settings(json!({ "SnapStart": snapshots.clone() })).merge(&mut configuration);
     assert_eq!(later.unwrap_err().to_string(), expected);
-    let mut both = isolating;
+    let mut both = isolating.clone();
     both["SnapStart"] = snapshots;
     assert_eq!(create(both).unwrap_err().to_string(), expected);
+    let mut both = isolating;
+    let provider = json!({ "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:p" });
+    both["CapacityProviderConfig"] = json!({ "LambdaManagedInstancesCapacityProviderConfig": provider });
+    assert!(
+        create(both).unwrap_err().to_string().starts_with("A capacity provider is not supported for functions with")
+    );
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn a_deployment_and_a_tenant_of_it_are_what_environments_are_kept_by() {
 fn nothing_is_left_of_who_was_refused() {
     let policy = Policy::new(KeepWarm::default(), Arc::new(FakeClock::at(0)), 1 << 30);
     let warmth = Arc::new(Warmth::new(Arc::new(policy)));
-    let generation: Arc<Generation> = Arc::new(Generation::new(Arc::new(target().for_tenant(tenant("blue"))), "key".to_owned(), warmth));
+    let generation: Arc<Generation> =
+        Arc::new(Generation::new(Arc::new(target().for_tenant(tenant("blue"))), "key".to_owned(), warmth));
     let Taken::WaitAndStart(waiter) = generation.take_or_wait(Duration::ZERO) else { panic!("nothing is there yet") };
     generation.not_started();
     assert!(!generation.is_empty(), "somebody waits");
