@@ -196,8 +196,8 @@ pub enum Line<'a> {
     /// The same of one of several invokes at once. Memory and processor cannot be told apart, so nothing is billed by them. In JSON
     /// only.
     SharedReport {
-        /// Id of the request.
-        request_id: &'a str,
+        /// The invoke.
+        request: Request<'a>,
         /// Time of the invoke.
         duration: Duration,
         /// How it ended.

@@ -111,7 +111,9 @@ impl Environments for FakeEnvironments {
         match plan {
             Plan::NoCapacity => Err(AcquireError::NoCapacity { reason: "as planned".to_owned() }),
             Plan::TooManyOfTenants => Err(AcquireError::TooManyOfTenants { max: 25 }),
-            Plan::StartFails => Err(AcquireError::Start { source: "as planned".into() }),
+            Plan::StartFails => Err(AcquireError::Start {
+                source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("as planned")),
+            }),
             Plan::RestoreFails(error) => Err(error.into()),
             Plan::AcquirePanics => panic!("as planned"),
             plan => {
@@ -127,7 +129,11 @@ impl Environments for FakeEnvironments {
         shared.begun.send_modify(|begun| *begun += 1);
         let outcome = match &lease.plan {
             Plan::FunctionError(error) => Outcome::FunctionError(error.clone()),
-            Plan::DeliverFails => return Err(AcquireError::Start { source: "as planned".into() }),
+            Plan::DeliverFails => {
+                return Err(AcquireError::Start {
+                    source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("as planned")),
+                });
+            }
             Plan::DeliverPanics => panic!("as planned"),
             Plan::EchoAfter(gate) => {
                 gate.acquire().await.expect("no test closes its gate").forget();

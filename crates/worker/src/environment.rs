@@ -5,6 +5,7 @@
 //! ⇄ Busy ([`Environment::invoke`]) → Gone (dropped: everything in it is killed and removed). After an invoke
 //! that failed, the process is gone while the environment, with its `/tmp`, stays; the next invoke starts a new one.
 
+mod beside;
 mod failure;
 mod identity;
 mod init;
@@ -41,6 +42,7 @@ use crate::runtime_api::Exchange;
 use crate::snapshot::{Snapshot, SnapshotTable};
 use crate::spares::{CONTROL_DESCRIPTOR, Origin, Spares, Waiting};
 
+pub(crate) use beside::{Ended, Straggler};
 pub(crate) use failure::Failure;
 pub(crate) use original::Snapshotted;
 pub(crate) use process::Process;
@@ -346,13 +348,13 @@ fn new_stream(machine: &Machine, target: &Target) -> LogStreamName {
 async fn new_habitat(machine: &Machine, storage_mb: u32) -> Result<Habitat, AcquireError> {
     let launcher = machine.launcher.clone();
     let made = blocking(move || Habitat::material(&launcher, storage_mb)).await;
-    let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
+    let (network, storage) = made.map_err(|source| AcquireError::Start { source: source.into() })?;
     Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(start_error)
 }
 
 /// The platform could not build the environment.
 fn start_error(source: impl std::error::Error + Send + Sync + 'static) -> AcquireError {
-    AcquireError::Start { source: Box::new(source) }
+    AcquireError::Start { source: Arc::new(source) }
 }
 
 /// Runs calls of the launcher, which block.

@@ -29,8 +29,9 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
             ("platform.runtimeDone", Value::Object(record))
         }
         Line::Report(figures) => ("platform.report", report(figures)),
-        Line::SharedReport { request_id, duration, status } => {
-            let record = json!({ "requestId": request_id, "metrics": { "durationMs": ms(*duration) } });
+        Line::SharedReport { request, duration, status } => {
+            let mut record = of_request(request);
+            record["metrics"] = json!({ "durationMs": ms(*duration) });
             ("platform.report", Value::Object(with_status(record, status)))
         }
     };

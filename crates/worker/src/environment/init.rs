@@ -40,8 +40,8 @@ impl Environment {
                 self.report_good_init(duration);
                 FirstInit::Restored(self.restore_in_place().await?)
             }
-            // No invoke has waited for it, so none reports it.
-            Ok(()) if self.allotted.is_some() => {
+            // No invoke has waited for it, or several have, so none reports it.
+            Ok(()) if self.allotted.is_some() || self.invokes_at_once() > 1 => {
                 self.report_good_init(duration);
                 self.book.flush();
                 FirstInit::Told
@@ -190,7 +190,7 @@ impl Environment {
                     Some(SandboxError::Step { step: Step::Execute, source, .. }) => {
                         Ok(Err(not_executed(program.as_slice(), source)))
                     }
-                    _ => Err(AcquireError::Start { source }),
+                    _ => Err(AcquireError::Start { source: source.into() }),
                 };
             }
         };
