@@ -17,13 +17,14 @@ MISSING = "The invoked function is enabled with tenancy configuration. Add a val
 UNEXPECTED = "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."
 # What one environment knows: who came, what it was told, and what it found.
 MEMORY = """
-import os, time, uuid
+import os, uuid
+from time import sleep
 ME, CAME = str(uuid.uuid4()), []
 def handler(event, context):
     found = sorted(os.listdir("/tmp"))
     CAME.append(context.tenant_id)
     open(f"/tmp/{context.tenant_id}", "w").close()
-    time.sleep((event or {}).get("seconds", 0))
+    sleep((event or {}).get("seconds", 0))
     return {"me": ME, "came": CAME, "found": found, "log_stream": context.log_stream_name, "setting": os.environ.get("SETTING")}
 """
 ECHO_PYTHON = "def handler(event, context):\n    return context.tenant_id\n"
