@@ -9,6 +9,7 @@ mod text;
 use std::time::Duration;
 
 use crate::function::{LogFormat, Version};
+use crate::tenant::TenantId;
 
 /// How a phase ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub enum Initialization {
     ProvisionedConcurrency,
     /// A snapshot is made of it, or it is a copy of one.
     SnapStart,
+    /// An invoke needed one that runs several at once.
+    ManagedInstances,
 }
 
 impl Initialization {
@@ -75,6 +78,7 @@ impl Initialization {
             Self::OnDemand => "on-demand",
             Self::ProvisionedConcurrency => "provisioned-concurrency",
             Self::SnapStart => "snap-start",
+            Self::ManagedInstances => "lambda-managed-instances",
         }
     }
 }
@@ -96,11 +100,20 @@ impl Restore {
     }
 }
 
+/// Which invoke a line is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its tenant, of a function that isolates them. In JSON only (AWS).
+    pub tenant: Option<&'a TenantId>,
+}
+
 /// The figures of a finished invoke.
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
-    /// Id of the request.
-    pub request_id: &'a str,
+    /// The invoke.
+    pub request: Request<'a>,
     /// Time of the invoke phase.
     pub duration: Duration,
     /// Time of a successful init phase before it.
@@ -164,15 +177,15 @@ pub enum Line<'a> {
     },
     /// An invoke begins.
     Start {
-        /// Id of the request.
-        request_id: &'a str,
+        /// The invoke.
+        request: Request<'a>,
         /// `$LATEST` or a number.
         version: Version,
     },
     /// The runtime is done.
     End {
-        /// Id of the request.
-        request_id: &'a str,
+        /// The invoke.
+        request: Request<'a>,
         /// Time of the invoke phase.
         duration: Duration,
         /// How it ended.
@@ -180,6 +193,16 @@ pub enum Line<'a> {
     },
     /// The sum of it.
     Report(Report<'a>),
+    /// The same of one of several invokes at once. Memory and processor cannot be told apart, so nothing is billed by them. In JSON
+    /// only.
+    SharedReport {
+        /// The invoke.
+        request: Request<'a>,
+        /// Time of the invoke.
+        duration: Duration,
+        /// How it ended.
+        status: &'a Status,
+    },
 }
 
 /// `SystemLogLevel`: which of the platform's JSON lines are written. Text lines always are.
@@ -216,11 +239,13 @@ impl Line<'_> {
             }
             Self::End { status: Status::Success, .. } | Self::RestoreDone { status: Status::Success } => Level::Debug,
             Self::Report(report) if *report.status == Status::Success => Level::Info,
+            Self::SharedReport { status: Status::Success, .. } => Level::Info,
             Self::InitReport { .. }
             | Self::RestoreReport { .. }
             | Self::RestoreDone { .. }
             | Self::End { .. }
-            | Self::Report(_) => Level::Warn,
+            | Self::Report(_)
+            | Self::SharedReport { .. } => Level::Warn,
         }
     }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tindra_core::function::{Deployment, Function, Scope, Version};
+use tindra_core::tenant::TenantId;
 use uuid::Uuid;
 
-/// Which code an invoke runs.
+/// Which code an invoke runs, and for whom.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Identity of the function.
@@ -19,8 +20,10 @@ pub struct Target {
     pub name: String,
     /// `$LATEST` or a version number.
     pub version: Version,
-    /// Code and configuration; its generation is what environments are keyed by.
-    pub deployment: Deployment,
+    /// Code and configuration. Its generation is what environments are keyed by, together with the tenant.
+    pub deployment: Arc<Deployment>,
+    /// Of a function that isolates tenants: the one whose environments are meant.
+    pub tenant: Option<TenantId>,
 }
 
 /// One event on its way to a handler.
@@ -59,7 +62,7 @@ pub struct Finished {
 }
 
 impl Target {
-    /// A deployment of a function.
+    /// A deployment of a function, for no tenant.
     #[must_use]
     pub fn of(function: &Function, deployment: &Deployment) -> Self {
         Self {
@@ -67,8 +70,15 @@ impl Target {
             scope: function.scope.clone(),
             name: function.name.clone(),
             version: function.version,
-            deployment: deployment.clone(),
+            deployment: Arc::new(deployment.clone()),
+            tenant: None,
         }
+    }
+
+    /// The same for one tenant.
+    #[must_use]
+    pub fn for_tenant(&self, tenant: TenantId) -> Self {
+        Self { tenant: Some(tenant), ..self.clone() }
     }
 
     /// Whether its environments begin as copies of a snapshot.
@@ -98,13 +108,21 @@ pub enum RestoreError {
 
 /// Why no environment could be had: the platform's fault or a full machine, and the function's only in a restore
 /// (a function that fails in its init phase still gets an environment, and answers with an error).
-#[derive(Debug, thiserror::Error)]
+///
+/// It can be told to each of several invokes that waited for one environment.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AcquireError {
     /// The machine cannot take another environment now; the caller may retry.
     #[error("no room for another execution environment: {reason}")]
     NoCapacity {
         /// What is short.
         reason: String,
+    },
+    /// The tenants of the account have as many environments as they may have together; the caller may retry.
+    #[error("the tenants of the account have {max} execution environments, which is as many as they may have")]
+    TooManyOfTenants {
+        /// How many they may have.
+        max: usize,
     },
     /// As many environments of the function have been started lately as may be; the caller may retry.
     #[error("the function's environments have become more as fast as they may")]
@@ -114,7 +132,7 @@ pub enum AcquireError {
     Start {
         /// What failed.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The environment did not come back from its snapshot.
     #[error(transparent)]

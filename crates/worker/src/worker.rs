@@ -9,19 +9,20 @@ use tindra_core::function::WATCH_PREFIX;
 use tindra_core::keep_warm::Bounds;
 use tindra_core::limits;
 use tindra_core::provisioned::PROVISIONED_PREFIX;
+use tindra_core::tenant;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
 use tindra_store::Store;
 use tokio::task::JoinSet;
 
 use crate::code_cache::{CodeCache, CodeError};
-use crate::environment::Machine;
+use crate::environment::{Ended, Machine};
 use crate::inventory::{Inventory, Listed};
 use crate::living::Living;
 use crate::log_book::LogSink;
 use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, Shared};
 use crate::packs::{PackError, Packs};
-use crate::pool::{self, Lease, Pool, PoolSizes};
+use crate::pool::{self, Held, Lease, Pool, PoolSizes};
 use crate::preparation::Preparation;
 use crate::snapshot::SnapshotTable;
 use crate::spares::{self, Spares};
@@ -40,6 +41,8 @@ pub struct WorkerOptions {
     pub keep_warm: KeepWarm,
     /// Environments at once; one more evicts the idle one whose loss costs least, or is refused. Default 500.
     pub environments_max: usize,
+    /// Environments at once, idle ones among them, of all tenants of one account and region. Default 2,500.
+    pub tenant_environments_max: usize,
     /// Environments that one function may have started at once, and again in the course of each
     /// [`limits::SCALING_PERIOD_S`] seconds. Default 1,000.
     pub scaling_environments: u32,
@@ -58,6 +61,7 @@ impl Default for WorkerOptions {
             code_cache: "code".into(),
             keep_warm: KeepWarm::default(),
             environments_max: 500,
+            tenant_environments_max: tenant::environments_max(limits::CONCURRENT_EXECUTIONS_DEFAULT),
             scaling_environments: limits::SCALING_ENVIRONMENTS_DEFAULT,
             spares_max: 100,
             egress: EgressPolicy::default(),
@@ -151,6 +155,7 @@ impl Worker {
         };
         let sizes = PoolSizes {
             environments_max: options.environments_max,
+            tenant_environments_max: options.tenant_environments_max,
             scaling_environments: options.scaling_environments,
         };
         let pool = Arc::new(Pool::new(Arc::new(machine), sizes, options.keep_warm));
@@ -158,6 +163,7 @@ impl Worker {
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
         tasks.spawn(pool::tend(Arc::clone(&pool)));
+        tasks.spawn(pool::usher(Arc::clone(&pool)));
         tasks.spawn(pool::heal(Arc::clone(&pool)));
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
@@ -200,18 +206,47 @@ async fn open(options: &WorkerOptions, store: &Store) -> Result<(Packs, CodeCach
     opened.await.map_err(WorkerError::Crashed)?
 }
 
-impl Environments for Worker {
-    type Lease = Lease;
+/// One environment, taken. Dropped, it is destroyed.
+#[derive(Debug)]
+pub struct WorkerLease(Lease);
 
-    async fn acquire(&self, target: &Arc<Target>) -> Result<Lease, AcquireError> {
-        self.pool.acquire(target).await
+impl Environments for Worker {
+    type Lease = WorkerLease;
+
+    async fn acquire(&self, target: &Arc<Target>) -> Result<WorkerLease, AcquireError> {
+        self.pool.acquire(target).await.map(WorkerLease)
     }
 
     /// To be run to its end: given up halfway, the environment is destroyed, because its state is not known.
-    async fn deliver(&self, mut lease: Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
-        let finished = lease.environment().invoke(invocation).await?;
-        // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
-        self.pool.take_back(lease);
-        Ok(finished)
+    async fn deliver(
+        &self,
+        WorkerLease(mut lease): WorkerLease,
+        mut invocation: Invocation,
+    ) -> Result<Finished, AcquireError> {
+        loop {
+            let environment = match lease.held() {
+                Held::Alone(environment) => {
+                    let finished = environment.invoke(invocation).await?;
+                    // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
+                    self.pool.take_back(lease);
+                    return Ok(finished);
+                }
+                Held::Beside(environment) => Arc::clone(environment),
+            };
+            let ended = environment.invoke_beside(invocation).await;
+            // The lease alone holds it, so that who leaves last has it for himself.
+            drop(environment);
+            match ended {
+                Ended::Finished { finished, straggler } => {
+                    self.pool.take_back_after(lease, straggler);
+                    return Ok(finished);
+                }
+                Ended::Unseen(unseen) => {
+                    let target = Arc::clone(lease.target());
+                    drop(lease);
+                    (lease, invocation) = (self.pool.acquire(&target).await?, unseen);
+                }
+            }
+        }
     }
 }

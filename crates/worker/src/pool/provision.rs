@@ -227,10 +227,9 @@ impl Keeper {
             }
         };
         let function = self.store.metadata.get_json::<Function>(&Function::version_key(scope, name, version)).await?;
-        Ok(function.map(|record| record.value).and_then(|function| {
-            let deployment = function.serving?;
-            let (function_id, version) = (function.id, function.version);
-            Some(Arc::new(Target { function_id, scope: function.scope, name: function.name, version, deployment }))
+        Ok(function.and_then(|record| {
+            let deployment = record.value.serving.as_ref()?;
+            Some(Arc::new(Target::of(&record.value, deployment)))
         }))
     }
 
@@ -272,7 +271,7 @@ impl Keeper {
 impl Pool {
     /// Starts one environment that provisioned concurrency keeps. The error is the `StatusReason`.
     async fn start_provisioned(self: &Arc<Self>, target: &Arc<Target>, allotment: &Allotment) -> Result<(), String> {
-        let place = self.room().map_err(|error| format!("This machine has {error}."))?;
+        let place = self.room().map_err(|refusal| format!("This machine has {}.", AcquireError::from(refusal)))?;
         let internal = |error: AcquireError| {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(function = target.name, cause, "a provisioned environment could not be started");

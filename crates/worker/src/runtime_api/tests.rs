@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tindra_core::tenant::TenantId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -24,7 +25,7 @@ async fn bench() -> Bench {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let exchange = Arc::<Exchange>::default();
-    let init = exchange.begin();
+    let init = exchange.begin(1);
     let server = RuntimeServer::start(Arc::new(listener), Arc::clone(&exchange)).unwrap();
     Bench { exchange, init, runtime: TcpStream::connect(address).await.unwrap(), _server: server }
 }
@@ -36,6 +37,7 @@ fn delivery(id: &str) -> Delivery {
         invoked_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
         trace_id: String::new(),
         client_context: None,
+        tenant: None,
         payload: Bytes::from_static(b"{\"n\":1}"),
     }
 }
@@ -77,12 +79,23 @@ async fn an_event_goes_out_with_its_headers_and_the_answer_comes_back() {
     let answer = bench.exchange.dispatch(delivery("id-1"));
     let head = bench.read_until("{\"n\":1}").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(!head.contains("tenant-id"), "{head}");
     assert!(head.contains("lambda-runtime-aws-request-id: id-1\r\n"), "{head}");
     assert!(head.contains("lambda-runtime-deadline-ms: 1700000000000\r\n"), "{head}");
     assert!(!head.contains("trace-id") && !head.contains("client-context"), "empty headers are left out: {head}");
     bench.post("invocation/id-1/response", "", "\"done\"").await;
     assert_eq!(answer.await, Ok(Answer::Response(Bytes::from_static(b"\"done\""))));
     assert!(bench.read_until("OK\"}").await.starts_with("HTTP/1.1 202 Accepted\r\n"));
+}
+
+#[tokio::test]
+async fn an_event_of_a_tenant_names_it() {
+    let mut bench = bench().await;
+    bench.send(NEXT).await;
+    let tenant = Some(TenantId::from("a/b = c@d".to_owned()));
+    let _answer = bench.exchange.dispatch(Delivery { tenant, ..delivery("id-1") });
+    let head = bench.read_until("{\"n\":1}").await;
+    assert!(head.contains("lambda-runtime-aws-tenant-id: a/b = c@d\r\n"), "{head}");
 }
 
 #[tokio::test]
@@ -172,9 +185,9 @@ async fn a_streamed_answer_that_fails_tells_so_in_its_trailers() {
 async fn an_answer_that_breaks_off_is_known_and_an_event_nobody_took_comes_back() {
     let mut bench = bench().await;
     let answer = bench.exchange.dispatch(delivery("id-0"));
-    assert_eq!(bench.exchange.take_back().unwrap().request_id, "id-0");
+    assert_eq!(bench.exchange.take_back("id-0").unwrap().request_id, "id-0");
     drop(answer);
-    let _init = bench.exchange.begin();
+    let _init = bench.exchange.begin(1);
     bench.send(NEXT).await;
     let answer = bench.exchange.dispatch(delivery("id-1"));
     bench.read_until("{\"n\":1}").await;
@@ -250,4 +263,39 @@ async fn only_a_process_for_a_snapshot_waits_for_a_restore_and_only_one_that_wai
     assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
     bench.post("restore/error", "", "{}").await;
     assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn several_events_are_taken_before_one_is_answered_and_answers_come_in_any_order() {
+    let mut bench = bench().await;
+    bench.init = bench.exchange.begin(2);
+    bench.send(&format!("{NEXT}{NEXT}")).await;
+    assert_eq!((&mut bench.init).await, Ok(InitAnswer::Ready));
+    let first = bench.exchange.dispatch(delivery("id-1"));
+    assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-1"));
+    let second = bench.exchange.dispatch(delivery("id-2"));
+    assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-2"));
+    bench.post("invocation/id-2/response", "", "2").await;
+    assert_eq!(second.await, Ok(Answer::Response(Bytes::from_static(b"2"))));
+    bench.post("invocation/id-1/response", "", "1").await;
+    assert_eq!(first.await, Ok(Answer::Response(Bytes::from_static(b"1"))));
+}
+
+#[tokio::test]
+async fn of_several_events_one_that_nobody_took_comes_back_and_one_whose_answer_broke_off_is_forgotten() {
+    let mut bench = bench().await;
+    bench.init = bench.exchange.begin(2);
+    bench.send(NEXT).await;
+    let first = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    let _second = bench.exchange.dispatch(delivery("id-2"));
+    assert!(bench.exchange.take_back("id-1").is_none(), "it was taken");
+    assert!(bench.exchange.claim("id-2").is_err(), "what was not taken cannot be answered");
+    assert_eq!(bench.exchange.take_back("id-2").unwrap().request_id, "id-2");
+    bench
+        .send("POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        .await;
+    bench.runtime.shutdown().await.unwrap();
+    assert!(first.await.is_err());
+    assert!(bench.exchange.claim("id-1").is_err());
 }
