@@ -138,7 +138,7 @@ def test_the_client_is_as_the_function_configures_it_and_knows_of_no_rehearsal(s
     until(lambda: any("late" in line for line in function.log_messages()), 30, "the log")
     early, late = (next(line for line in function.log_messages() if word in line) for word in ("early", "late"))
     if logging == "JSON":
-        assert json.loads(early).get("requestId") is None and json.loads(late)["requestId"] == request_id
+        assert not json.loads(early).get("requestId") and json.loads(late)["requestId"] == request_id
     else:
         assert early.split("\t")[2] == "" and late.split("\t")[2] == request_id
 

@@ -126,9 +126,13 @@ fn start(plan: &Plan<'_>) -> Result<Infallible, Failure> {
     system::unshare(UnshareFlags::NEWCGROUP).step(Step::CgroupNamespace)?;
     filesystem::assemble(plan)?;
     rustix::system::sethostname(b"localhost").step(Step::Hostname)?;
-    move_into_link_name_space(plan.user_namespace, Some(LinkNameSpaceType::User)).step(Step::UserNamespaceJoin)?;
+    // Sent with the launcher's power: the kernel refuses to pass descriptors to everybody else when more of them lie in queues
+    // than one process may hold, and parked ones do.
     if let (Some(template), Some(doors)) = (plan.template, doors) {
         fork_request::send(template, plan, &doors).step(Step::ForkTemplate)?;
+    }
+    move_into_link_name_space(plan.user_namespace, Some(LinkNameSpaceType::User)).step(Step::UserNamespaceJoin)?;
+    if plan.template.is_some() {
         return pid_one::run(plan, None);
     }
     match system::fork().step(Step::ForkCommand)? {
