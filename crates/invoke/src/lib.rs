@@ -31,6 +31,7 @@ use tindra_store::Store;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+pub use admission::Concurrency;
 pub use error::{Culprit, InvokeError, Throttle};
 pub use promptly::promptly;
 pub use request::{InvokeRequest, InvokeResponse, Mode};
@@ -137,6 +138,12 @@ impl<E: Environments> Invoker<E> {
         }
         let admitted = self.shared.admit(request, found.known, target, event)?;
         self.run(admitted).await
+    }
+
+    /// How much of an account's and region's concurrency is used.
+    #[must_use]
+    pub fn concurrency(&self, scope: &Scope) -> Concurrency {
+        self.shared.admission.concurrency(scope)
     }
 
     /// Invokes that run now in an account and region.

@@ -6,6 +6,7 @@
 mod answer;
 mod backends;
 mod body;
+mod capacity;
 mod connection;
 mod environments;
 mod event_stream;

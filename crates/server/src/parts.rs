@@ -7,13 +7,13 @@ use tindra_control::{Caller, Control};
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
+use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
 use tindra_store::Store;
-use tindra_worker::{Listed, Worker};
+use tindra_worker::{Headroom, Listed, Worker};
 
 use crate::edge::{Backends, Health, HealthLayer};
 use crate::telemetry;
@@ -99,6 +99,14 @@ impl Backends for Parts {
             store,
             layers: self.layers.clone(),
         }
+    }
+
+    fn concurrency(&self, scope: &Scope) -> Concurrency {
+        self.invoker.concurrency(scope)
+    }
+
+    async fn headroom(&self) -> Option<Headroom> {
+        self.worker.headroom().await
     }
 
     async fn environments(&self) -> Vec<Listed> {

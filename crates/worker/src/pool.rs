@@ -38,6 +38,7 @@ use uuid::Uuid;
 
 use crate::capacity::{Capacity, LastLook};
 use crate::environment::{Environment, Machine};
+use crate::headroom::{EnvironmentCounts, Headroom, Used};
 use crate::inventory::Listed;
 use crate::memory::Memory;
 use crate::place::{Bell, Place, Places};
@@ -179,6 +180,16 @@ impl Pool {
         let mut all = self.machine.inventory.list(self.machine.clock.monotonic());
         all.extend(self.machine.spares.list());
         all
+    }
+
+    /// What is taken and what is left. Reads a file for each spare.
+    pub(crate) fn headroom(&self) -> Headroom {
+        Headroom::new(
+            EnvironmentCounts::new(&self.machine.inventory.count(), self.places.max()),
+            Used::of(self.line.invokes(), WAITING_FOR_ROOM_MAX),
+            Used::of(self.machine.spares.list().len(), self.machine.spares.max()),
+            &Capacity::read(self.memory),
+        )
     }
 
     /// Brings the figures of the metrics up to date.

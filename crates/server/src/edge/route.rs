@@ -23,6 +23,7 @@ const LOGS_TARGET: &str = "Logs_20140328.";
 pub(super) enum Page<'a> {
     Health,
     Metrics,
+    Capacity,
     Environments,
     Reset,
     /// The zip behind a link of GetFunction.
@@ -94,6 +95,7 @@ pub(super) fn destination<'a>(
 fn page<'a>(method: &Method, path: &'a str) -> Option<Result<Page<'a>, Refusal>> {
     let (wanted, page) = match path {
         "/_tindra/health" => (Method::GET, Page::Health),
+        "/_tindra/capacity" => (Method::GET, Page::Capacity),
         "/_tindra/environments" => (Method::GET, Page::Environments),
         "/metrics" => (Method::GET, Page::Metrics),
         "/_tindra/reset" => (Method::POST, Page::Reset),
