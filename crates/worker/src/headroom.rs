@@ -85,7 +85,7 @@ impl Headroom {
             memory_bytes,
             processes: Used { used: capacity.processes, max: capacity.processes_max },
             descriptors: Used { used: capacity.descriptors, max: capacity.descriptors_max },
-            shortage: capacity.shortage(),
+            shortage: capacity.shortage(0),
         }
     }
 }

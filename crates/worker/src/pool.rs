@@ -36,7 +36,7 @@ use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::capacity::{Capacity, LastLook};
+use crate::capacity::{Capacity, LastLook, UnderWay};
 use crate::environment::{Environment, Machine};
 use crate::headroom::{EnvironmentCounts, Headroom, Used};
 use crate::inventory::Listed;
@@ -156,23 +156,24 @@ impl Pool {
         Arc::clone(generations.entry(id).or_insert_with(make))
     }
 
-    /// A place on a machine that can take one more, for which idle environments go when there is none.
-    pub(super) fn room(&self) -> Result<Place, Refusal> {
+    /// A place for a start on a machine that can take one more; idle environments go when there is none. The start is over
+    /// when its second part is dropped.
+    pub(super) fn room(&self) -> Result<(Place, UnderWay), Refusal> {
         if self.is_stopping.load(Ordering::Acquire) {
             return Err(Refusal::Because(acquire::stopping()));
         }
+        let place = self.place().ok_or(Refusal::Full)?;
         let look = || {
             let capacity = Capacity::read(self.memory);
-            if capacity.shortage().is_none() {
+            if capacity.shortage(1).is_none() {
                 return capacity;
             }
             self.relieve();
             Capacity::read(self.memory)
         };
-        if let Some(shortage) = self.last_look.shortage(self.machine.clock.monotonic(), look) {
-            return Err(Refusal::Because(acquire::no_capacity(shortage)));
-        }
-        self.place().ok_or(Refusal::Full)
+        let begun = self.last_look.begin(self.machine.clock.monotonic(), look);
+        let under_way = begun.map_err(|shortage| Refusal::Because(acquire::no_capacity(shortage)))?;
+        Ok((place, under_way))
     }
 
     /// The environments and spares of this machine. Reads a file for each.
@@ -238,14 +239,16 @@ impl Starter<Box<Environment>> for Pool {
         if self.scaling.is_too_fast(target.function_id, now) {
             return Err(Refusal::Because(AcquireError::TooFast));
         }
-        let place = self.room()?;
+        let (place, under_way) = self.room()?;
         if !self.scaling.may_start(target.function_id, now) {
             return Err(Refusal::Because(AcquireError::TooFast));
         }
         self.remake_snapshot(&target);
         let (pool, generation) = (Arc::clone(self), Arc::clone(generation));
         tokio::spawn(async move {
-            match make_for(&generation, &pool.machine, &target, place).await {
+            let made = make_for(&generation, &pool.machine, &target, place).await;
+            drop(under_way);
+            match made {
                 Ok(environment) => pool.take_back(generation.started(environment)),
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
