@@ -11,6 +11,12 @@ pub const MEMORY_MB_MIN: u32 = 128;
 pub const MEMORY_MB_MAX: u32 = 10_240;
 /// Memory that buys one full vCPU (AWS: CPU is proportional to memory).
 pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
+/// Smallest `MemorySize` of a function with a capacity provider (AWS).
+pub const MANAGED_INSTANCES_MEMORY_MB_MIN: u32 = 2_048;
+/// Memory that comes with one vCPU there, in GiB, unless configured (AWS).
+pub const MANAGED_INSTANCES_MEMORY_GIB_PER_VCPU_DEFAULT: u32 = 2;
+/// Largest `PerExecutionEnvironmentMaxConcurrency` (AWS).
+pub const INVOKES_PER_ENVIRONMENT_MAX: u32 = 1_600;
 
 /// Default `Timeout` (AWS).
 pub const TIMEOUT_S_DEFAULT: u32 = 3;
@@ -55,6 +61,8 @@ pub const PROCESSES_MAX: u64 = 1_024;
 pub const INIT_TIMEOUT_MS: u64 = 10_000;
 /// Time for the init phase of an environment that provisioned concurrency keeps ready (AWS).
 pub const PROVISIONED_INIT_TIMEOUT_MS: u64 = 130_000;
+/// The same of an environment that runs several invokes at once (AWS).
+pub const MANAGED_INSTANCES_INIT_TIMEOUT_MS: u64 = 130_000;
 /// Time for the init phase before a snapshot is made, unless the function's timeout is longer (AWS).
 pub const SNAPSHOT_INIT_TIMEOUT_MS: u64 = 130_000;
 /// From the copy of a snapshot to its first `/next`, after-restore hooks included (AWS).

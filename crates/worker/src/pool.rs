@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::capacity::{Capacity, LastLook, UnderWay};
-use crate::environment::{Environment, Machine};
+use crate::environment::{Environment, Machine, Straggler};
 use crate::headroom::{EnvironmentCounts, Headroom, Used};
 use crate::inventory::Listed;
 use crate::memory::Memory;
@@ -51,7 +51,7 @@ use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
 pub(crate) use drain::follow;
-pub(crate) use generation::Lease;
+pub(crate) use generation::{Held, Lease};
 pub(crate) use healing::heal;
 pub(crate) use janitor::tend;
 pub(crate) use provision::provision;
@@ -125,13 +125,26 @@ impl Pool {
     /// Takes an environment back after an invoke, once its runtime asks for the next event: before that it can
     /// neither be given one nor be frozen. A runtime that does not ask until the invoke's deadline is ended.
     pub(crate) fn take_back(self: &Arc<Self>, mut lease: Lease) {
-        if lease.environment().is_at_rest() {
+        let Held::Alone(environment) = lease.held() else { return self.release(lease) };
+        if environment.is_at_rest() {
             return self.release(lease);
         }
         let (pool, returning) = (Arc::clone(self), lease.returning());
         tokio::spawn(async move {
-            lease.environment().come_to_rest().await;
+            if let Held::Alone(environment) = lease.held() {
+                environment.come_to_rest().await;
+            }
             drop(returning);
+            pool.release(lease);
+        });
+    }
+
+    /// Takes a seat back, once a function that works on beyond its time has given up.
+    pub(crate) fn take_back_after(self: &Arc<Self>, lease: Lease, straggler: Option<Straggler>) {
+        let Some(straggler) = straggler else { return self.release(lease) };
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            straggler.gave_up().await;
             pool.release(lease);
         });
     }
@@ -296,7 +309,7 @@ async fn make_for(
     let began = machine.clock.monotonic();
     let (own_machine, target) = (Arc::clone(machine), Arc::clone(target));
     let made = tokio::spawn(async move { make(&own_machine, &target, place).await }).await;
-    let environment = made.unwrap_or_else(|panic| Err(AcquireError::Start { source: panic.into() }))?;
+    let environment = made.unwrap_or_else(|panic| Err(AcquireError::Start { source: Arc::new(panic) }))?;
     generation.warmth().note_start(machine.clock.monotonic().saturating_sub(began));
     Ok(environment)
 }

@@ -15,14 +15,14 @@ use tindra_store::Store;
 use tokio::task::JoinSet;
 
 use crate::code_cache::{CodeCache, CodeError};
-use crate::environment::Machine;
+use crate::environment::{Ended, Machine};
 use crate::headroom::Headroom;
 use crate::inventory::{Inventory, Listed};
 use crate::living::Living;
 use crate::log_book::LogSink;
 use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, Shared};
 use crate::packs::{PackError, Packs};
-use crate::pool::{self, Lease, Pool, PoolSizes};
+use crate::pool::{self, Held, Lease, Pool, PoolSizes};
 use crate::preparation::Preparation;
 use crate::snapshot::SnapshotTable;
 use crate::spares::{self, Spares};
@@ -223,11 +223,32 @@ impl Environments for Worker {
     async fn deliver(
         &self,
         WorkerLease(mut lease): WorkerLease,
-        invocation: Invocation,
+        mut invocation: Invocation,
     ) -> Result<Finished, AcquireError> {
-        let finished = lease.environment().invoke(invocation).await?;
-        // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
-        self.pool.take_back(lease);
-        Ok(finished)
+        loop {
+            let environment = match lease.held() {
+                Held::Alone(environment) => {
+                    let finished = environment.invoke(invocation).await?;
+                    // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
+                    self.pool.take_back(lease);
+                    return Ok(finished);
+                }
+                Held::Beside(environment) => Arc::clone(environment),
+            };
+            let ended = environment.invoke_beside(invocation).await;
+            // The lease alone holds it, so that who leaves last has it for himself.
+            drop(environment);
+            match ended {
+                Ended::Finished { finished, straggler } => {
+                    self.pool.take_back_after(lease, straggler);
+                    return Ok(finished);
+                }
+                Ended::Unseen(unseen) => {
+                    let target = Arc::clone(lease.target());
+                    drop(lease);
+                    (lease, invocation) = (self.pool.acquire(&target).await?, unseen);
+                }
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! What it queues is an [`Occupant`]: an environment, or in the model tests something lighter.
 
 mod chores;
+mod crew;
+mod lease;
 mod occupant;
 mod out;
 
@@ -19,13 +21,14 @@ use super::idle::Idle;
 use super::warmth::Warmth;
 use crate::environment::Environment;
 use crate::sync::{Mutex, MutexGuard};
-use out::{Out, Purpose};
+use crew::Crews;
+use lease::Waiter;
+use out::Purpose;
 
 pub(super) use chores::Chores;
+pub(super) use lease::Waiting;
+pub(crate) use lease::{Held, Lease};
 pub(super) use occupant::Occupant;
-
-type Waiter<E> = oneshot::Sender<Result<Lease<E>, AcquireError>>;
-pub(super) type Waiting<E> = oneshot::Receiver<Result<Lease<E>, AcquireError>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -43,22 +46,17 @@ struct Queue<E: Occupant> {
     idle: Vec<Idle<E>>,
     /// The same of those that provisioned concurrency keeps: taken first, and never too old.
     provisioned: Vec<Idle<E>>,
+    /// Those that run several invokes at once.
+    crews: Crews<E>,
     waiters: VecDeque<Waiter<E>>,
     /// Environments that are being started.
     starting: usize,
     /// Environments whose invoke was answered and whose runtime has not asked for the next event yet.
     returning: usize,
-    /// Environments that are taken for an invoke, those of provisioned concurrency aside.
+    /// Environments and seats that are taken for an invoke, those of provisioned concurrency aside.
     leases: usize,
     /// No longer serving: nothing is kept.
     is_retired: bool,
-}
-
-/// One environment, taken. Dropped, the environment is destroyed.
-#[derive(Debug)]
-pub(crate) struct Lease<E: Occupant = Box<Environment>> {
-    environment: E,
-    out: Out<E>,
 }
 
 /// What an invoke finds.
@@ -73,7 +71,8 @@ pub(super) enum Taken<E: Occupant> {
 
 impl<E: Occupant> Generation<E> {
     pub(super) fn new(target: Arc<Target>, key: String, warmth: Arc<Warmth>) -> Self {
-        Self { target, key, warmth, queue: Mutex::new(Queue::default()) }
+        let seats = usize::try_from(target.deployment.configuration.invokes_at_once()).unwrap_or(1);
+        Self { target, key, warmth, queue: Mutex::new(Queue::new(seats)) }
     }
 
     pub(super) fn id(&self) -> Uuid {
@@ -101,35 +100,37 @@ impl<E: Occupant> Generation<E> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lease(self: &Arc<Self>, environment: E, purpose: Purpose) -> Lease<E> {
-        Lease { environment, out: Out { generation: Arc::clone(self), purpose } }
-    }
-
     /// A lease of a new environment that provisioned concurrency keeps.
     pub(super) fn provisioned(self: &Arc<Self>, environment: E) -> Lease<E> {
-        self.lease(environment, Purpose::Uncounted)
+        Lease::new(self, environment, Purpose::Uncounted)
     }
 
     pub(super) fn take_or_wait(self: &Arc<Self>, now: Duration) -> Taken<E> {
         let mut queue = self.queue();
         if let Some(idle) = queue.provisioned.pop() {
             drop(queue);
-            return Taken::Idle(self.lease(idle.environment, Purpose::Uncounted));
+            return Taken::Idle(Lease::new(self, idle.environment, Purpose::Uncounted));
         }
         self.warmth.begin(now, queue.is_bare());
+        if let Some(seat) = queue.crews.join() {
+            queue.leases += 1;
+            return Taken::Idle(Lease::beside(self, seat));
+        }
         if let Some(idle) = queue.idle.pop() {
             queue.leases += 1;
-            drop(queue);
-            return Taken::Idle(self.lease(idle.environment, Purpose::Invoke));
+            return Taken::Idle(match queue.crews.form(idle.environment) {
+                Ok(seat) => Lease::beside(self, seat),
+                Err(environment) => Lease::new(self, environment, Purpose::Invoke),
+            });
         }
         queue.waiters.retain(|waiter| !waiter.is_closed());
         let (sender, receiver) = oneshot::channel();
         let ahead = queue.waiters.len();
         queue.waiters.push_back(sender);
-        if queue.starting > ahead {
+        if queue.coming_new() > ahead {
             return Taken::Wait(receiver);
         }
-        if queue.starting + queue.returning > ahead {
+        if queue.coming() > ahead {
             return Taken::WaitABit(receiver);
         }
         queue.starting += 1;
@@ -140,7 +141,7 @@ impl<E: Occupant> Generation<E> {
     pub(super) fn needs_start(&self) -> bool {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
-        let needs = queue.starting < queue.waiters.len();
+        let needs = queue.coming_new() < queue.waiters.len();
         queue.starting += usize::from(needs);
         needs
     }
@@ -149,7 +150,7 @@ impl<E: Occupant> Generation<E> {
     pub(super) fn shortage(&self) -> usize {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
-        queue.waiters.len().saturating_sub(queue.starting + queue.returning)
+        queue.waiters.len().saturating_sub(queue.coming())
     }
 
     /// Counts a start out that was not begun.
@@ -159,13 +160,13 @@ impl<E: Occupant> Generation<E> {
 
     pub(super) fn started(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.count_started();
-        self.lease(environment, Purpose::Invoke)
+        Lease::new(self, environment, Purpose::Invoke)
     }
 
     /// The same of one that was started ahead of need.
     pub(super) fn started_ahead(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.count_started();
-        self.lease(environment, Purpose::Ahead)
+        Lease::new(self, environment, Purpose::Ahead)
     }
 
     fn count_started(&self) {
@@ -201,21 +202,19 @@ impl<E: Occupant> Generation<E> {
         self.tell(error);
     }
 
-    /// Tells the longest waiter that nothing comes, unless enough others are under way.
+    /// Tells the longest waiters that nothing comes, as many as would have found a seat, unless enough others are under way.
     fn tell(&self, error: AcquireError) {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
         if queue.leases + queue.starting == 0 && queue.waiters.len() <= 1 {
             self.warmth.end(self.warmth.policy().now());
         }
-        if queue.starting + queue.returning >= queue.waiters.len() {
-            return;
-        }
-        let mut error = Err(error);
-        while let Some(waiter) = queue.waiters.pop_front() {
-            match waiter.send(error) {
-                Ok(()) => return,
-                Err(unsent) => error = unsent,
+        let uncovered = queue.waiters.len().saturating_sub(queue.coming());
+        for _ in 0..uncovered.min(queue.crews.seats()) {
+            while let Some(waiter) = queue.waiters.pop_front() {
+                if waiter.send(Err(error.clone())).is_ok() {
+                    break;
+                }
             }
         }
     }
@@ -274,6 +273,7 @@ impl<E: Occupant> Generation<E> {
         let queue = self.queue();
         queue.idle.is_empty()
             && queue.provisioned.is_empty()
+            && queue.crews.is_empty()
             && queue.waiters.is_empty()
             && queue.starting + queue.returning == 0
             && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
@@ -291,11 +291,12 @@ impl<E: Occupant> Generation<E> {
     }
 }
 
-impl<E: Occupant> Default for Queue<E> {
-    fn default() -> Self {
+impl<E: Occupant> Queue<E> {
+    fn new(seats: usize) -> Self {
         Self {
             idle: Vec::new(),
             provisioned: Vec::new(),
+            crews: Crews::new(seats),
             waiters: VecDeque::new(),
             starting: 0,
             returning: 0,
@@ -303,9 +304,17 @@ impl<E: Occupant> Default for Queue<E> {
             is_retired: false,
         }
     }
-}
 
-impl<E: Occupant> Queue<E> {
+    /// Invokes for which there will be a seat in what is being started.
+    fn coming_new(&self) -> usize {
+        self.starting.saturating_mul(self.crews.seats())
+    }
+
+    /// The same with what is about to come back.
+    fn coming(&self) -> usize {
+        self.coming_new().saturating_add(self.returning)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Idle<E>> {
         self.idle.iter().chain(&self.provisioned)
     }
@@ -317,72 +326,5 @@ impl<E: Occupant> Queue<E> {
 
     fn take_all(&mut self) -> Vec<E> {
         self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| idle.environment).collect()
-    }
-}
-
-/// Counts an environment that is about to come back, until it has or is dropped.
-#[derive(Debug)]
-pub(super) struct Returning<E: Occupant> {
-    generation: Arc<Generation<E>>,
-}
-
-impl<E: Occupant> Drop for Returning<E> {
-    fn drop(&mut self) {
-        self.generation.queue().returning -= 1;
-    }
-}
-
-impl<E: Occupant> Lease<E> {
-    pub(super) fn returning(&self) -> Returning<E> {
-        self.out.generation.queue().returning += 1;
-        Returning { generation: Arc::clone(&self.out.generation) }
-    }
-
-    pub(super) fn generation(&self) -> &Arc<Generation<E>> {
-        &self.out.generation
-    }
-
-    /// Whether provisioned concurrency keeps it ready.
-    pub(super) fn is_provisioned(&self) -> bool {
-        self.environment.is_provisioned()
-    }
-
-    pub(crate) fn environment(&mut self) -> &mut E {
-        &mut self.environment
-    }
-
-    /// Hands the environment to the longest waiter, else keeps it idle, else gives it back to be dropped, with its generation.
-    pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<(E, Arc<Generation<E>>)> {
-        let Self { mut environment, mut out } = self;
-        let generation = Arc::clone(&out.generation);
-        if !environment.is_good() || environment.is_released() || is_stopping {
-            return Some((environment, generation));
-        }
-        let mut queue = generation.queue();
-        while let Some(waiter) = queue.waiters.pop_front() {
-            if out.purpose == Purpose::Ahead {
-                out.purpose = Purpose::Invoke;
-            }
-            match waiter.send(Ok(Lease { environment, out })) {
-                Ok(()) => return None,
-                Err(Ok(lease)) => Lease { environment, out } = lease,
-                Err(Err(_)) => unreachable!("a lease was sent"),
-            }
-        }
-        out.settle(&mut queue, now);
-        // Looked at with the queue held: whoever gives provisioned ones up looks through it afterwards.
-        if queue.is_retired || environment.is_released() {
-            drop(queue);
-            return Some((environment, generation));
-        }
-        let is_provisioned = environment.is_provisioned();
-        let old_at = environment.began().saturating_add(generation.warmth.policy().age_max());
-        let idle = Idle { environment, since: now, old_at, is_frozen: false, is_parked: false, priority: None };
-        if is_provisioned {
-            queue.provisioned.push(idle)
-        } else {
-            queue.idle.push(idle)
-        }
-        None
     }
 }

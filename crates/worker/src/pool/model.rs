@@ -1,4 +1,4 @@
-//! Whatever the schedule: every invoke is told something, no environment serves two at once, no more than may exist at
+//! Whatever the schedule: every invoke is told something, no environment serves more at once than it may, no more than may exist at
 //! once, and nothing stays counted. Run with `--features model`.
 //!
 //! The queue, the line, the bell and how they are used are the real ones; only what they queue is light, and time passes
@@ -11,12 +11,13 @@ use std::time::Duration;
 use shuttle::future::{self, JoinHandle};
 use shuttle::rand::{Rng as _, thread_rng};
 use tindra_core::keep_warm::GreedyDual;
+use tindra_core::managed_instances::ManagedInstances;
 use tindra_invoke::environments::{AcquireError, Target};
 use tindra_testkit::{FakeClock, active_function, scope};
 use tokio::sync::Notify;
 
 use super::acquire::{self, Refusal, Starter, acquire, release};
-use super::generation::{Generation, Lease, Occupant};
+use super::generation::{Generation, Held, Lease, Occupant};
 use super::line::Line;
 use super::warmth::{Policy, Warmth};
 use crate::place::{Bell, Place, Places};
@@ -24,7 +25,7 @@ use crate::worker::KeepWarm;
 use tindra_core::clock::Clock as _;
 
 /// Of each test; together more than a hundred thousand.
-const SCHEDULES: usize = 20_000;
+const SCHEDULES: usize = 15_000;
 /// What passes between two looks at the clock: a line's patience is over after a few.
 const TICK: Duration = Duration::from_millis(400);
 
@@ -34,6 +35,8 @@ struct Chances {
     places: usize,
     functions: usize,
     invokes: usize,
+    /// Invokes that an environment runs at once.
+    seats: u32,
     /// Of a start.
     fails: f64,
     /// Of a look at the machine.
@@ -52,6 +55,7 @@ const ALL_GOES_WELL: Chances = Chances {
     places: 2,
     functions: 1,
     invokes: 4,
+    seats: 1,
     fails: 0.0,
     is_short: 0.0,
     is_unfit: 0.0,
@@ -63,8 +67,9 @@ const ALL_GOES_WELL: Chances = Chances {
 /// Stands for an environment.
 #[derive(Debug)]
 struct Fake {
-    is_busy: AtomicBool,
-    is_good: bool,
+    running: AtomicUsize,
+    seats: usize,
+    is_good: AtomicBool,
     /// Provisioned concurrency keeps it for as long as this is true.
     is_wanted: Option<Arc<AtomicBool>>,
     // Goes before the place does.
@@ -74,7 +79,7 @@ struct Fake {
 
 impl Occupant for Fake {
     fn is_good(&self) -> bool {
-        self.is_good
+        self.is_good.load(Ordering::SeqCst)
     }
     fn is_provisioned(&self) -> bool {
         self.is_wanted.as_ref().is_some_and(|wanted| wanted.load(Ordering::SeqCst))
@@ -84,6 +89,12 @@ impl Occupant for Fake {
     }
     fn is_outlived(&self) -> bool {
         false
+    }
+    fn takes_several(&self) -> bool {
+        self.seats > 1 && self.is_good()
+    }
+    fn rest(&self) {
+        assert_eq!(self.running.load(Ordering::SeqCst), 0, "it rests while something runs");
     }
     fn began(&self) -> Duration {
         Duration::ZERO
@@ -135,7 +146,12 @@ impl Model {
         let clock = Arc::new(FakeClock::at(0));
         let policy = Arc::new(Policy::new(KeepWarm::default(), Arc::<FakeClock>::clone(&clock), 1 << 30));
         let generation = |number: usize| {
-            let function = active_function(&scope(), &format!("function-{number}"));
+            let mut function = active_function(&scope(), &format!("function-{number}"));
+            function.desired.configuration.managed_instances = Some(ManagedInstances {
+                capacity_provider_arn: String::new(),
+                invokes_at_once: Some(chances.seats),
+                memory_gib_per_vcpu: None,
+            });
             let target = Arc::new(Target::of(&function, &function.desired));
             let warmth = Arc::new(Warmth::new(Arc::clone(&policy)));
             Arc::new(Generation::new(target, String::new(), warmth))
@@ -154,7 +170,14 @@ impl Model {
 
     fn fake(&self, place: Place, is_wanted: Option<Arc<AtomicBool>>) -> Fake {
         let alive = Counted::new(&self.alive, self.chances.places);
-        Fake { is_busy: AtomicBool::new(false), is_good: true, is_wanted, _place: place, _alive: alive }
+        Fake {
+            running: AtomicUsize::new(0),
+            seats: if is_wanted.is_some() { 1 } else { self.chances.seats as usize },
+            is_good: AtomicBool::new(true),
+            is_wanted,
+            _place: place,
+            _alive: alive,
+        }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -175,7 +198,7 @@ impl Model {
 
     /// As the pool does after an invoke.
     fn take_back(self: &Arc<Self>, lease: Lease<Fake>) {
-        if happens(0.5) {
+        if happens(0.5) || self.chances.seats > 1 {
             return release(self, lease);
         }
         let (model, returning) = (Arc::clone(self), lease.returning());
@@ -197,13 +220,25 @@ impl Model {
             }
         }
         let Ok(mut lease) = acquire(&self, &generation).await else { return };
-        let fake = lease.environment();
-        assert!(!fake.is_busy.swap(true, Ordering::SeqCst), "it serves two invokes at once");
-        some_steps().await;
-        fake.is_busy.store(false, Ordering::SeqCst);
-        fake.is_good = !happens(self.chances.is_unfit);
+        match lease.held() {
+            Held::Alone(fake) => self.serve(fake).await,
+            Held::Beside(fake) => {
+                let fake = Arc::clone(fake);
+                self.serve(&fake).await;
+            }
+        }
         if !happens(self.chances.is_lost) {
             self.take_back(lease);
+        }
+    }
+
+    async fn serve(&self, fake: &Fake) {
+        let beside = fake.running.fetch_add(1, Ordering::SeqCst);
+        assert!(beside < fake.seats, "it serves more invokes at once than it may");
+        some_steps().await;
+        fake.running.fetch_sub(1, Ordering::SeqCst);
+        if happens(self.chances.is_unfit) {
+            fake.is_good.store(false, Ordering::SeqCst);
         }
     }
 
@@ -258,7 +293,7 @@ impl Starter<Fake> for Model {
             some_steps().await;
             if happens(model.chances.fails) {
                 drop(place);
-                return generation.failed(AcquireError::Start { source: "a test".into() });
+                return generation.failed(AcquireError::Start { source: Arc::new(std::io::Error::other("a test")) });
             }
             let fake = model.fake(place, None);
             model.take_back(generation.started(fake));
@@ -305,6 +340,17 @@ fn functions_share_a_full_machine() {
 #[test]
 fn starts_fail_and_environments_are_unfit_or_lost() {
     check(Chances { functions: 2, invokes: 5, fails: 0.3, is_unfit: 0.3, is_lost: 0.2, ..ALL_GOES_WELL });
+}
+
+#[test]
+fn environments_run_several_invokes() {
+    check(Chances { seats: 2, invokes: 6, fails: 0.2, is_unfit: 0.2, is_lost: 0.2, ..ALL_GOES_WELL });
+}
+
+#[test]
+fn functions_whose_environments_run_several_invokes_share_a_full_machine() {
+    let hostile = Chances { fails: 0.1, is_short: 0.1, is_unfit: 0.1, goes_away: 0.2, ..ALL_GOES_WELL };
+    check(Chances { seats: 3, places: 1, functions: 2, invokes: 6, has_timeouts: true, ..hostile });
 }
 
 #[test]

@@ -15,6 +15,10 @@ pub(crate) trait Occupant: Debug + Send + 'static {
     fn is_released(&self) -> bool;
     /// Whether what made it has ended, and with it whatever ran there.
     fn is_outlived(&self) -> bool;
+    /// Whether it runs, and may run several invokes at once where its version lets it.
+    fn takes_several(&self) -> bool;
+    /// Nothing runs in it any more; it may be frozen.
+    fn rest(&self);
     /// When it began to be made, on the machine's clock.
     fn began(&self) -> Duration;
 }
@@ -34,6 +38,14 @@ impl Occupant for Box<Environment> {
 
     fn is_outlived(&self) -> bool {
         Environment::is_outlived(self)
+    }
+
+    fn takes_several(&self) -> bool {
+        Environment::takes_several(self)
+    }
+
+    fn rest(&self) {
+        Environment::rest(self);
     }
 
     fn began(&self) -> Duration {
