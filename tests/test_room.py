@@ -123,7 +123,8 @@ def test_no_more_than_so_many_wait():
 
 @pytest.fixture
 def short_of_descriptors():
-    with Server(config="spares_max = 0\n", prefix=["prlimit", "--nofile=256:256"]) as server:
+    # A sandbox that starts uses numbers from 512 on for a moment, so that nothing works with less.
+    with Server(config="spares_max = 0\n", prefix=["prlimit", "--nofile=640:640"]) as server:
         yield server
 
 
@@ -131,11 +132,11 @@ def test_a_server_short_of_descriptors_starts_nothing_more_and_what_runs_goes_on
     server = short_of_descriptors
     make(server, "hold")
     limit = capacity(server)["machine"]["descriptors"]["max"]
-    assert limit == 256
-    with concurrent.futures.ThreadPoolExecutor(24) as pool:
-        answers = list(pool.map(lambda _: invoke(server, "hold", 3), range(24)))
+    assert limit == 640
+    with concurrent.futures.ThreadPoolExecutor(48) as pool:
+        answers = list(pool.map(lambda _: invoke(server, "hold", 3), range(48)))
     refused = [str(answer) for answer in answers if not isinstance(answer, str)]
-    assert 0 < len(refused) < 24, answers
+    assert 0 < len(refused) < 48, answers
     assert all("descriptors" in refusal for refusal in refused), refused
     until(lambda: is_at_rest(server))
     # Those that are there serve on.
