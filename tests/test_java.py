@@ -51,6 +51,15 @@ def test_hello_and_what_is_kept_between_calls(handler, runtime):
     until(lambda: any(first.match(line) for line in function.log_messages()), 10, "the first line")
 
 
+@pytest.mark.parametrize("official", ["0", "1"])
+def test_the_context_tells_the_tenant(handler, official):
+    function = handler(METHOD % "return String.valueOf(context.getTenantId());",
+                       TenancyConfig={"TenantIsolationMode": "PER_TENANT"},
+                       Environment={"Variables": {"TINDRA_OFFICIAL_TRANSPORT": official}})
+    for tenant in ("blue", "x._:/=+-@ y"):
+        assert function.invoke({}, TenantId=tenant).ok() == tenant
+
+
 def test_a_method_by_name_with_plain_objects(handler):
     function = handler(
         "public static class Order { private String name; private int count; public String getName() { return name; }"

@@ -88,10 +88,18 @@ pub(crate) async fn list(client: &Client) -> Result<Vec<Value>, ClientError> {
 }
 
 /// `Invoke`, synchronous.
-pub(crate) async fn invoke(client: &Client, name: &str, payload: Bytes, tail: bool) -> Result<Invoked, ClientError> {
+pub(crate) async fn invoke(
+    client: &Client,
+    name: &str,
+    payload: Bytes,
+    tenant: Option<&str>,
+    tail: bool,
+) -> Result<Invoked, ClientError> {
     let log_type = ("x-amz-log-type", if tail { "Tail" } else { "None" }.to_owned());
+    let tenant = tenant.map(|tenant| ("x-amz-tenant-id", tenant.to_owned()));
+    let headers: Vec<_> = std::iter::once(log_type).chain(tenant).collect();
     let path = function_path(name, "/invocations");
-    let answer = client.send(Service::Lambda, Method::POST, &path, &[log_type], payload).await?;
+    let answer = client.send(Service::Lambda, Method::POST, &path, &headers, payload).await?;
     let log_tail = answer.header("x-amz-log-result").and_then(|text| BASE64.decode(text).ok());
     Ok(Invoked {
         function_error: answer.header("x-amz-function-error").map(str::to_owned),

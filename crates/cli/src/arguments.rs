@@ -204,6 +204,9 @@ pub(crate) struct InvokeArguments {
     /// The event: JSON, @FILE, or - for stdin
     #[arg(long, short, value_name = "JSON|@FILE|-")]
     pub(crate) payload: Option<String>,
+    /// The tenant whom the event is for, of a function that isolates tenants
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant_id: Option<String>,
     /// Show the last 4 KB of the log on stderr
     #[arg(long)]
     pub(crate) log: bool,

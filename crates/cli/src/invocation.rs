@@ -18,7 +18,7 @@ pub(crate) struct Timed {
 /// Invokes with the end of the log.
 pub(crate) async fn timed(client: &Client, name: &str, payload: Bytes) -> Result<Timed, ClientError> {
     let start = Instant::now();
-    let invoked = api::invoke(client, name, payload, true).await?;
+    let invoked = api::invoke(client, name, payload, None, true).await?;
     Ok(Timed { invoked, elapsed: start.elapsed() })
 }
 

@@ -21,8 +21,8 @@ use tindra_core::name::{FunctionName, NameError};
 use tindra_store::{JsonRecords as _, Versioned};
 use uuid::Uuid;
 
-use crate::Control;
 use crate::error::ControlError;
+use crate::{Control, tenancy};
 
 pub(crate) use settle::Settler;
 
@@ -43,7 +43,7 @@ impl Control {
     async fn mapped_function(&self, scope: &Scope, text: &str) -> Result<FunctionName, ControlError> {
         let name = FunctionName::read(text, None, scope)?;
         match self.find(scope, &name).await {
-            Ok(_) => Ok(name),
+            Ok(function) => tenancy::check_mapping(&function.value).map(|()| name),
             Err(ControlError::Name(NameError::NotFound { .. })) => {
                 Err(ControlError::invalid("Function does not exist"))
             }

@@ -37,6 +37,7 @@ mod shape;
 mod snap_start;
 mod sweep;
 mod tags;
+mod tenancy;
 mod unsupported;
 mod usage;
 mod variables;

@@ -8,12 +8,12 @@ use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
 use tindra_model::lambda::functions::{
     CapacityProviderConfig, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig,
-    SnapStart, TracingConfig, UpdateFunctionConfigurationRequest,
+    SnapStart, TenancyConfig, TracingConfig, UpdateFunctionConfigurationRequest,
 };
 
 use crate::destinations::dead_letter_target;
 use crate::error::ControlError;
-use crate::{managed_instances, snap_start, variables};
+use crate::{managed_instances, snap_start, tenancy, variables};
 
 /// Level of application and system logs in JSON where none was asked for (AWS).
 const LEVEL_DEFAULT: &str = "INFO";
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     tracing_config: Option<TracingConfig>,
     dead_letter_config: Option<DeadLetterConfig>,
     snap_start: Option<SnapStart>,
+    /// Of a new function; it cannot be changed.
+    tenancy_config: Option<TenancyConfig>,
     capacity_provider_config: Option<CapacityProviderConfig>,
 }
 
@@ -51,6 +53,7 @@ impl From<CreateFunctionRequest> for Settings {
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
+            tenancy_config: request.tenancy_config,
             capacity_provider_config: request.capacity_provider_config,
         }
     }
@@ -71,6 +74,7 @@ impl From<UpdateFunctionConfigurationRequest> for Settings {
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
+            tenancy_config: None,
             capacity_provider_config: request.capacity_provider_config,
         }
     }
@@ -100,6 +104,7 @@ impl Settings {
             traces_actively: false,
             dead_letter_target_arn: None,
             snapshots_versions: false,
+            isolates_tenants: tenancy::read(self.tenancy_config.as_ref()),
             managed_instances: None,
         };
         if self.capacity_provider_config.is_some() {
@@ -145,6 +150,7 @@ impl Settings {
             configuration.managed_instances = Some(managed_instances::read(config)?);
         }
         check_mandatory(configuration)?;
+        tenancy::check(configuration)?;
         snap_start::check(configuration)?;
         managed_instances::check(configuration)
     }

@@ -17,7 +17,7 @@ use tindra_model::lambda::functions::{
     RuntimeVersionConfig, TracingConfigResponse, VpcConfigResponse,
 };
 
-use crate::{managed_instances, snap_start};
+use crate::{managed_instances, snap_start, tenancy};
 
 /// What else a configuration shows, apart from the function's own record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +76,7 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
             .map(|target_arn| DeadLetterConfig { target_arn: Some(target_arn) }),
         capacity_provider_config: configuration.managed_instances.as_ref().map(managed_instances::shown),
         logging_config: Some(logging(&configuration.logging)),
+        tenancy_config: tenancy::shown(configuration),
         ..FunctionConfiguration::default()
     }
 }

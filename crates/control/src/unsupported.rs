@@ -38,7 +38,7 @@ const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-static RULES: [Rule; 14] = [
+static RULES: [Rule; 13] = [
     rule("Code.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Content.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
@@ -48,7 +48,6 @@ static RULES: [Rule; 14] = [
     rule("PublishTo", Harmless::Nothing, LATEST_PUBLISHED),
     rule("KMSKeyArn", Harmless::Empty, KEYS),
     rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
-    rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
     rule("DurableConfig", Harmless::Nothing, "durable functions are not supported in this version"),
     rule("RuntimeConfig", Harmless::Empty, CUSTOM_RUNTIMES),
     rule("Runtime", Harmless::AllBut("custom"), CUSTOM_RUNTIMES),
@@ -161,7 +160,7 @@ mod tests {
             (json!({ "Code": { "S3ObjectStorageMode": "REFERENCE" } }), "Code.S3ObjectStorageMode"),
             (json!({ "ImageUri": "x" }), "Code.ImageUri"),
             (json!({ "Runtime": "custom" }), "Runtime"),
-            (json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }), "TenancyConfig"),
+            (json!({ "PublishTo": "LATEST_PUBLISHED" }), "PublishTo"),
         ] {
             let error = refuse(&input).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{member}: ")), "{error}");

@@ -122,6 +122,10 @@ pub struct Configuration {
     /// when the version was published.
     #[serde(default)]
     pub snapshots_versions: bool,
+    /// `TenancyConfig.TenantIsolationMode` is `PER_TENANT`: each invoke names a tenant, and no two tenants share an
+    /// environment. Set when the function is created, and never changed.
+    #[serde(default)]
+    pub isolates_tenants: bool,
     /// `CapacityProviderConfig`: environments run several invokes at once.
     #[serde(default)]
     pub managed_instances: Option<ManagedInstances>,

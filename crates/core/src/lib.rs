@@ -22,3 +22,4 @@ pub mod provisioned;
 pub mod rate;
 pub mod report;
 pub mod runtime;
+pub mod tenant;

@@ -78,6 +78,11 @@ pub const REQUESTS_PER_S_PER_CONCURRENCY: u32 = 10;
 pub const SCALING_ENVIRONMENTS_DEFAULT: u32 = 1_000;
 /// See [`SCALING_ENVIRONMENTS_DEFAULT`] (AWS).
 pub const SCALING_PERIOD_S: u64 = 10;
+/// Environments, active and idle, that all tenants of functions that isolate them may have together for each
+/// [`TENANT_ENVIRONMENTS_PER_CONCURRENCY`] invokes that may run at once (AWS).
+pub const TENANT_ENVIRONMENTS: u64 = 2_500;
+/// See [`TENANT_ENVIRONMENTS`] (AWS).
+pub const TENANT_ENVIRONMENTS_PER_CONCURRENCY: u64 = 1_000;
 /// Invokes that may wait at once because the machine's environments are all in use. Ours: each holds its event, up to 6 MB, and
 /// counts as running, so that most of the account's concurrency must stay for invokes that find an environment.
 pub const WAITING_FOR_ROOM_MAX: usize = 250;

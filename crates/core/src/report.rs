@@ -9,6 +9,7 @@ mod text;
 use std::time::Duration;
 
 use crate::function::{LogFormat, Version};
+use crate::tenant::TenantId;
 
 /// How a phase ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +100,20 @@ impl Restore {
     }
 }
 
+/// Which invoke a line is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its tenant, of a function that isolates them. In JSON only (AWS).
+    pub tenant: Option<&'a TenantId>,
+}
+
 /// The figures of a finished invoke.
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
-    /// Id of the request.
-    pub request_id: &'a str,
+    /// The invoke.
+    pub request: Request<'a>,
     /// Time of the invoke phase.
     pub duration: Duration,
     /// Time of a successful init phase before it.
@@ -167,15 +177,15 @@ pub enum Line<'a> {
     },
     /// An invoke begins.
     Start {
-        /// Id of the request.
-        request_id: &'a str,
+        /// The invoke.
+        request: Request<'a>,
         /// `$LATEST` or a number.
         version: Version,
     },
     /// The runtime is done.
     End {
-        /// Id of the request.
-        request_id: &'a str,
+        /// The invoke.
+        request: Request<'a>,
         /// Time of the invoke phase.
         duration: Duration,
         /// How it ended.
@@ -186,8 +196,8 @@ pub enum Line<'a> {
     /// The same of one of several invokes at once. Memory and processor cannot be told apart, so nothing is billed by them. In JSON
     /// only.
     SharedReport {
-        /// Id of the request.
-        request_id: &'a str,
+        /// The invoke.
+        request: Request<'a>,
         /// Time of the invoke.
         duration: Duration,
         /// How it ended.

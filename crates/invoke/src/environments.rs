@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tindra_core::function::{Deployment, Function, Scope, Version};
+use tindra_core::tenant::TenantId;
 use uuid::Uuid;
 
-/// Which code an invoke runs.
+/// Which code an invoke runs, and for whom.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Identity of the function.
@@ -19,8 +20,10 @@ pub struct Target {
     pub name: String,
     /// `$LATEST` or a version number.
     pub version: Version,
-    /// Code and configuration; its generation is what environments are keyed by.
-    pub deployment: Deployment,
+    /// Code and configuration. Its generation is what environments are keyed by, together with the tenant.
+    pub deployment: Arc<Deployment>,
+    /// Of a function that isolates tenants: the one whose environments are meant.
+    pub tenant: Option<TenantId>,
 }
 
 /// One event on its way to a handler.
@@ -59,7 +62,7 @@ pub struct Finished {
 }
 
 impl Target {
-    /// A deployment of a function.
+    /// A deployment of a function, for no tenant.
     #[must_use]
     pub fn of(function: &Function, deployment: &Deployment) -> Self {
         Self {
@@ -67,8 +70,15 @@ impl Target {
             scope: function.scope.clone(),
             name: function.name.clone(),
             version: function.version,
-            deployment: deployment.clone(),
+            deployment: Arc::new(deployment.clone()),
+            tenant: None,
         }
+    }
+
+    /// The same for one tenant.
+    #[must_use]
+    pub fn for_tenant(&self, tenant: TenantId) -> Self {
+        Self { tenant: Some(tenant), ..self.clone() }
     }
 
     /// Whether its environments begin as copies of a snapshot.
@@ -107,6 +117,12 @@ pub enum AcquireError {
     NoCapacity {
         /// What is short.
         reason: String,
+    },
+    /// The tenants of the account have as many environments as they may have together; the caller may retry.
+    #[error("the tenants of the account have {max} execution environments, which is as many as they may have")]
+    TooManyOfTenants {
+        /// How many they may have.
+        max: usize,
     },
     /// As many environments of the function have been started lately as may be; the caller may retry.
     #[error("the function's environments have become more as fast as they may")]

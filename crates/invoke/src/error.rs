@@ -71,6 +71,17 @@ pub enum InvokeError {
     /// The client context is larger than [`limits::CLIENT_CONTEXT_BYTES_MAX`].
     #[error("Client context must be smaller than {} bytes.", limits::CLIENT_CONTEXT_BYTES_MAX)]
     ClientContextTooLarge,
+    /// The function isolates tenants, and the request names none.
+    #[error(
+        "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again."
+    )]
+    TenantMissing,
+    /// The request names a tenant, and the function does not isolate them. The words follow those of the opposite, AWS's own
+    /// have not been seen.
+    #[error(
+        "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."
+    )]
+    TenantUnexpected,
     /// The function is still being created.
     #[error(
         "The operation cannot be performed at this time. The function is currently in the following state: Pending"
@@ -87,6 +98,14 @@ pub enum InvokeError {
     /// As many invokes run, or as many have arrived, as may.
     #[error("Rate Exceeded.")]
     Throttled(Throttle),
+    /// The tenants of the account have as many environments as they may have together.
+    #[error(
+        "Rate exceeded: the tenants of this account and region have {max} execution environments, active and idle, and may have no more. Try again with backoff, or serve fewer tenants at a time; idle environments end by themselves, and the limit is 2.5 times the account's concurrency."
+    )]
+    TooManyOfTenants {
+        /// How many they may have.
+        max: usize,
+    },
     /// The machine has no room.
     #[error("There is no room for another execution environment: {reason}")]
     NoCapacity {
@@ -117,14 +136,14 @@ impl InvokeError {
     pub fn api_code(&self) -> &'static str {
         match self {
             Self::Name(error) => error.code(),
-            Self::EventNotServed => "InvalidParameterValueException",
+            Self::EventNotServed | Self::TenantMissing | Self::TenantUnexpected => "InvalidParameterValueException",
             Self::PayloadTooLarge => "RequestTooLargeException",
             Self::PayloadNotJson { .. } | Self::ClientContextNotJson | Self::ClientContextTooLarge => {
                 "InvalidRequestContentException"
             }
             Self::Pending => "ResourceConflictException",
             Self::Failed { reason_code, .. } => failed_code(reason_code),
-            Self::Throttled(_) | Self::NoCapacity { .. } => "TooManyRequestsException",
+            Self::Throttled(_) | Self::TooManyOfTenants { .. } | Self::NoCapacity { .. } => "TooManyRequestsException",
             Self::Restore(error) => restore_code(*error),
             Self::Internal { .. } => "ServiceException",
         }
@@ -140,8 +159,11 @@ impl InvokeError {
             | Self::PayloadNotJson { .. }
             | Self::ClientContextNotJson
             | Self::ClientContextTooLarge
+            | Self::TenantMissing
+            | Self::TenantUnexpected
             | Self::Pending
-            | Self::Throttled(_) => Culprit::Caller,
+            | Self::Throttled(_)
+            | Self::TooManyOfTenants { .. } => Culprit::Caller,
             Self::Failed { .. } | Self::Restore(RestoreError::TimedOut | RestoreError::HookFailed) => Culprit::Function,
             Self::Restore(RestoreError::NotReady) | Self::NoCapacity { .. } | Self::Internal { .. } => {
                 Culprit::Platform
@@ -155,6 +177,7 @@ impl InvokeError {
         match self {
             Self::Pending
             | Self::Throttled(_)
+            | Self::TooManyOfTenants { .. }
             | Self::NoCapacity { .. }
             | Self::Restore(RestoreError::NotReady)
             | Self::Internal { .. } => Some(1),
@@ -167,7 +190,7 @@ impl InvokeError {
     pub fn throttle_reason(&self) -> Option<&'static str> {
         match self {
             Self::Throttled(throttle) => Some(throttle.reason()),
-            Self::NoCapacity { .. } => Some(Throttle::Concurrency.reason()),
+            Self::TooManyOfTenants { .. } | Self::NoCapacity { .. } => Some(Throttle::Concurrency.reason()),
             _ => None,
         }
     }
@@ -191,6 +214,11 @@ fn failed_code(reason_code: &str) -> &'static str {
         _ => "ResourceNotReadyException",
     }
 }
+
+const _: () = assert!(
+    limits::TENANT_ENVIRONMENTS * 2 == limits::TENANT_ENVIRONMENTS_PER_CONCURRENCY * 5,
+    "the message names the figure"
+);
 
 #[cfg(test)]
 mod tests {

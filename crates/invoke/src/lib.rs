@@ -27,6 +27,7 @@ use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_core::name::{self, FunctionReference, NameError};
+use tindra_core::tenant::TenantId;
 use tindra_store::Store;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -264,11 +265,21 @@ fn authorise(request: &InvokeRequest, resolved: Resolved<'_>) -> Result<Found, I
     })
 }
 
-/// Refuses a function that cannot be run now, and an event that is too large or not JSON.
+/// Refuses a function that cannot be run now, or not for whom it is asked, and an event that is too large or not JSON.
 #[tracing::instrument(level = "debug", skip_all)]
 fn check_limits(request: &InvokeRequest, entry: &Entry) -> Result<(Arc<Target>, Event), InvokeError> {
-    let target = Arc::clone(entry.target()?);
+    let target = for_whom(entry.target()?, request.tenant.as_ref())?;
     Ok((target, Event::read(request)?))
+}
+
+/// The target of the tenant that the request names: of a function that isolates tenants it has to, of another it must not.
+fn for_whom(target: &Arc<Target>, tenant: Option<&TenantId>) -> Result<Arc<Target>, InvokeError> {
+    match (target.deployment.configuration.isolates_tenants, tenant) {
+        (false, None) => Ok(Arc::clone(target)),
+        (true, Some(tenant)) => Ok(Arc::new(target.for_tenant(tenant.clone()))),
+        (true, None) => Err(InvokeError::TenantMissing),
+        (false, Some(_)) => Err(InvokeError::TenantUnexpected),
+    }
 }
 
 /// Records how the invoke ended and gives its place back.
@@ -289,6 +300,10 @@ fn settle(
         Err(AcquireError::NoCapacity { reason }) => {
             known.figures.throttled();
             Err(InvokeError::NoCapacity { reason })
+        }
+        Err(AcquireError::TooManyOfTenants { max }) => {
+            known.figures.throttled();
+            Err(InvokeError::TooManyOfTenants { max })
         }
         Err(AcquireError::TooFast) => {
             known.figures.throttled();

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tindra_core::function::Scope;
+use tindra_core::tenant::TenantId;
 
 use crate::environments::Finished;
 
@@ -28,6 +29,8 @@ pub struct InvokeRequest {
     pub qualifier: Option<String>,
     /// `InvocationType`.
     pub mode: Mode,
+    /// `TenantId`: whom the event is for.
+    pub tenant: Option<TenantId>,
     /// `LogType: Tail`.
     pub log_tail: bool,
     /// `ClientContext`, still in base64.

@@ -4,8 +4,9 @@ mod support;
 
 use bytes::Bytes;
 use support::{request, start};
-use tindra_core::function::{Reason, Scope, State, UpdateStatus};
-use tindra_invoke::{Culprit, InvokeResponse, Mode};
+use tindra_core::function::{Function, Reason, Scope, State, UpdateStatus};
+use tindra_core::tenant::TenantId;
+use tindra_invoke::{Culprit, InvokeRequest, InvokeResponse, Mode};
 use tindra_testkit::{Plan, active_function, eventually, faulty_store, put_function, scope, settle, store};
 use uuid::Uuid;
 
@@ -50,6 +51,64 @@ async fn a_dry_run_runs_nothing() {
     asked.mode = Mode::DryRun;
     assert!(matches!(fixture.invoker.invoke(asked).await, Ok(InvokeResponse::DryRun)));
     assert!(fixture.environments.delivered().is_empty());
+}
+
+fn isolating(name: &str) -> Function {
+    let mut function = active_function(&scope(), name);
+    function.desired.configuration.isolates_tenants = true;
+    function.serving = Some(function.desired.clone());
+    function
+}
+
+fn request_of(tenant: &str, function: &str) -> InvokeRequest {
+    InvokeRequest { tenant: Some(TenantId::from(tenant.to_owned())), ..request(function, "{}") }
+}
+
+#[tokio::test]
+async fn an_environment_of_the_tenant_is_asked_for() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &isolating("thing")).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "other")).await;
+    for asked in [request_of("blue", "thing"), request_of("green", "thing"), request("other", "{}")] {
+        fixture.answer(asked).await;
+    }
+    let delivered = fixture.environments.delivered();
+    let tenants: Vec<_> = delivered.iter().map(|(target, _)| target.tenant.as_ref().map(TenantId::as_str)).collect();
+    assert_eq!(tenants, [Some("blue"), Some("green"), None]);
+    assert_eq!(delivered[0].0.deployment.generation, delivered[1].0.deployment.generation);
+}
+
+#[tokio::test]
+async fn a_tenant_is_named_where_tenants_are_isolated_and_nowhere_else() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &isolating("thing")).await;
+    put_function(&fixture.test.store, &active_function(&scope(), "other")).await;
+    for (asked, text) in [
+        (request("thing", "{}"), "is enabled with tenancy configuration. Add a valid tenant ID"),
+        (request_of("blue", "other"), "is not enabled with tenancy configuration. Remove the tenant ID"),
+    ] {
+        for mode in [Mode::RequestResponse, Mode::DryRun, Mode::Event] {
+            let error = fixture.refusal(InvokeRequest { mode, ..asked.clone() }).await;
+            assert_eq!((error.api_code(), error.culprit()), ("InvalidParameterValueException", Culprit::Caller));
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+    let dry = InvokeRequest { mode: Mode::DryRun, ..request_of("blue", "thing") };
+    assert!(matches!(fixture.invoker.invoke(dry).await, Ok(InvokeResponse::DryRun)));
+    assert!(fixture.environments.delivered().is_empty());
+}
+
+#[tokio::test]
+async fn too_many_environments_of_tenants_are_a_throttle_that_says_what_helps() {
+    let fixture = start(store(), 10).await;
+    put_function(&fixture.test.store, &isolating("thing")).await;
+    fixture.environments.plan(Plan::TooManyOfTenants);
+    let error = fixture.refusal(request_of("blue", "thing")).await;
+    assert_eq!((error.api_code(), error.culprit()), ("TooManyRequestsException", Culprit::Caller));
+    assert_eq!(error.throttle_reason(), Some("ConcurrentInvocationLimitExceeded"));
+    assert!(error.to_string().starts_with("Rate exceeded: "), "{error}");
+    assert!(error.to_string().contains("have 25 execution environments"), "{error}");
+    fixture.answer(request_of("blue", "thing")).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tindra_control::{Control, ControlOptions};
 use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
 use tindra_core::keep_warm::Bounds;
+use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::iam::IamService;
@@ -286,6 +287,7 @@ fn worker_options(config: &Config) -> Result<WorkerOptions, ServerError> {
             environment_age_max: config.environment_age_max,
         },
         environments_max: config.environments_max,
+        tenant_environments_max: tenant::environments_max(config.account_concurrency),
         scaling_environments: config.scaling_environments,
         spares_max: config.spares_max,
         egress: egress_policy(config)?,

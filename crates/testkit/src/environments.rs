@@ -19,6 +19,8 @@ pub enum Plan {
     EchoAfter(Arc<Semaphore>),
     /// The machine is full.
     NoCapacity,
+    /// The tenants of the account have as many environments as they may.
+    TooManyOfTenants,
     /// The environment cannot be built.
     StartFails,
     /// The environment does not come back from its snapshot.
@@ -108,6 +110,7 @@ impl Environments for FakeEnvironments {
         let plan = lock(&self.shared.plans).pop_front().unwrap_or(Plan::Echo);
         match plan {
             Plan::NoCapacity => Err(AcquireError::NoCapacity { reason: "as planned".to_owned() }),
+            Plan::TooManyOfTenants => Err(AcquireError::TooManyOfTenants { max: 25 }),
             Plan::StartFails => Err(AcquireError::Start {
                 source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("as planned")),
             }),

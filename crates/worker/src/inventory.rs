@@ -86,6 +86,8 @@ pub struct Owner {
     pub function: String,
     /// `$LATEST` or a number.
     pub version: String,
+    /// The tenant, of a function that isolates them.
+    pub tenant: Option<String>,
     /// Invokes that it has taken, the present one among them.
     pub invokes: u64,
     /// The initialisation type, in AWS's words.
@@ -100,7 +102,9 @@ impl Owner {
     fn new(target: &Target) -> Self {
         let Scope { account, region } = target.scope.clone();
         let (function, version) = (target.name.clone(), target.version.to_string());
-        Self { account, region, function, version, invokes: 0, initialization: "", start: None, log_stream: None }
+        let tenant = target.tenant.as_ref().map(ToString::to_string);
+        let (invokes, initialization, start, log_stream) = (0, "", None, None);
+        Self { account, region, function, version, tenant, invokes, initialization, start, log_stream }
     }
 }
 

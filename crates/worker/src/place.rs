@@ -1,4 +1,4 @@
-//! The machine's bound on environments, and the bell that rings for who waits for a place.
+//! Bounds on environments, the machine's and others beside it, and the bell that rings for who waits for a place.
 
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Place {
     shared: Arc<Shared>,
+    /// Its share of another bound, given back with this one.
+    _beside: Option<Box<Place>>,
 }
 
 /// Rings when there may be room, for one listener and only while somebody waits.
@@ -44,7 +46,7 @@ impl Places {
     pub(crate) fn take(&self) -> Option<Place> {
         let room = |taken| if taken < self.max { Some(taken + 1) } else { None };
         self.shared.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, room).ok()?;
-        Some(Place { shared: Arc::clone(&self.shared) })
+        Some(Place { shared: Arc::clone(&self.shared), _beside: None })
     }
 
     /// Places that are taken.
@@ -55,6 +57,15 @@ impl Places {
     /// The bound.
     pub(crate) fn max(&self) -> usize {
         self.max
+    }
+}
+
+impl Place {
+    /// The same, which keeps `other` taken for as long.
+    pub(crate) fn beside(self, other: Option<Place>) -> Self {
+        let mut this = self;
+        this._beside = other.map(Box::new);
+        this
     }
 }
 

@@ -1,4 +1,4 @@
-//! The environments of this machine, by the generation of the deployment that they run.
+//! The environments of this machine, by the generation of the deployment that they run and by the tenant they are for.
 //!
 //! An invoke takes the environment that was used last; when none is idle a new one is started, and whichever
 //! is ready first (the new one, or one that another invoke gives back) serves the invoke that waits longest.
@@ -22,6 +22,7 @@ mod prewarm;
 mod provision;
 mod scaling;
 mod snapshots;
+mod tenants;
 mod warmth;
 
 use std::collections::HashMap;
@@ -34,7 +35,6 @@ use tindra_core::keep_warm::GreedyDual;
 use tindra_core::limits::WAITING_FOR_ROOM_MAX;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::capacity::{Capacity, LastLook, UnderWay};
 use crate::environment::{Environment, Machine, Straggler};
@@ -44,9 +44,10 @@ use crate::memory::Memory;
 use crate::place::{Bell, Place, Places};
 use crate::worker::KeepWarm;
 use acquire::{Refusal, Starter};
-use generation::Generation;
+use generation::{Generation, Key};
 use line::Line;
 use scaling::Scaling;
+use tenants::Tenants;
 use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
@@ -70,16 +71,17 @@ const MEMORY_GUESS_BYTES: u64 = 4 << 30;
 pub(crate) struct Pool {
     machine: Arc<Machine>,
     places: Places,
+    tenants: Tenants,
     line: Line<Box<Environment>>,
     scaling: Scaling,
     policy: Arc<Policy>,
-    /// By the key of the version's record, so that they outlive generations.
+    /// By the key of the version's record, so that they outlive generations. Those of tenants are not among them.
     warmths: Mutex<HashMap<String, Arc<Warmth>>>,
     greedy_dual: Mutex<GreedyDual>,
     /// Reads the machine's memory.
     memory: fn() -> Option<Memory>,
     last_look: LastLook,
-    generations: RwLock<HashMap<Uuid, Arc<Generation>>>,
+    generations: RwLock<HashMap<Key, Arc<Generation>>>,
     /// Wakes the janitor, unless it is up.
     work: Notify,
     janitor_is_up: AtomicBool,
@@ -91,6 +93,8 @@ pub(crate) struct Pool {
 pub(crate) struct PoolSizes {
     /// At once.
     pub(crate) environments_max: usize,
+    /// Of the tenants of one account and region, at once.
+    pub(crate) tenant_environments_max: usize,
     /// Of one function, started within ten seconds.
     pub(crate) scaling_environments: u32,
 }
@@ -103,6 +107,7 @@ impl Pool {
         Self {
             machine,
             places: Places::new(sizes.environments_max, Arc::clone(&bell)),
+            tenants: Tenants::new(sizes.tenant_environments_max),
             line: Line::new(WAITING_FOR_ROOM_MAX, bell),
             scaling: Scaling::new(sizes.scaling_environments),
             policy: Arc::new(policy),
@@ -119,7 +124,12 @@ impl Pool {
 
     /// Takes whichever environment of the target is ready first.
     pub(crate) async fn acquire(self: &Arc<Self>, target: &Arc<Target>) -> Result<Lease, AcquireError> {
-        acquire::acquire(self, &self.generation(target)).await
+        let generation = self.generation(target);
+        let acquired = acquire::acquire(self, &generation).await;
+        if acquired.is_err() {
+            self.forget_refused(&generation);
+        }
+        acquired
     }
 
     /// Takes an environment back after an invoke, once its runtime asks for the next event: before that it can
@@ -158,15 +168,19 @@ impl Pool {
     }
 
     fn generation(&self, target: &Arc<Target>) -> Arc<Generation> {
-        let id = target.deployment.generation;
-        if let Some(generation) = self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        let key = Key::of(target);
+        if let Some(generation) = self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Arc::clone(generation);
         }
-        let key = Function::version_key(&target.scope, &target.name, target.version);
-        let warmth = self.warmth(&key);
+        let record_key = Function::version_key(&target.scope, &target.name, target.version);
+        let warmth = match target.tenant {
+            None => self.warmth(&record_key),
+            // What a tenant does is remembered for as long as it has environments: there is no end of tenants.
+            Some(_) => Arc::new(Warmth::new(Arc::clone(&self.policy))),
+        };
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Generation::new(Arc::clone(target), key, warmth));
-        Arc::clone(generations.entry(id).or_insert_with(make))
+        let make = || Arc::new(Generation::new(Arc::clone(target), record_key, warmth));
+        Arc::clone(generations.entry(key).or_insert_with(make))
     }
 
     /// A place for a start on a machine that can take one more; idle environments go when there is none. The start is over
@@ -249,10 +263,12 @@ impl Starter<Box<Environment>> for Pool {
     fn begin(self: &Arc<Self>, generation: &Arc<Generation>) -> Result<(), Refusal> {
         let (target, now) = (Arc::clone(generation.target()), self.machine.clock.monotonic());
         // Asked first, so that nothing idle ends for a start that may not be.
+        let of_tenants = self.tenants.place(&target).map_err(Refusal::Because)?;
         if self.scaling.is_too_fast(target.function_id, now) {
             return Err(Refusal::Because(AcquireError::TooFast));
         }
         let (place, under_way) = self.room()?;
+        let place = place.beside(of_tenants);
         if !self.scaling.may_start(target.function_id, now) {
             return Err(Refusal::Because(AcquireError::TooFast));
         }

@@ -9,6 +9,7 @@ use tindra_core::function::WATCH_PREFIX;
 use tindra_core::keep_warm::Bounds;
 use tindra_core::limits;
 use tindra_core::provisioned::PROVISIONED_PREFIX;
+use tindra_core::tenant;
 use tindra_invoke::environments::{AcquireError, Environments, Finished, Invocation, Target};
 use tindra_sandbox::Launcher;
 use tindra_store::Store;
@@ -41,6 +42,8 @@ pub struct WorkerOptions {
     pub keep_warm: KeepWarm,
     /// Environments at once; one more evicts the idle one whose loss costs least, or is refused. Default 500.
     pub environments_max: usize,
+    /// Environments at once, idle ones among them, of all tenants of one account and region. Default 2,500.
+    pub tenant_environments_max: usize,
     /// Environments that one function may have started at once, and again in the course of each
     /// [`limits::SCALING_PERIOD_S`] seconds. Default 1,000.
     pub scaling_environments: u32,
@@ -59,6 +62,7 @@ impl Default for WorkerOptions {
             code_cache: "code".into(),
             keep_warm: KeepWarm::default(),
             environments_max: 500,
+            tenant_environments_max: tenant::environments_max(limits::CONCURRENT_EXECUTIONS_DEFAULT),
             scaling_environments: limits::SCALING_ENVIRONMENTS_DEFAULT,
             spares_max: 100,
             egress: EgressPolicy::default(),
@@ -152,6 +156,7 @@ impl Worker {
         };
         let sizes = PoolSizes {
             environments_max: options.environments_max,
+            tenant_environments_max: options.tenant_environments_max,
             scaling_environments: options.scaling_environments,
         };
         let pool = Arc::new(Pool::new(Arc::new(machine), sizes, options.keep_warm));

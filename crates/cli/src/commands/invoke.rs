@@ -18,7 +18,8 @@ pub(crate) async fn run(arguments: InvokeArguments) -> Result<ExitCode, Failure>
     if let Some(task) = &task {
         task.step("running");
     }
-    let invoked = api::invoke(&client, &arguments.name, payload, arguments.log).await;
+    let tenant = arguments.tenant_id.as_deref();
+    let invoked = api::invoke(&client, &arguments.name, payload, tenant, arguments.log).await;
     drop(task);
     let invoked = invoked?;
     if let Some(log) = &invoked.log_tail {

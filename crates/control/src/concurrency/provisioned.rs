@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Reserves;
 use crate::error::ControlError;
 use crate::shape::{last_modified, small};
-use crate::{Caller, Control, managed_instances, read, reply, snap_start};
+use crate::{Caller, Control, managed_instances, read, reply, snap_start, tenancy};
 
 const STATUS: u16 = 202;
 
@@ -38,6 +38,7 @@ impl Control {
             let version = self.find(&caller.scope, &name).await?.value;
             let reserves = Reserves::read(&self.store, &caller.scope).await?;
             self.check_room(&reserves, &latest.value, &qualifier, requested).await?;
+            tenancy::check_provisioned(&version)?;
             snap_start::check_provisioned(&version)?;
             managed_instances::check_provisioned(&version)?;
             self.check_exclusive(&version, &qualifier).await?;

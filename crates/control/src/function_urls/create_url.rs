@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{cors, no_function, shown};
 use crate::error::ControlError;
-use crate::{Caller, Control, read, reply};
+use crate::{Caller, Control, read, reply, tenancy};
 
 impl Control {
     pub(crate) async fn create_function_url(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
@@ -67,6 +67,7 @@ impl Control {
             Err(ControlError::Name(NameError::NotFound { .. })) => return Err(no_function()),
             found => found?,
         };
+        tenancy::check_url(&function.value)?;
         let batch = batch.put_json(function.key, Precondition::Revision(function.revision), &function.value)?;
         let Some(alias) = name.qualifier.as_deref() else { return Ok(batch) };
         let key = Alias::key(scope, &name.name, alias);

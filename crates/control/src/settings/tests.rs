@@ -65,6 +65,33 @@ fn log_levels_go_with_json() {
 }
 
 #[test]
+fn tenants_are_isolated_from_the_beginning_or_never_and_without_snapshots() {
+    assert!(!basic().isolates_tenants);
+    let isolating = json!({
+        "Runtime": "python3.12",
+        "Handler": "app.handler",
+        "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" },
+    });
+    let mut configuration = create(isolating.clone()).unwrap();
+    assert!(configuration.isolates_tenants);
+    settings(json!({ "MemorySize": 256, "TenancyConfig": null })).merge(&mut configuration).unwrap();
+    assert!(configuration.isolates_tenants);
+    let snapshots = json!({ "ApplyOn": "PublishedVersions" });
+    let expected = "SnapStart is not supported for functions with tenant isolation mode.";
+    let later = settings(json!({ "SnapStart": snapshots.clone() })).merge(&mut configuration);
+    assert_eq!(later.unwrap_err().to_string(), expected);
+    let mut both = isolating.clone();
+    both["SnapStart"] = snapshots;
+    assert_eq!(create(both).unwrap_err().to_string(), expected);
+    let mut both = isolating;
+    let provider = json!({ "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:p" });
+    both["CapacityProviderConfig"] = json!({ "LambdaManagedInstancesCapacityProviderConfig": provider });
+    assert!(
+        create(both).unwrap_err().to_string().starts_with("A capacity provider is not supported for functions with")
+    );
+}
+
+#[test]
 fn limits_of_ordinary_functions_hold() {
     for (member, value, text) in [
         ("Timeout", json!(901), "Value '901' at 'timeout'"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Initialization, Line, Phase, Report, Status, Subject, hundredths};
+use super::{Initialization, Line, Phase, Report, Request, Status, Subject, hundredths};
 
 pub(super) fn line(line: &Line<'_>, time: &str) -> String {
     let (name, record) = match line {
@@ -18,21 +18,33 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
             let record = with_status(json!({ "metrics": { "durationMs": ms(*duration) } }), status);
             ("platform.restoreReport", Value::Object(record))
         }
-        Line::Start { request_id, version } => {
-            ("platform.start", json!({ "requestId": request_id, "version": version.to_string() }))
+        Line::Start { request, version } => {
+            let mut record = of_request(request);
+            record["version"] = json!(version.to_string());
+            ("platform.start", record)
         }
-        Line::End { request_id, duration, status } => {
-            let mut record = with_status(json!({ "requestId": request_id }), status);
+        Line::End { request, duration, status } => {
+            let mut record = with_status(of_request(request), status);
             record.insert("metrics".to_owned(), json!({ "durationMs": ms(*duration) }));
             ("platform.runtimeDone", Value::Object(record))
         }
         Line::Report(figures) => ("platform.report", report(figures)),
-        Line::SharedReport { request_id, duration, status } => {
-            let record = json!({ "requestId": request_id, "metrics": { "durationMs": ms(*duration) } });
+        Line::SharedReport { request, duration, status } => {
+            let mut record = of_request(request);
+            record["metrics"] = json!({ "durationMs": ms(*duration) });
             ("platform.report", Value::Object(with_status(record, status)))
         }
     };
     json!({ "time": time, "type": name, "record": record }).to_string()
+}
+
+/// What all lines of one invoke begin with.
+fn of_request(request: &Request<'_>) -> Value {
+    let mut record = json!({ "requestId": request.id });
+    if let Some(tenant) = request.tenant {
+        record["tenantId"] = json!(tenant.as_str());
+    }
+    record
 }
 
 fn init_start(subject: &Subject<'_>) -> Value {
@@ -75,7 +87,9 @@ fn report(figures: &Report<'_>) -> Value {
     if let Some(restore) = figures.restore {
         metrics["restoreDurationMs"] = json!(ms(restore.duration));
     }
-    Value::Object(with_status(json!({ "requestId": figures.request_id, "metrics": metrics }), figures.status))
+    let mut record = of_request(&figures.request);
+    record["metrics"] = metrics;
+    Value::Object(with_status(record, figures.status))
 }
 
 fn with_status(record: Value, status: &Status) -> Map<String, Value> {

@@ -4,10 +4,11 @@ use super::*;
 
 const ID: &str = "8286a188-ba32-4475-8077-530cd35c09a9";
 const TIME: &str = "2026-11-23T09:00:00.000Z";
+const REQUEST: Request<'_> = Request { id: ID, tenant: None };
 
 fn report<'a>(duration_us: u64, init_us: Option<u64>, status: &'a Status) -> Line<'a> {
     Line::Report(Report {
-        request_id: ID,
+        request: REQUEST,
         duration: Duration::from_micros(duration_us),
         init: init_us.map(Duration::from_micros),
         restore: None,
@@ -65,10 +66,10 @@ fn the_other_lines_are_those_of_lambda() {
         "INIT_START Runtime Version: python:3.13.v21\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:00"
     );
     assert_eq!(
-        text(&Line::Start { request_id: ID, version: Version::Latest }),
+        text(&Line::Start { request: REQUEST, version: Version::Latest }),
         format!("START RequestId: {ID} Version: $LATEST")
     );
-    let end = Line::End { request_id: ID, duration: Duration::ZERO, status: &Status::Success };
+    let end = Line::End { request: REQUEST, duration: Duration::ZERO, status: &Status::Success };
     assert_eq!(text(&end), format!("END RequestId: {ID}"));
     let failed = Status::Error("Runtime.ExitError".to_owned());
     let duration = Duration::from_micros(10_007_330);
@@ -101,6 +102,22 @@ fn json_lines_are_telemetry_objects() {
             r#"{{"time":"{TIME}","type":"platform.report","record":{{"requestId":"{ID}","metrics":{{"durationMs":1.5,"billedDurationMs":12,"memorySizeMB":128,"maxMemoryUsedMB":73,"initDurationMs":10.0}},"status":"error","errorType":"Runtime.ExitError"}}}}"#
         )
     );
+}
+
+#[test]
+fn json_lines_of_an_invoke_tell_its_tenant_and_text_lines_do_not() {
+    let (tenant, status) = (TenantId::from("blue \"1\"".to_owned()), Status::Success);
+    let request = Request { id: ID, tenant: Some(&tenant) };
+    let Line::Report(figures) = report(1_500, None, &status) else { unreachable!() };
+    for (line, kind) in [
+        (Line::Start { request, version: Version::Published(1) }, "start"),
+        (Line::End { request, duration: Duration::ZERO, status: &status }, "runtimeDone"),
+        (Line::Report(Report { request, ..figures }), "report"),
+    ] {
+        let head = format!(r#""type":"platform.{kind}","record":{{"requestId":"{ID}","tenantId":"blue \"1\"","#);
+        assert!(json(&line).contains(&head), "{}", json(&line));
+        assert!(!text(&line).contains("blue"), "{}", text(&line));
+    }
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub(super) fn line(line: &Line<'_>) -> Option<String> {
         Line::RestoreReport { duration, status } => {
             with_ending(format!("RESTORE_REPORT Restore Duration: {} ms", ms(*duration)), status)
         }
-        Line::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}"),
-        Line::End { request_id, .. } => format!("END RequestId: {request_id}"),
+        Line::Start { request, version } => format!("START RequestId: {} Version: {version}", request.id),
+        Line::End { request, .. } => format!("END RequestId: {}", request.id),
         Line::Report(figures) => report(figures),
     };
     Some(line)
@@ -35,7 +35,7 @@ fn report(figures: &Report<'_>) -> String {
     let restore = figures.restore.map(restored).unwrap_or_default();
     format!(
         "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t{init}{restore}{}",
-        figures.request_id,
+        figures.request.id,
         ms(figures.duration),
         figures.billed_ms(),
         figures.memory_mb,

@@ -31,6 +31,7 @@ pub fn request(function: &str, payload: &'static str) -> InvokeRequest {
         function: function.to_owned(),
         qualifier: None,
         mode: Mode::RequestResponse,
+        tenant: None,
         log_tail: false,
         client_context: None,
         payload: Bytes::from_static(payload.as_bytes()),

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::Value;
 use tindra_core::function::Scope;
+use tindra_core::tenant::TenantId;
 use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::{InvokeRequest, InvokeResponse, Mode};
 use tindra_model::{ApiError, Call};
@@ -48,23 +49,14 @@ impl<B: Backends> Edge<B> {
     }
 }
 
-/// Refuses what would otherwise be ignored: no function here has tenants, and none is durable.
+/// Refuses what would otherwise be ignored: no function here is durable.
 fn refuse_members(call: &Call) -> Result<(), ApiError> {
-    let refusals = [
-        (
-            "TenantId",
-            "The invoked function does not isolate tenants; tenant isolation is not supported in this version.",
-        ),
-        (
-            "DurableExecutionName",
-            "The invoked function is not durable; durable functions are not supported in this version.",
-        ),
-    ];
-    match refusals.iter().find(|(member, _)| call.input.get(*member).is_some_and(|value| !value.is_null())) {
-        Some((member, sentence)) => {
-            Err(ApiError::new("InvalidParameterValueException", format!("{member}: {sentence}")))
-        }
-        None => Ok(()),
+    match call.input.get("DurableExecutionName").is_some_and(|name| !name.is_null()) {
+        true => Err(ApiError::new(
+            "InvalidParameterValueException",
+            "DurableExecutionName: The invoked function is not durable; durable functions are not supported in this version.",
+        )),
+        false => Ok(()),
     }
 }
 
@@ -84,6 +76,7 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
         function: text("FunctionName").unwrap_or_default(),
         qualifier: text("Qualifier"),
         mode,
+        tenant: text("TenantId").map(TenantId::from),
         log_tail: text("LogType").as_deref() == Some("Tail"),
         client_context: text("ClientContext"),
         payload: call.payload.unwrap_or_default(),

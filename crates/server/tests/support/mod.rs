@@ -123,6 +123,7 @@ fn environment_of(account: &str) -> Listed {
         initialization: "on-demand",
         start: Some("plain"),
         log_stream: None,
+        tenant: None,
     };
     Listed {
         owner: Some(owner),

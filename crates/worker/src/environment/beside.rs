@@ -64,7 +64,7 @@ impl Environment {
         let timeout = Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s));
         let (started, deadline) = (self.machine.clock.monotonic(), Instant::now() + timeout);
         let request_id = invocation.request_id.clone();
-        self.book.platform(&Line::Start { request_id: &request_id, version: self.target.version });
+        self.book.platform(&Line::Start { request: self.request(&request_id), version: self.target.version });
         let mut answer = self.exchange().dispatch(self.delivery(timeout, invocation.clone()));
         let result = wait(&process, &mut answer, deadline).await;
         let unseen = match result {
@@ -83,7 +83,7 @@ impl Environment {
         process.drain_log();
         let elapsed = self.machine.clock.monotonic().saturating_sub(started).min(timeout);
         self.book.platform(&Line::SharedReport {
-            request_id: &request_id,
+            request: self.request(&request_id),
             duration: elapsed,
             status: &status(&result),
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tindra_core::report::{Line, Phase, Report, Restore, Status};
+use tindra_core::report::{Line, Phase, Report, Request, Restore, Status};
 use tindra_invoke::environments::{AcquireError, Finished, Invocation, Outcome};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -147,14 +147,21 @@ impl Environment {
             invoked_arn: invocation.invoked_arn,
             trace_id: invocation.trace_id,
             client_context: invocation.client_context,
+            tenant: self.target.tenant.clone(),
             payload: invocation.payload,
         }
     }
 
     fn start_line(&self, course: &Course, is_started: &mut bool) {
         if !std::mem::replace(is_started, true) {
-            self.book.platform(&Line::Start { request_id: &course.request_id, version: self.target.version });
+            self.book
+                .platform(&Line::Start { request: self.request(&course.request_id), version: self.target.version });
         }
+    }
+
+    /// An invoke as log lines tell of it.
+    pub(super) fn request<'a>(&'a self, id: &'a str) -> Request<'a> {
+        Request { id, tenant: self.target.tenant.as_ref() }
     }
 
     /// An init phase inside the invoke: after one that failed, or after a reset.
@@ -234,10 +241,10 @@ impl Environment {
         let is_out_of_memory = matches!(result, Err(Failure::Exited { out_of_memory: true, .. }));
         let status = status(&result, self.process.is_some());
         let duration = if status == Status::Timeout { course.timeout } else { elapsed.min(course.timeout) };
-        let request_id = course.request_id.as_str();
-        self.book.platform(&Line::End { request_id, duration, status: &status });
+        let request = self.request(&course.request_id);
+        self.book.platform(&Line::End { request, duration, status: &status });
         self.book.platform(&Line::Report(Report {
-            request_id,
+            request,
             duration,
             init: course.init,
             restore: course.restore,
@@ -249,7 +256,7 @@ impl Environment {
         self.book.flush_soon();
         let outcome = match result {
             Ok(body) => Outcome::Success(body),
-            Err(failure) => Outcome::FunctionError(failure.body(request_id, course.timeout)),
+            Err(failure) => Outcome::FunctionError(failure.body(request.id, course.timeout)),
         };
         Finished { outcome, log_tail }
     }

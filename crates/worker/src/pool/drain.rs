@@ -44,13 +44,13 @@ async fn serving(store: &Store, key: &str) -> Option<Uuid> {
 impl Pool {
     fn keys(&self) -> HashSet<String> {
         let generations = self.all();
-        let generations = generations.iter().map(|generation| generation.key().to_owned());
+        let generations = generations.iter().map(|generation| generation.record_key().to_owned());
         generations.chain(self.machine.snapshots.keys()).collect()
     }
 
     fn keep_only(&self, key: &str, serving: Option<Uuid>) {
         self.machine.snapshots.keep_only(key, serving);
-        for generation in self.all().iter().filter(|generation| generation.key() == key) {
+        for generation in self.all().iter().filter(|generation| generation.record_key() == key) {
             drop(generation.retire(Some(generation.id()) != serving));
         }
     }

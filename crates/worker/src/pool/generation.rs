@@ -1,4 +1,4 @@
-//! The environments of one generation, and the invokes that wait for one.
+//! The environments of one generation, of one tenant where the function isolates them, and the invokes that wait for one.
 //!
 //! What it queues is an [`Occupant`]: an environment, or in the model tests something lighter.
 
@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tindra_core::keep_warm::GreedyDual;
+use tindra_core::tenant::TenantId;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -30,12 +31,25 @@ pub(super) use lease::Waiting;
 pub(crate) use lease::{Held, Lease};
 pub(super) use occupant::Occupant;
 
+/// What all environments of a generation have in common, and no other environment has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    deployment: Uuid,
+    tenant: Option<TenantId>,
+}
+
+impl Key {
+    pub(super) fn of(target: &Target) -> Self {
+        Self { deployment: target.deployment.generation, tenant: target.tenant.clone() }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Generation<E: Occupant = Box<Environment>> {
     target: Arc<Target>,
     /// Key of the function's record.
-    key: String,
+    record_key: String,
     warmth: Arc<Warmth>,
     queue: Mutex<Queue<E>>,
 }
@@ -70,11 +84,12 @@ pub(super) enum Taken<E: Occupant> {
 }
 
 impl<E: Occupant> Generation<E> {
-    pub(super) fn new(target: Arc<Target>, key: String, warmth: Arc<Warmth>) -> Self {
+    pub(super) fn new(target: Arc<Target>, record_key: String, warmth: Arc<Warmth>) -> Self {
         let seats = usize::try_from(target.deployment.configuration.invokes_at_once()).unwrap_or(1);
-        Self { target, key, warmth, queue: Mutex::new(Queue::new(seats)) }
+        Self { target, record_key, warmth, queue: Mutex::new(Queue::new(seats)) }
     }
 
+    /// Of the deployment; its tenants share it.
     pub(super) fn id(&self) -> Uuid {
         self.target.deployment.generation
     }
@@ -92,8 +107,8 @@ impl<E: Occupant> Generation<E> {
         Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s))
     }
 
-    pub(super) fn key(&self) -> &str {
-        &self.key
+    pub(super) fn record_key(&self) -> &str {
+        &self.record_key
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<E>> {
@@ -274,7 +289,7 @@ impl<E: Occupant> Generation<E> {
         queue.idle.is_empty()
             && queue.provisioned.is_empty()
             && queue.crews.is_empty()
-            && queue.waiters.is_empty()
+            && queue.waiters.iter().all(oneshot::Sender::is_closed)
             && queue.starting + queue.returning == 0
             && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
     }
@@ -328,3 +343,6 @@ impl<E: Occupant> Queue<E> {
         self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| idle.environment).collect()
     }
 }
+
+#[cfg(all(test, not(feature = "model")))]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Pool;
 use super::eviction::{MEMORY_EVERY, PRICE_EVERY};
-use super::generation::Chores;
+use super::generation::{Chores, Generation, Key};
 use super::warmth::Warmth;
 use crate::environment::Process;
 
@@ -100,6 +100,18 @@ impl Pool {
     /// Whether something idle is not frozen yet.
     fn chores_wait(&self) -> bool {
         self.all().iter().any(|generation| generation.has_unfrozen())
+    }
+
+    /// Forgets a tenant for whom nothing could be started: however many are refused, nothing is left of them.
+    pub(super) fn forget_refused(&self, generation: &Arc<Generation>) {
+        if generation.target().tenant.is_none() {
+            return;
+        }
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        // The map refers to it, and who was refused.
+        if Arc::strong_count(generation) == 2 && generation.is_empty() {
+            generations.remove(&Key::of(generation.target()));
+        }
     }
 
     /// Forgets generations that nothing refers to. A lookup takes its reference under the same lock.

@@ -15,7 +15,9 @@ impl Pool {
         if self.line.bell().is_wanted() {
             return;
         }
+        let Ok(of_tenants) = self.tenants.place(generation.target()) else { return };
         let Some(place) = self.places.take() else { return };
+        let place = place.beside(of_tenants);
         if !generation.may_prewarm() {
             return;
         }

@@ -227,10 +227,9 @@ impl Keeper {
             }
         };
         let function = self.store.metadata.get_json::<Function>(&Function::version_key(scope, name, version)).await?;
-        Ok(function.map(|record| record.value).and_then(|function| {
-            let deployment = function.serving?;
-            let (function_id, version) = (function.id, function.version);
-            Some(Arc::new(Target { function_id, scope: function.scope, name: function.name, version, deployment }))
+        Ok(function.and_then(|record| {
+            let deployment = record.value.serving.as_ref()?;
+            Some(Arc::new(Target::of(&record.value, deployment)))
         }))
     }
 

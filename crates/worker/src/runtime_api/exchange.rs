@@ -6,6 +6,7 @@ mod restore;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tindra_core::tenant::TenantId;
 use tokio::sync::{Notify, oneshot};
 
 use events::Events;
@@ -19,6 +20,7 @@ pub(crate) struct Delivery {
     pub(crate) invoked_arn: String,
     pub(crate) trace_id: String,
     pub(crate) client_context: Option<String>,
+    pub(crate) tenant: Option<TenantId>,
     pub(crate) payload: Bytes,
 }
 

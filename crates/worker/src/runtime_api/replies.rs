@@ -20,6 +20,7 @@ pub(super) fn event(delivery: Delivery) -> Reply {
         ("lambda-runtime-invoked-function-arn", Some(delivery.invoked_arn)),
         ("lambda-runtime-trace-id", Some(delivery.trace_id)),
         ("lambda-runtime-client-context", delivery.client_context),
+        ("lambda-runtime-aws-tenant-id", delivery.tenant.map(|tenant| tenant.to_string())),
     ] {
         let value = value.filter(|value| !value.is_empty()).and_then(|value| HeaderValue::try_from(value).ok());
         if let Some(value) = value {

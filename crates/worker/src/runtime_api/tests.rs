@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tindra_core::tenant::TenantId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -36,6 +37,7 @@ fn delivery(id: &str) -> Delivery {
         invoked_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
         trace_id: String::new(),
         client_context: None,
+        tenant: None,
         payload: Bytes::from_static(b"{\"n\":1}"),
     }
 }
@@ -77,12 +79,23 @@ async fn an_event_goes_out_with_its_headers_and_the_answer_comes_back() {
     let answer = bench.exchange.dispatch(delivery("id-1"));
     let head = bench.read_until("{\"n\":1}").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(!head.contains("tenant-id"), "{head}");
     assert!(head.contains("lambda-runtime-aws-request-id: id-1\r\n"), "{head}");
     assert!(head.contains("lambda-runtime-deadline-ms: 1700000000000\r\n"), "{head}");
     assert!(!head.contains("trace-id") && !head.contains("client-context"), "empty headers are left out: {head}");
     bench.post("invocation/id-1/response", "", "\"done\"").await;
     assert_eq!(answer.await, Ok(Answer::Response(Bytes::from_static(b"\"done\""))));
     assert!(bench.read_until("OK\"}").await.starts_with("HTTP/1.1 202 Accepted\r\n"));
+}
+
+#[tokio::test]
+async fn an_event_of_a_tenant_names_it() {
+    let mut bench = bench().await;
+    bench.send(NEXT).await;
+    let tenant = Some(TenantId::from("a/b = c@d".to_owned()));
+    let _answer = bench.exchange.dispatch(Delivery { tenant, ..delivery("id-1") });
+    let head = bench.read_until("{\"n\":1}").await;
+    assert!(head.contains("lambda-runtime-aws-tenant-id: a/b = c@d\r\n"), "{head}");
 }
 
 #[tokio::test]
