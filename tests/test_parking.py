@@ -8,7 +8,7 @@ import pytest
 
 from support import packages
 from support.metrics import environments
-from support.processes import descendants, is_in_sandbox, kill
+from support.processes import children_of, descendants, is_in_sandbox, kill
 from support.server import Server
 from support.wait import until
 
@@ -89,6 +89,19 @@ def test_many_idle_environments_cost_two_descriptors_each_and_all_come_back(serv
     until(lambda: not environments(server), 30, "the environments to go")
     # Connections to the database come and go.
     until(lambda: opened(server) <= base + 20, 30, f"everything to be closed; {opened(server)} are open, {base} were")
+
+
+def test_busy_environments_cost_fourteen_descriptors_each(server, probe):
+    base = opened(server)
+    with concurrent.futures.ThreadPoolExecutor(COUNT) as threads:
+        calls = [threads.submit(probe.invoke, 2 * SLOW_S) for _ in range(COUNT)]
+        until(lambda: [each["state"] for each in environments(server)] == ["busy"] * COUNT, 30, "all to be busy")
+        # What starts may hold some more for a moment.
+        until(lambda: opened(server) <= base + 14 * COUNT + 10, 10, f"few descriptors; {opened(server) - base} are held")
+        launcher = children_of(server.process.pid)[0]
+        held = len(os.listdir(f"/proc/{launcher}/fd"))
+        assert held <= 2 * COUNT + 50, f"the launcher holds {held}"
+        assert len({call.result().ok()["start"] for call in calls}) == COUNT
 
 
 def test_waiting_spares_cost_two_descriptors_each_and_become_environments(server, deploy_on):

@@ -1,6 +1,7 @@
 """Cold starts from spares: who gets one, what it may know, and that losing one loses nothing."""
 
 import concurrent.futures
+import json
 import re
 
 import pytest
@@ -115,6 +116,31 @@ def test_a_function_finds_what_a_plain_start_shows(spares, plain, on, runtime):
     for show in seen:
         show["environment"].pop("AWS_LAMBDA_FUNCTION_NAME"), show["environment"].pop("AWS_LAMBDA_LOG_GROUP_NAME")
     assert from_spare == from_plain
+
+
+SAY = """
+import logging
+logging.getLogger().warning("early")
+def handler(event, context):
+    logging.getLogger().warning("late")
+    return context.aws_request_id
+"""
+
+
+@pytest.mark.parametrize("logging", ["Text", "JSON"])
+@pytest.mark.parametrize("runtime", ["python3.11", "python3.13"])
+def test_the_client_is_as_the_function_configures_it_and_knows_of_no_rehearsal(spares, on, runtime, logging):
+    function = on(spares, runtime, {"app.py": SAY}, LoggingConfig={"LogFormat": logging})
+    wait_for_spares(spares, runtime)
+    before = starts(spares, "spare")
+    request_id = function.invoke({}).ok()
+    assert starts(spares, "spare") == before + 1
+    until(lambda: any("late" in line for line in function.log_messages()), 30, "the log")
+    early, late = (next(line for line in function.log_messages() if word in line) for word in ("early", "late"))
+    if logging == "JSON":
+        assert json.loads(early).get("requestId") is None and json.loads(late)["requestId"] == request_id
+    else:
+        assert early.split("\t")[2] == "" and late.split("\t")[2] == request_id
 
 
 LEAVE = """

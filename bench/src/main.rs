@@ -1,7 +1,7 @@
 //! Benchmarks, each as a ratio to a floor measured in the same run. `invoke`: cold start and warm invoke of the hello
 //! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
 //! control plane with 10,000 functions in the store. `environments`: the table of docs/performance.md. `neighbours`: a
-//! function beside hostile ones. `peers`: other servers that run the same functions.
+//! function beside hostile ones. `peers`: other servers that run the same functions. `scaling`: much of everything at once.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
@@ -19,6 +19,7 @@ mod options;
 mod peers;
 mod relay;
 mod rust_hello;
+mod scaling;
 mod server;
 mod table;
 
@@ -54,10 +55,10 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let benchmark = arguments.next();
     let options = Options::parse(arguments)?;
-    let has_table_of_goals = matches!(benchmark.as_deref(), Some("environments" | "neighbours" | "peers"));
+    let has_table_of_goals = matches!(benchmark.as_deref(), Some("environments" | "neighbours" | "peers" | "scaling"));
     ensure!(
         has_table_of_goals || options == Options::default(),
-        "only environments, neighbours and peers take options"
+        "only environments, neighbours, peers and scaling take options"
     );
     match benchmark.as_deref() {
         None | Some("invoke") => print!("{}", figures::table(&invokes()?)),
@@ -77,9 +78,14 @@ fn main() -> Result<()> {
             print!("{}", table.markdown("peer"));
             options.write(&table)?;
         }
+        Some("scaling") => {
+            let table = scaling::run_all(&options)?;
+            print!("{}", table.markdown("beside"));
+            options.write(&table)?;
+        }
         Some(other) => {
             bail!(
-                "there is no benchmark called {other}; there are: invoke (the default), control, environments, neighbours, peers"
+                "there is no benchmark called {other}; there are: invoke (the default), control, environments, neighbours, peers, scaling"
             )
         }
     }

@@ -33,12 +33,22 @@ impl Server {
         Self::launch(Some(runtimes))
     }
 
+    /// The same with settings as variables of its environment.
+    pub(crate) fn start_set(runtimes: &std::path::Path, settings: &[(String, String)]) -> Result<Self> {
+        Self::launch_set(Some(runtimes), settings)
+    }
+
     fn launch(runtimes: Option<&std::path::Path>) -> Result<Self> {
+        Self::launch_set(runtimes, &[])
+    }
+
+    fn launch_set(runtimes: Option<&std::path::Path>, settings: &[(String, String)]) -> Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("tindra");
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let data = tempfile::tempdir()?;
         let mut command = Command::new(&binary);
         command.args(["serve", "--listen", &address.to_string()]).arg("--data").arg(data.path());
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         if let Some(runtimes) = runtimes {
             command.arg("--runtimes").arg(runtimes);
         }
@@ -58,6 +68,11 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Creates a function and waits until it is active.
@@ -131,6 +146,16 @@ impl Server {
             all += series.iter().map(|(_, value)| value).sum::<f64>();
         }
         Ok(all)
+    }
+
+    /// The sum of a metric's series.
+    pub(crate) fn gauge(&self, name: &str) -> Result<f64> {
+        Ok(self.series(name)?.iter().map(|(_, value)| value).sum())
+    }
+
+    /// Waits until so many spares are there.
+    pub(crate) fn wait_for_spares(&self, count: usize) -> Result<()> {
+        self.wait("spares", || Ok(self.gauge("tindra_spares")? >= count as f64))
     }
 
     /// The series of a metric, with their labels; none before the first was counted.

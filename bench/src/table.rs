@@ -82,6 +82,19 @@ impl Table {
         self.lines.push(Line { what: what.to_owned(), outcome: Outcome::Skipped { why } });
     }
 
+    /// Anything else.
+    pub(crate) fn figure(
+        &mut self,
+        what: &str,
+        ours: String,
+        other: String,
+        value: f64,
+        unit: &'static str,
+        wanted: Wanted,
+    ) {
+        self.push(what, ours, other, value, unit, wanted);
+    }
+
     fn push(&mut self, what: &str, ours: String, other: String, value: f64, unit: &'static str, wanted: Wanted) {
         let outcome = Outcome::Measured { ours, other, value, unit, wanted };
         self.lines.push(Line { what: what.to_owned(), outcome });

@@ -31,6 +31,8 @@ def _search_path():
 
 
 def _forget(names):
+    if not names:
+        return
     for module in [m for m in sys.modules if m.partition(".")[0] in names]:
         del sys.modules[module]
 
@@ -53,8 +55,13 @@ def _forget_what_the_function_brings(directories):
 _plain = set()
 # Names of modules that it has not, but a template has.
 _loaded_ahead = set()
-# Code of the client's modules that read the environment when they are loaded: they are loaded anew with the function's.
+# Code of the client's modules that read the environment when they are loaded: they are loaded anew with the function's
+# when that differs in what they read.
 _kept_code = {}
+# What they were told of it.
+_told = {}
+# Stands in it for the whole environment; a name that no variable has.
+_EVERYTHING = "="
 
 
 class _KeptCode:
@@ -78,35 +85,51 @@ class _KeptCode:
 
 
 class _WatchedEnvironment:
-    """Stands before os.environ and notes which of the client's modules look at it."""
+    """Stands before os.environ and notes which of the client's modules look at it, and what they are told."""
 
     def __init__(self, environment):
         self._environment = environment
         self.readers = set()
+        # Values by name, None for what is not there.
+        self.told = {}
+        self.has_told_all = False
 
-    def _note(self):
-        frame = sys._getframe(2)
+    def _is_read_by_client(self):
+        frame, is_read = sys._getframe(2), False
         while frame is not None:
             name = frame.f_globals.get("__name__", "")
             if name.partition(".")[0] == _CLIENT:
                 self.readers.add(name)
+                is_read = True
             frame = frame.f_back
-        return self._environment
+        return is_read
 
-    def __getattr__(self, name):
-        return getattr(self._note(), name)
+    def get(self, name, default=None):
+        if self._is_read_by_client():
+            self.told[name] = self._environment.get(name)
+        return self._environment.get(name, default)
 
     def __getitem__(self, name):
-        return self._note()[name]
+        if self._is_read_by_client():
+            self.told[name] = self._environment.get(name)
+        return self._environment[name]
 
     def __contains__(self, name):
-        return name in self._note()
+        if self._is_read_by_client():
+            self.told[name] = self._environment.get(name)
+        return name in self._environment
+
+    def __getattr__(self, name):
+        self.has_told_all |= self._is_read_by_client()
+        return getattr(self._environment, name)
 
     def __iter__(self):
-        return iter(self._note())
+        self.has_told_all |= self._is_read_by_client()
+        return iter(self._environment)
 
     def __len__(self):
-        return len(self._note())
+        self.has_told_all |= self._is_read_by_client()
+        return len(self._environment)
 
 
 def load_client(official):
@@ -118,18 +141,18 @@ def load_client(official):
         del sys.path[0]
     from awslambdaric import __main__ as client
 
-    _plain.update(name.partition(".")[0] for name in sys.modules)
     return client
 
 
 def load_ahead(extra):
-    """In a template: loads the client and the modules of `extra`, and finds out what of it has to wait for a function."""
+    """In a template: loads the client and the modules of `extra`, and finds out for which functions it holds."""
     os.environ.update(_REHEARSAL)
     os.environ = watched = _WatchedEnvironment(os.environ)
     try:
         load_client(official=False)
     finally:
         os.environ = watched._environment
+    _plain.update(name.partition(".")[0] for name in sys.modules)
     # These too are only loaded at some point of the client's life.
     for name in ("awslambdaric.lambda_literals", "encodings.idna") + tuple(extra):
         try:
@@ -138,6 +161,9 @@ def load_ahead(extra):
             if name in extra:
                 raise
     _keep_code_of(_with_importers(watched.readers))
+    _told.update(watched.told)
+    if watched.has_told_all:
+        _told[_EVERYTHING] = ""
     names = {name.partition(".")[0] for name in sys.modules}
     _loaded_ahead.update(names - _plain - set(sys.builtin_module_names))
     os.environ.clear()
@@ -163,7 +189,6 @@ def _keep_code_of(names):
     for name in names:
         spec = sys.modules[name].__spec__
         _kept_code[name] = (spec.loader.get_code(name), spec.origin, spec.submodule_search_locations is not None)
-    _forget_kept()
 
 
 def _forget_kept():
@@ -175,7 +200,11 @@ def _forget_kept():
     sys.modules["runtime_client"]._client = None
 
 
-def _load_kept():
+def _load_for_function():
+    """The client, for the environment that there is now: as it was loaded ahead if it would be told the same again, else anew."""
+    if all(os.environ.get(name) == value for name, value in _told.items()):
+        return sys.modules[_CLIENT + ".__main__"]
+    _forget_kept()
     sys.meta_path.insert(0, _KeptCode())
     try:
         return load_client(official=False)
@@ -185,7 +214,12 @@ def _load_kept():
 
 # As many and as long as a function's are.
 _REHEARSAL = {"TINDRA_REHEARSAL_%d" % number: "/" * 60 for number in range(30)}
-_REHEARSAL.update(AWS_LAMBDA_RUNTIME_API="127.0.0.1:1", AWS_EXECUTION_ENV="", AWS_LAMBDA_LOG_FORMAT="Text")
+# What nearly all functions are told, so that the client is loaded ahead as they need it.
+_REHEARSAL.update(
+    AWS_LAMBDA_RUNTIME_API="169.254.100.1:9001",
+    AWS_EXECUTION_ENV="AWS_Lambda_python%d.%d" % sys.version_info[:2],
+    AWS_LAMBDA_LOG_FORMAT="Text",
+)
 _REHEARSED = """
 import json
 import os
@@ -215,21 +249,23 @@ content-length: 0\r
 """
 
 
-def _rehearse():
-    """Goes once through what comes after the bind, a whole invoke included. Memory that it touches is this process's own
-    from here on, instead of being copied page by page while a caller waits. Leaves nothing else behind."""
+def rehearse():
+    """Goes once through what comes after the bind, a whole invoke included. In a template it leaves the interpreter as
+    invokes find it, in a spare the memory that an invoke touches is its own from here on, instead of being copied page by
+    page while a caller waits. Leaves nothing else behind."""
     # Nothing that the client has not loaded: it would be loaded in each spare.
     logging, socket = sys.modules["logging"], sys.modules["socket"]
     streams, path = (sys.stdout, sys.stderr), list(sys.path)
     root = logging.getLogger()
     directory, source = "/dev/shm/rehearsal", "/dev/shm/rehearsal/rehearsed.py"
     os.environ.update(_REHEARSAL)
+    before = _state_of_client()
     sys.dont_write_bytecode, writes_none = True, sys.dont_write_bytecode
     try:
         os.mkdir(directory)
         with open(source, "w") as file:
             file.write(_REHEARSED)
-        client = _load_kept()
+        client = _load_for_function()
         sys.path.insert(0, directory)
         ours, theirs = socket.socketpair()
         theirs.sendall(_ANSWERS)
@@ -244,7 +280,7 @@ def _rehearse():
     root.setLevel(logging.WARNING)
     sys.path[:] = path
     sys.path_importer_cache.pop(directory, None)
-    _forget_kept()
+    _restore_client(before)
     sys.modules.pop("rehearsed", None)
     for remove, left in ((os.remove, source), (os.rmdir, directory)):
         try:
@@ -253,6 +289,22 @@ def _rehearse():
             pass  # It was never made.
     _connect_to_nobody(socket.socket())
     os.environ.clear()
+
+
+def _state_of_client():
+    return [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in _kept_code]
+
+
+def _restore_client(before):
+    """What a rehearsal has set in the client's modules. What is as it was is not written to: code that was adapted to it
+    would have to be adapted again."""
+    for variables, earlier in before:
+        for name in [name for name in variables if name not in earlier]:
+            del variables[name]
+        for name, value in earlier.items():
+            if variables.get(name) is not value:
+                variables[name] = value
+    sys.modules["runtime_client"]._client.reset()
 
 
 def _connect_to_nobody(connection):
@@ -265,7 +317,9 @@ def _connect_to_nobody(connection):
 
 def wait_for_function(control):
     """In a spare: says that it is ready, waits for a function's environment, and runs the function."""
-    _rehearse()
+    if os.read(control, 1) == b"A":
+        # It is made ahead of need.
+        rehearse()
     os.write(control, b"R")
     variables = _receive(control)
     if variables is None:
@@ -282,7 +336,7 @@ def wait_for_function(control):
     sys.argv[0] = _RUNTIME + "/bootstrap.py"
     # As after a plain start; a function may have a module of this name.
     sys.modules["__main__"] = sys.modules.pop("bootstrap")
-    _run(_load_kept(), official=False)
+    _run(_load_for_function(), official=False)
 
 
 def _become_original(control, official):

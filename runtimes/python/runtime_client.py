@@ -172,6 +172,11 @@ class _Client:
         self._socket = None
         self._buffer.clear()
 
+    def reset(self):
+        """As before the first request."""
+        self._close()
+        self._unanswered = None
+
     def _answer(self):
         """Reads one answer: status, known headers, body."""
         buffer = self._buffer

@@ -34,6 +34,26 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
+# After so many invokes the interpreter has adapted the code to what it works with, and writes no more to it.
+_REHEARSALS = 9
+# Objects of sizes between these, in steps, lie in pools of one size each (CPython's obmalloc.c); larger ones do not.
+_OBJECT_BYTES_MIN, _OBJECT_BYTES_MAX, _OBJECT_BYTES_STEP = 48, 512, 16
+# Of a bytes object, beside its bytes.
+_BYTES_HEAD = sys.getsizeof(b"")
+_POOL_BYTES, _POOL_HEAD = 16384, 48
+# Gaps of one size that are filled, should the interpreter manage its memory in another way.
+_FILLINGS_MAX = 4096
+_fillings = []
+# The C library's heap serves what is larger, up to this; gaps are filled with large pieces first.
+_HEAP_BYTES = [65536 * 7**power // 8**power for power in range(36)] + list(range(512, 16, -16))
+
+
+class _HeapFigures(ctypes.Structure):
+    """`struct mallinfo2` of glibc."""
+
+    _fields_ = [("others", ctypes.c_size_t * 9), ("end_bytes", ctypes.c_size_t)]
+
+
 class _Refused(Exception):
     """A system call failed: the step that it belongs to, and the error number."""
 
@@ -199,6 +219,43 @@ def _serve(connection, calls, fork_step):
             os.close(descriptor)
 
 
+def _prepare(extra):
+    """Does here, once, what children would do each for themselves: memory that they do not write to stays shared."""
+    bootstrap.load_ahead(extra)
+    for _ in range(_REHEARSALS):
+        bootstrap.rehearse()
+    gc.collect()
+    _fill_holes()
+    # A collection in a child does not write to what is here now.
+    gc.freeze()
+
+
+def _fill_holes():
+    """Takes the gaps between the objects that are there, so that what a child makes comes to lie together, in memory that is
+    not shared yet. Else it would lie in these gaps, and the child would copy a page for each."""
+    for size in range(_OBJECT_BYTES_MIN, _OBJECT_BYTES_MAX + 1, _OBJECT_BYTES_STEP):
+        for _ in range(_FILLINGS_MAX):
+            filling = bytes(size - _BYTES_HEAD)
+            _fillings.append(filling)
+            if id(filling) % _POOL_BYTES == _POOL_HEAD:
+                break  # The first of a new pool.
+    if hasattr(_libc, "mallinfo2"):
+        _fill_heap()
+
+
+def _fill_heap():
+    """The same for what is too large for pools. What comes from the end of the heap shows that no gap is left."""
+    _libc.mallinfo2.restype = _HeapFigures
+    _libc.malloc.restype = ctypes.c_void_p
+    end_bytes = _libc.mallinfo2().end_bytes
+    for size in _HEAP_BYTES:
+        for _ in range(_FILLINGS_MAX):
+            _libc.malloc(ctypes.c_size_t(size))
+            before, end_bytes = end_bytes, _libc.mallinfo2().end_bytes
+            if end_bytes != before:
+                break
+
+
 def _greet(failure):
     text = ("%s: %s" % (type(failure).__name__, failure)).encode()[:2000]
     os.write(_SOCKET, struct.pack("<BBII", 1, 255, 5, len(text)) + text)
@@ -214,12 +271,10 @@ def main():
     try:
         data, _ = _receive(connection)
         fork_step, calls = data[0], _read_confinement(data[1:])
-        bootstrap.load_ahead([name for name in os.environ.pop(_PREPARING, "").split(",") if name])
+        _prepare([name for name in os.environ.pop(_PREPARING, "").split(",") if name])
     except BaseException as failure:
         _greet(failure)
         raise
-    gc.collect()
-    gc.freeze()
     os.write(_SOCKET, b"\0")
     _serve(connection, calls, fork_step)
     # The connection's descriptor is the child's control socket now.

@@ -28,6 +28,10 @@ def descendants(pid):
     return found
 
 
+def children_of(pid):
+    return [child for child in descendants(pid) if parent_of(child) == pid]
+
+
 def is_in_sandbox(pid):
     """Whether a process is in a process-id namespace of its own."""
     try:

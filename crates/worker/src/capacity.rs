@@ -18,7 +18,7 @@ const PROCESSES_LEFT: u64 = 256;
 /// logs and the files of control groups need them, too.
 const DESCRIPTORS_LEFT_PERCENT: u64 = 10;
 /// What a start takes that does not show yet.
-const DESCRIPTORS_OF_A_START: u64 = 32;
+const DESCRIPTORS_OF_A_START: u64 = 16;
 const PROCESSES_OF_A_START: u64 = 16;
 
 /// One look at the machine.

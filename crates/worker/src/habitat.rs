@@ -40,7 +40,7 @@ impl Habitat {
     /// Begins to serve the Runtime API. To be called inside a tokio runtime.
     pub(crate) fn furnish(network: Arc<Network>, storage: Arc<Storage>) -> io::Result<Self> {
         let exchange = Arc::<Exchange>::default();
-        let listener = network.runtime_api.get()?.try_clone()?;
+        let listener = network.runtime_api.get()?;
         let runtime_server = Arc::new(RuntimeServer::start(listener, Arc::clone(&exchange))?);
         let own = Own {
             network: Arc::clone(&network),
@@ -92,7 +92,7 @@ impl Own {
 
     /// Waits for all again. To be called inside a tokio runtime.
     pub(crate) fn open(&self) -> io::Result<()> {
-        self.runtime_server.open(self.network.runtime_api.get()?.try_clone()?)?;
+        self.runtime_server.open(self.network.runtime_api.get()?)?;
         match self.served.get() {
             Some(gates) => gates.open(sockets(&self.network)?),
             None => Ok(()),
@@ -108,9 +108,9 @@ impl Own {
 /// What is served besides the Runtime API.
 pub(crate) fn sockets(network: &Network) -> io::Result<Sockets> {
     Ok(Sockets {
-        endpoint: network.endpoint.get()?.try_clone()?,
-        dns_udp: network.dns_udp.get()?.try_clone()?,
-        dns_tcp: network.dns_tcp.get()?.try_clone()?,
-        egress: network.egress.as_ref().map(|egress| egress.get()?.try_clone()).transpose()?,
+        endpoint: network.endpoint.get()?,
+        dns_udp: network.dns_udp.get()?,
+        dns_tcp: network.dns_tcp.get()?,
+        egress: network.egress.as_ref().map(|egress| egress.get()).transpose()?,
     })
 }

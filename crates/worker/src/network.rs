@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::gate::Gate;
+use crate::readiness::{Datagrams, Listener};
 
 /// Wait after `accept` failed, for example because the server is out of descriptors.
 const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
@@ -35,14 +36,14 @@ const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Sockets {
     /// Where a function finds its `AWS_ENDPOINT_URL`.
-    pub endpoint: TcpListener,
+    pub endpoint: Arc<TcpListener>,
     /// Name server, UDP.
-    pub dns_udp: UdpSocket,
+    pub dns_udp: Arc<UdpSocket>,
     /// Name server, TCP.
-    pub dns_tcp: TcpListener,
+    pub dns_tcp: Arc<TcpListener>,
     /// Transparent listener that accepts connections to every other address: `local_addr()` of a connection is
     /// the destination that was asked for. `None` when this machine cannot have one; then nothing leads out.
-    pub egress: Option<TcpListener>,
+    pub egress: Option<Arc<TcpListener>>,
 }
 
 /// What the namespaces of one server share.
@@ -66,19 +67,19 @@ pub struct NetworkGuard {
 /// What the tasks of one namespace wait on.
 #[derive(Debug)]
 pub(crate) struct Gates {
-    endpoint: Arc<Gate<tokio::net::TcpListener>>,
-    dns_udp: Arc<Gate<tokio::net::UdpSocket>>,
-    dns_tcp: Arc<Gate<tokio::net::TcpListener>>,
-    egress: Option<Arc<Gate<tokio::net::TcpListener>>>,
+    endpoint: Arc<Gate<Listener>>,
+    dns_udp: Arc<Gate<Datagrams>>,
+    dns_tcp: Arc<Gate<Listener>>,
+    egress: Option<Arc<Gate<Listener>>>,
 }
 
 impl Gates {
     fn new(sockets: Sockets) -> io::Result<Self> {
         Ok(Self {
-            endpoint: Arc::new(Gate::new(asynchronous(sockets.endpoint)?)),
-            dns_udp: Arc::new(Gate::new(asynchronous_udp(sockets.dns_udp)?)),
-            dns_tcp: Arc::new(Gate::new(asynchronous(sockets.dns_tcp)?)),
-            egress: sockets.egress.map(asynchronous).transpose()?.map(Gate::new).map(Arc::new),
+            endpoint: Arc::new(Gate::new(Listener::new(sockets.endpoint)?)),
+            dns_udp: Arc::new(Gate::new(Datagrams::new(sockets.dns_udp)?)),
+            dns_tcp: Arc::new(Gate::new(Listener::new(sockets.dns_tcp)?)),
+            egress: sockets.egress.map(Listener::new).transpose()?.map(Gate::new).map(Arc::new),
         })
     }
 
@@ -90,11 +91,11 @@ impl Gates {
 
     /// Goes on with the same sockets.
     pub(crate) fn open(&self, sockets: Sockets) -> io::Result<()> {
-        self.endpoint.open(asynchronous(sockets.endpoint)?);
-        self.dns_udp.open(asynchronous_udp(sockets.dns_udp)?);
-        self.dns_tcp.open(asynchronous(sockets.dns_tcp)?);
+        self.endpoint.open(Listener::new(sockets.endpoint)?);
+        self.dns_udp.open(Datagrams::new(sockets.dns_udp)?);
+        self.dns_tcp.open(Listener::new(sockets.dns_tcp)?);
         if let (Some(gate), Some(egress)) = (&self.egress, sockets.egress) {
-            gate.open(asynchronous(egress)?);
+            gate.open(Listener::new(egress)?);
         }
         Ok(())
     }
@@ -140,21 +141,11 @@ pub fn serve(
     Ok(NetworkGuard { gates, _tasks: tasks })
 }
 
-fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    tokio::net::TcpListener::from_std(listener)
-}
-
-fn asynchronous_udp(socket: UdpSocket) -> io::Result<tokio::net::UdpSocket> {
-    socket.set_nonblocking(true)?;
-    tokio::net::UdpSocket::from_std(socket)
-}
-
 /// The next connection; a failing `accept` is tried again for ever, because the namespace needs its sockets.
-async fn accept(listener: &Gate<tokio::net::TcpListener>) -> tokio::net::TcpStream {
+async fn accept(listener: &Gate<Listener>) -> tokio::net::TcpStream {
     loop {
         match listener.run(|listener| async move { listener.accept().await }).await {
-            Ok((connection, _)) => return connection,
+            Ok(connection) => return connection,
             Err(error) => {
                 tracing::warn!(%error, "a connection from a sandbox could not be accepted");
                 tokio::time::sleep(ACCEPT_RETRY_AFTER).await;

@@ -13,14 +13,16 @@ mod start_only;
 mod supply;
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::available_parallelism;
 
 use tindra_core::clock::Clock;
 use tindra_core::function::Configuration;
 use tindra_sandbox::{Launcher, Template};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use crate::inventory::{Listed, State, whole_ms};
 use crate::packs::{Pack, Packs};
@@ -34,6 +36,10 @@ pub(crate) use spare::{BindError, Binding, CONTROL_DESCRIPTOR, Spare, Waiting};
 /// Kinds that have a supply at once; the one that was wanted longest ago makes room.
 const KINDS_MAX: usize = 16;
 
+/// Templates are forked for waiting invokes at most so many times at once for each processor. More would not come sooner, and in a
+/// burst of a thousand all would come so late together that their init phases, which share the processors, ran out of time.
+const FORKS_PER_PROCESSOR: usize = 4;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Spares {
@@ -46,6 +52,8 @@ pub(crate) struct Spares {
     templates: Mutex<HashMap<TemplateKey, Arc<OnceCell<Template>>>>,
     /// Wakes the keeper.
     work: Notify,
+    /// Forks that may begin.
+    forks: Semaphore,
     /// How often a launcher has taken the place of another.
     launchers: AtomicU64,
 }
@@ -91,6 +99,7 @@ impl Spares {
             supplies: RwLock::default(),
             templates: Mutex::default(),
             work: Notify::new(),
+            forks: Semaphore::new(FORKS_PER_PROCESSOR * available_parallelism().map_or(1, NonZero::get)),
             launchers: AtomicU64::new(0),
         }
     }
@@ -121,7 +130,9 @@ impl Spares {
             return Some((spare, Origin::Spare));
         }
         let template = self.ready_template(&kind, pack)?;
-        let made = spare::fork(&self.launcher, &template, &kind, pack).await;
+        let turn = self.forks.acquire().await;
+        let made = spare::fork(&self.launcher, &template, &kind, pack, false).await;
+        drop(turn);
         match made {
             Ok(spare) => Some((spare, Origin::Fork)),
             Err(error) => {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{Timespec, epoll};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cgroup::{Group, Tree};
 use crate::child::{self, Plan, Streams};
@@ -62,8 +62,9 @@ const SUSPECT_LOOK_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// One running sandbox.
 #[derive(Debug)]
 struct Running {
-    /// Process 1; of a copy there is none.
-    pidfd: Option<OwnedFd>,
+    /// Process 1, until it has been waited for; of a copy there is none. Only this process waits for it, so that the id is
+    /// nobody else's until then, and a descriptor for each is spared.
+    process_one: Option<Pid>,
     group: Group,
     watch: Option<MemoryWatch>,
     /// Where to report the end of a command that a template has forked, whose parent is this process.
@@ -207,7 +208,7 @@ impl Loop {
         let id = self.new_id();
         let started = self.start(id, spec, ids, template, [network.as_fd(), tmp.as_fd(), user_namespace.as_fd()]);
         let sent = match &started {
-            Ok(streams) => self.announce(id, &reply, streams),
+            Ok((pidfd, streams)) => self.announce(id, &reply, pidfd, streams),
             Err(failure) => {
                 let mut writer = Writer::default();
                 write_outcome(&mut writer, Err(failure));
@@ -227,7 +228,7 @@ impl Loop {
         ids: HostIds,
         template: Option<u64>,
         [network, tmp, user_namespace]: [BorrowedFd<'_>; 3],
-    ) -> Result<Streams, Failure> {
+    ) -> Result<(OwnedFd, Streams), Failure> {
         let template = match template {
             None => None,
             Some(id) => Some(self.templates.get(&id).ok_or(io::ErrorKind::NotFound).step(Step::TemplateGone)?.socket()),
@@ -261,8 +262,8 @@ impl Loop {
         };
         let watch = self.watch(id, &group)?;
         self.by_pid.insert(pid, Child::ProcessOne(id));
-        self.running.insert(id, Running { pidfd: Some(pidfd), group, watch, status });
-        Ok(streams)
+        self.running.insert(id, Running { process_one: Pid::from_raw(pid), group, watch, status });
+        Ok((pidfd, streams))
     }
 
     fn watch(&self, id: u64, group: &Group) -> Result<Option<MemoryWatch>, Failure> {
@@ -287,7 +288,7 @@ impl Loop {
                 writer.u64(id);
                 group.write(&mut writer);
                 let sent = transport::send(&reply, &writer.finish(), &[]);
-                self.running.insert(id, Running { pidfd: None, group, watch, status: None });
+                self.running.insert(id, Running { process_one: None, group, watch, status: None });
                 sent
             }
             Err(_) => {
@@ -301,15 +302,14 @@ impl Loop {
         }
     }
 
-    fn announce(&self, id: u64, reply: &OwnedFd, streams: &Streams) -> io::Result<()> {
+    fn announce(&self, id: u64, reply: &OwnedFd, pidfd: &OwnedFd, streams: &Streams) -> io::Result<()> {
         let Some(running) = self.running.get(&id) else { return Err(io::ErrorKind::NotFound.into()) };
         let mut writer = Writer::default();
         write_outcome(&mut writer, Ok(()));
         writer.u64(id);
         writer.u8(u8::from(streams.control.is_some()));
         running.group.write(&mut writer);
-        let mut descriptors: Vec<BorrowedFd<'_>> = running.pidfd.iter().map(AsFd::as_fd).collect();
-        descriptors.extend(streams.all().map(AsFd::as_fd));
+        let descriptors: Vec<_> = std::iter::once(pidfd).chain(streams.all()).map(AsFd::as_fd).collect();
         transport::send(reply, &writer.finish(), &descriptors)
     }
 
@@ -334,6 +334,7 @@ impl Loop {
                 Some(Child::ProcessOne(id)) => {
                     if let Some(running) = self.running.get_mut(&id) {
                         running.watch = None;
+                        running.process_one = None;
                     }
                 }
                 Some(Child::Command(id)) => {
@@ -424,8 +425,8 @@ impl Running {
     }
 
     fn kill_process_one(&self) {
-        if let Some(process) = &self.pidfd {
-            let _ = pidfd_send_signal(process, Signal::KILL);
+        if let Some(process) = self.process_one {
+            let _ = kill_process(process, Signal::KILL);
         }
     }
 

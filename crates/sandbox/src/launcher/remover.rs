@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -16,7 +17,7 @@ use crate::launcher::wire::{Reader, Truncated, Writer};
 use crate::storage::{MadeMount, detach};
 
 /// Wait between attempts to remove a group in which processes still die.
-const RETRY_AFTER_MS: i64 = 5;
+const RETRY_AFTER: Duration = Duration::from_millis(5);
 /// Attempts before a group is left to the sweep at the end: ten seconds.
 const ATTEMPTS_MAX: u32 = 2_000;
 
@@ -56,14 +57,17 @@ impl RemoverClient {
 
 /// Removes what it is handed until every sender is gone, then sweeps `parents`.
 pub(crate) fn run(socket: &OwnedFd, parents: &[PathBuf]) {
-    let mut waiting: Vec<(PathBuf, u32)> = Vec::new();
+    let mut busy: Vec<(PathBuf, u32)> = Vec::new();
+    let mut looked = Instant::now();
     let mut buffer = vec![0; 8 * 1024];
     loop {
-        match is_readable(socket, !waiting.is_empty()) {
+        match is_readable(socket, !busy.is_empty()) {
             Ok(true) => match transport::receive(socket, &mut buffer) {
                 Ok(Some((length, descriptors))) => {
-                    if let Ok(Some(path)) = take(&buffer[..length], descriptors) {
-                        waiting.push((path, 0));
+                    if let Ok(Some(path)) = take(&buffer[..length], descriptors)
+                        && kill_and_remove(&path) == RemovalOutcome::Busy
+                    {
+                        busy.push((path, 1));
                     }
                 }
                 Ok(None) | Err(_) => break,
@@ -71,10 +75,14 @@ pub(crate) fn run(socket: &OwnedFd, parents: &[PathBuf]) {
             Ok(false) => {}
             Err(_) => break,
         }
-        waiting.retain_mut(|(path, attempts)| {
-            *attempts += 1;
-            kill_and_remove(path) == RemovalOutcome::Busy && *attempts < ATTEMPTS_MAX
-        });
+        // Not after each message: when a thousand sandboxes end together, nearly all of their groups are busy.
+        if looked.elapsed() >= RETRY_AFTER {
+            busy.retain_mut(|(path, attempts)| {
+                *attempts += 1;
+                kill_and_remove(path) == RemovalOutcome::Busy && *attempts < ATTEMPTS_MAX
+            });
+            looked = Instant::now();
+        }
     }
     sweep(parents);
 }
@@ -86,13 +94,13 @@ pub(crate) fn sweep(parents: &[PathBuf]) {
         if busy == 0 {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(RETRY_AFTER_MS.unsigned_abs()));
+        std::thread::sleep(RETRY_AFTER);
     }
 }
 
 fn is_readable(socket: &OwnedFd, has_work: bool) -> io::Result<bool> {
     let mut sources = [PollFd::new(socket, PollFlags::IN)];
-    let patience = Timespec { tv_sec: 0, tv_nsec: RETRY_AFTER_MS * 1_000_000 };
+    let patience = Timespec { tv_sec: 0, tv_nsec: RETRY_AFTER.subsec_nanos().into() };
     match poll(&mut sources, has_work.then_some(&patience)) {
         Ok(count) => Ok(count > 0),
         Err(rustix::io::Errno::INTR) => Ok(false),

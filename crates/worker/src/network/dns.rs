@@ -12,12 +12,13 @@ mod resolv_conf;
 mod upstream;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -27,6 +28,7 @@ use pace::Pace;
 use resolv_conf::ResolvConf;
 
 use crate::gate::Gate;
+use crate::readiness::{Datagrams, Listener};
 
 /// Questions of one environment that wait for an answer at once; more are dropped, and clients ask again.
 const IN_FLIGHT_MAX: usize = 128;
@@ -134,16 +136,14 @@ fn dropped<T>() -> Option<T> {
 }
 
 /// Answers datagrams until dropped.
-pub(super) async fn serve_udp(gate: Arc<Gate<UdpSocket>>, questions: Arc<Questioner>) {
+pub(super) async fn serve_udp(gate: Arc<Gate<Datagrams>>, questions: Arc<Questioner>) {
     let mut under_way = JoinSet::new();
-    let mut buffer = vec![0; QUESTION_BYTES_MAX];
     loop {
         tokio::select! {
-            socket = readable(&gate) => {
-                let Ok((length, client)) = socket.try_recv_from(&mut buffer) else { continue };
+            (socket, received) = receive(&gate) => {
+                let Ok((question, client)) = received else { continue };
                 // One more than may be in flight, so that the limit is the questioner's to keep.
                 if under_way.len() <= IN_FLIGHT_MAX {
-                    let question = buffer[..length].to_vec();
                     under_way.spawn(answer_datagram(socket, Arc::clone(&questions), question, client));
                 }
             }
@@ -152,25 +152,25 @@ pub(super) async fn serve_udp(gate: Arc<Gate<UdpSocket>>, questions: Arc<Questio
     }
 }
 
-/// The socket, when there seems to be something to read.
-async fn readable(gate: &Gate<UdpSocket>) -> Arc<UdpSocket> {
-    let wait = |socket: Arc<UdpSocket>| async move {
-        let _ = socket.readable().await;
-        socket
-    };
-    gate.run(wait).await
+/// The next datagram, and the socket on which it came.
+async fn receive(gate: &Gate<Datagrams>) -> (Arc<Datagrams>, io::Result<(Vec<u8>, SocketAddr)>) {
+    gate.run(|socket| async move {
+        let received = socket.receive(QUESTION_BYTES_MAX).await;
+        (socket, received)
+    })
+    .await
 }
 
-async fn answer_datagram(socket: Arc<UdpSocket>, questions: Arc<Questioner>, question: Vec<u8>, client: SocketAddr) {
+async fn answer_datagram(socket: Arc<Datagrams>, questions: Arc<Questioner>, question: Vec<u8>, client: SocketAddr) {
     if let Some((answer, bytes_max)) = questions.ask(&question).await {
         let answer = if answer.len() > bytes_max { message::truncate(&answer) } else { answer };
         // The function that asked may be gone; nobody else is told.
-        let _ = socket.send_to(&answer, client).await;
+        let _ = socket.send(&answer, client);
     }
 }
 
 /// Answers TCP clients until dropped.
-pub(super) async fn serve_tcp(listener: Arc<Gate<TcpListener>>, questions: Arc<Questioner>) {
+pub(super) async fn serve_tcp(listener: Arc<Gate<Listener>>, questions: Arc<Questioner>) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::function::NetworkMembership;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::accept;
 use super::egress_policy::{Decision, EgressPolicy};
 use super::local_address::is_of_this_machine;
 use crate::gate::Gate;
+use crate::readiness::Listener;
 
 /// Connections of one environment at once; beyond it they are reset. Each costs the server two descriptors, and a
 /// function may hold 1,024 of its own.
@@ -39,7 +40,7 @@ pub(super) struct Rules {
 }
 
 /// Relays every connection that comes; dropping the future closes them all.
-pub(super) async fn accept_all(listener: Arc<Gate<TcpListener>>, rules: Rules) {
+pub(super) async fn accept_all(listener: Arc<Gate<Listener>>, rules: Rules) {
     let mut relays = JoinSet::new();
     loop {
         tokio::select! {

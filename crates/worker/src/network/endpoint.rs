@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tindra_core::function::Scope;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::accept;
 use crate::gate::Gate;
+use crate::readiness::Listener;
 
 /// Who an environment is when it calls Tindra: its execution role, with keys that are its own.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub trait FunctionEndpoint: Send + Sync + std::fmt::Debug {
 
 /// Hands over every connection that comes.
 pub(super) async fn accept_all(
-    listener: Arc<Gate<TcpListener>>,
+    listener: Arc<Gate<Listener>>,
     endpoint: Arc<dyn FunctionEndpoint>,
     identity: Arc<EnvironmentIdentity>,
 ) {

@@ -46,10 +46,10 @@ fn shared() -> Shared {
 #[tokio::test]
 async fn everything_answers_until_the_guard_is_dropped() {
     let sockets = Sockets {
-        endpoint: TcpListener::bind("127.0.0.1:0").unwrap(),
-        dns_udp: UdpSocket::bind("127.0.0.1:0").unwrap(),
-        dns_tcp: TcpListener::bind("127.0.0.1:0").unwrap(),
-        egress: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
+        endpoint: Arc::new(TcpListener::bind("127.0.0.1:0").unwrap()),
+        dns_udp: Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap()),
+        dns_tcp: Arc::new(TcpListener::bind("127.0.0.1:0").unwrap()),
+        egress: Some(Arc::new(TcpListener::bind("127.0.0.1:0").unwrap())),
     };
     let endpoint = sockets.endpoint.local_addr().unwrap();
     let dns = sockets.dns_udp.local_addr().unwrap();

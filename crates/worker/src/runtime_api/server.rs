@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer_body::{self, Posted};
 use super::exchange::{Answer, Exchange, Refusal};
 use super::replies::{self, Reply};
 use crate::gate::Gate;
+use crate::readiness::Listener;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// Connections of one sandbox at once; clients use one or two. Each may hold a head, and one of them a body.
@@ -37,13 +39,13 @@ const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(50);
 pub(crate) struct RuntimeServer {
     task: JoinHandle<()>,
     /// None where one connection is all there is.
-    gate: Option<Arc<Gate<TcpListener>>>,
+    gate: Option<Arc<Gate<Listener>>>,
 }
 
 impl RuntimeServer {
     /// Serves `exchange` on a listener.
-    pub(crate) fn start(listener: std::net::TcpListener, exchange: Arc<Exchange>) -> io::Result<Self> {
-        let gate = Arc::new(Gate::new(asynchronous(listener)?));
+    pub(crate) fn start(listener: Arc<TcpListener>, exchange: Arc<Exchange>) -> io::Result<Self> {
+        let gate = Arc::new(Gate::new(Listener::new(listener)?));
         Ok(Self { task: tokio::spawn(accept_all(Arc::clone(&gate), exchange)), gate: Some(gate) })
     }
 
@@ -55,9 +57,9 @@ impl RuntimeServer {
     }
 
     /// Goes on with the same listener.
-    pub(crate) fn open(&self, listener: std::net::TcpListener) -> io::Result<()> {
+    pub(crate) fn open(&self, listener: Arc<TcpListener>) -> io::Result<()> {
         if let Some(gate) = &self.gate {
-            gate.open(asynchronous(listener)?);
+            gate.open(Listener::new(listener)?);
         }
         Ok(())
     }
@@ -79,18 +81,13 @@ impl Drop for RuntimeServer {
     }
 }
 
-fn asynchronous(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
-}
-
-async fn accept_all(gate: Arc<Gate<TcpListener>>, exchange: Arc<Exchange>) {
+async fn accept_all(gate: Arc<Gate<Listener>>, exchange: Arc<Exchange>) {
     // Aborting this task drops the set, and that closes the connections.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let connection = match gate.run(|listener| async move { listener.accept().await }).await {
-            Ok((connection, _)) => connection,
+            Ok(connection) => connection,
             Err(error) => {
                 tracing::warn!(%error, "a connection to the Runtime API could not be accepted");
                 tokio::time::sleep(ACCEPT_RETRY_AFTER).await;

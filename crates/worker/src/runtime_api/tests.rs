@@ -26,7 +26,7 @@ async fn bench() -> Bench {
     let address = listener.local_addr().unwrap();
     let exchange = Arc::<Exchange>::default();
     let init = exchange.begin(1);
-    let server = RuntimeServer::start(listener, Arc::clone(&exchange)).unwrap();
+    let server = RuntimeServer::start(Arc::new(listener), Arc::clone(&exchange)).unwrap();
     Bench { exchange, init, runtime: TcpStream::connect(address).await.unwrap(), _server: server }
 }
 

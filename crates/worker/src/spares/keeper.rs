@@ -80,7 +80,7 @@ impl Spares {
         }
         let cell = self.template_cell(kind, pack);
         cell.get_or_try_init(|| spare::template(&self.launcher, kind, pack)).await?;
-        let made = spare::fork(&self.launcher, &cell, kind, pack).await;
+        let made = spare::fork(&self.launcher, &cell, kind, pack, true).await;
         if made.is_err() {
             self.forget_template(kind, pack, &cell);
         }

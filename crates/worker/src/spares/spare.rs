@@ -23,6 +23,9 @@ use crate::packs::Pack;
 pub(crate) const CONTROL_DESCRIPTOR: i32 = 4;
 /// What a spare writes when it is warm.
 const READY: u8 = b'R';
+/// What a forked one is told first: whether it has time to rehearse.
+const AHEAD: u8 = b'A';
+const AT_ONCE: u8 = b'O';
 /// How long a runtime may take to be warm; a virtual machine on a busy host takes seconds.
 const WARM_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a spare may take to read its message.
@@ -165,15 +168,17 @@ pub(super) async fn template(launcher: &Launcher, kind: &Kind, pack: &Arc<Pack>)
     blocking(move || launcher.template(&spec).map_err(|error| text(&error))).await
 }
 
-/// Forks a template.
+/// Forks a template. One that is bound at once does not rehearse: its first invoke would wait for that.
 pub(super) async fn fork(
     launcher: &Launcher,
     template: &Arc<OnceCell<Template>>,
     kind: &Kind,
     pack: &Arc<Pack>,
+    is_ahead: bool,
 ) -> Result<Spare, String> {
     let (spec, template) = (spec(kind, pack, Vec::new()), Arc::clone(template));
-    make(launcher, kind, pack, move |launcher, network, storage| {
+    let told = if is_ahead { AHEAD } else { AT_ONCE };
+    make(launcher, kind, pack, Some(told), move |launcher, network, storage| {
         let template = template.get().ok_or("the template is not there")?;
         launcher.fork(template, &spec, network, storage).map_err(|error| text(&error))
     })
@@ -188,7 +193,7 @@ pub(super) async fn start(launcher: &Launcher, kind: &Kind, pack: &Arc<Pack>) ->
         Way::Forked | Way::Started => pack.spare_command(memory_mb).ok_or("the runtime has no spares")?,
     };
     let spec = spec(kind, pack, command);
-    make(launcher, kind, pack, move |launcher, network, storage| {
+    make(launcher, kind, pack, None, move |launcher, network, storage| {
         launcher.spawn(&spec, network, storage).map_err(|error| text(&error))
     })
     .await
@@ -198,6 +203,7 @@ async fn make(
     launcher: &Launcher,
     kind: &Kind,
     pack: &Arc<Pack>,
+    told: Option<u8>,
     spawn: impl FnOnce(&Launcher, &Network, &Storage) -> Result<Sandbox, String> + Send + 'static,
 ) -> Result<Spare, String> {
     let (launcher, storage_mb, is_parked) = (launcher.clone(), kind.storage_mb, kind.way == Way::Parked);
@@ -205,18 +211,20 @@ async fn make(
         let (network, storage) = Habitat::material(&launcher, storage_mb).map_err(|error| text(&error))?;
         let mut sandbox = spawn(&launcher, &network, &storage)?;
         let control = sandbox.take_control().ok_or("the sandbox has no control socket")?;
-        Ok((network, storage, Waiting { control: warm(control)?, sandbox, is_parked }))
+        Ok((network, storage, Waiting { control: warm(control, told)?, sandbox, is_parked }))
     })
     .await?;
     let (pack, made) = (Arc::clone(pack), tokio::time::Instant::now());
     Ok(Spare { parking: None, waiting, network, storage, pack, made })
 }
 
-/// Waits until the runtime says that it is warm.
-fn warm(control: OwnedFd) -> Result<UnixStream, String> {
+/// Tells the runtime what it is to be told, and waits until it says that it is warm.
+fn warm(control: OwnedFd, told: Option<u8>) -> Result<UnixStream, String> {
     let mut control = UnixStream::from(control);
     let mut said = [0];
-    let read = control.set_read_timeout(Some(WARM_PATIENCE)).and_then(|()| control.read_exact(&mut said));
+    let tell = told.map_or(Ok(()), |told| control.write_all(&[told]));
+    let read =
+        tell.and_then(|()| control.set_read_timeout(Some(WARM_PATIENCE))).and_then(|()| control.read_exact(&mut said));
     match read {
         Ok(()) if said == [READY] => Ok(control),
         Ok(()) => Err("the runtime said something unexpected".to_owned()),

@@ -4,6 +4,7 @@ use super::*;
 
 use message::{TYPE_A, TYPE_AAAA};
 use proptest::prelude::*;
+use tokio::net::{TcpListener, UdpSocket};
 
 /// Waiting for one resolver in these tests.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -193,13 +194,13 @@ struct Served {
 }
 
 async fn served(upstreams: &[SocketAddr]) -> Served {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addresses = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
     let questions = Arc::new(Questioner::new(Arc::new(resolver(upstreams))));
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve_udp(Arc::new(crate::gate::Gate::new(udp)), Arc::clone(&questions)));
-    tasks.spawn(serve_tcp(Arc::new(crate::gate::Gate::new(tcp)), questions));
+    tasks.spawn(serve_udp(Arc::new(Gate::new(Datagrams::new(Arc::new(udp)).unwrap())), Arc::clone(&questions)));
+    tasks.spawn(serve_tcp(Arc::new(Gate::new(Listener::new(Arc::new(tcp)).unwrap())), questions));
     Served { udp: addresses.0, tcp: addresses.1, _tasks: tasks }
 }
 

@@ -4,6 +4,7 @@
 use super::*;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// Two connected ends.
 async fn pair() -> (TcpStream, TcpStream) {
