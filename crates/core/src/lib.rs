@@ -21,3 +21,5 @@ pub mod provisioned;
 pub mod rate;
 pub mod report;
 pub mod runtime;
+pub mod scaling;
+pub mod schedule;

@@ -69,7 +69,7 @@ fn replies_split_into_headers_and_body() {
 /// One line for each error that a service can answer: its code, status and body.
 fn all_errors() -> String {
     let mut text = String::new();
-    for service in [iam(), lambda(), logs(), sts()] {
+    for service in [application_autoscaling(), iam(), lambda(), logs(), sts()] {
         let modelled = service.data.shapes.iter().filter(|(_, shape)| shape.exception).map(|(name, _)| name.as_str());
         let mut codes: Vec<&'static str> = modelled.chain(UNMODELLED.iter().map(|(code, _, _)| *code)).collect();
         codes.sort_unstable();
