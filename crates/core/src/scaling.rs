@@ -156,7 +156,11 @@ impl Tracking {
         }
         let wanted = self.enough_for(capacity, used.highest(1).unwrap_or(0.0));
         let next = bounds.clamp(wanted);
-        if next > capacity { Decision::Move { alarm: Alarm::High, capacity: next } } else { Decision::Bound(Alarm::High) }
+        if next > capacity {
+            Decision::Move { alarm: Alarm::High, capacity: next }
+        } else {
+            Decision::Bound(Alarm::High)
+        }
     }
 
     fn scale_in(&self, situation: Situation<'_>) -> Decision {

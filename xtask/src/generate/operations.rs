@@ -262,10 +262,5 @@ pub(super) const SERVICES: [Service; 5] = [
         kept: &["AssumeRole", "AssumeRoleWithWebIdentity", "GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"],
         groups: &[],
     },
-    Service {
-        name: "application-autoscaling",
-        model: "application-autoscaling/2016-02-06",
-        kept: &[],
-        groups: &[],
-    },
+    Service { name: "application-autoscaling", model: "application-autoscaling/2016-02-06", kept: &[], groups: &[] },
 ];

@@ -101,7 +101,10 @@ fn a_pace_is_counted_from_its_start() {
 fn what_is_no_schedule_is_told_by_its_part() {
     for (text, message) in [
         ("every day", "a schedule is at(yyyy-mm-ddThh:mm:ss), rate(value unit) or cron(fields), not `every day`"),
-        ("cron(0 10 * * ?)", "a cron expression has six fields (minutes, hours, day of month, month, day of week, year), not 5"),
+        (
+            "cron(0 10 * * ?)",
+            "a cron expression has six fields (minutes, hours, day of month, month, day of week, year), not 5",
+        ),
         ("cron(60 10 * * ? *)", "`60` cannot be in the minutes field of a cron expression"),
         ("cron(0 10,24 * * ? *)", "`24` cannot be in the hours field of a cron expression"),
         ("cron(0 10 32 * ? *)", "`32` cannot be in the day of month field of a cron expression"),
@@ -123,10 +126,15 @@ fn what_is_no_schedule_is_told_by_its_part() {
     ] {
         assert_eq!(Schedule::parse(text).unwrap_err().to_string(), message, "{text}");
     }
-    for text in ["rate(0 minutes)", "rate(5 minute)", "rate(5)", "rate(-1 hours)", "rate(5 weeks)", "cron()", "at()", ""] {
+    for text in
+        ["rate(0 minutes)", "rate(5 minute)", "rate(5)", "rate(-1 hours)", "rate(5 weeks)", "cron()", "at()", ""]
+    {
         assert!(Schedule::parse(text).is_err(), "{text}");
     }
-    assert_eq!(Zone::parse("Mars/Olympus").unwrap_err().to_string(), "`Mars/Olympus` is not a time zone, as Etc/UTC or Pacific/Tarawa are");
+    assert_eq!(
+        Zone::parse("Mars/Olympus").unwrap_err().to_string(),
+        "`Mars/Olympus` is not a time zone, as Etc/UTC or Pacific/Tarawa are"
+    );
 }
 
 proptest! {

@@ -56,18 +56,22 @@ impl AutoscalingService {
     pub(super) async fn put_action(&self, scope: &Scope, request: PutRequest) -> Result<Value, AutoscalingError> {
         let name = request.subject.name()?;
         let now_ms = self.clock.unix_ms();
-        self.change(&name.within(scope), || AutoscalingError::unregistered(&name), |target| {
-            let before = target.actions.get(&request.scheduled_action_name);
-            if before.is_none() && target.actions.len() >= limits::SCHEDULED_ACTIONS_MAX {
-                return Err(AutoscalingError::limit(format!(
-                    "A scalable target can have at most {} scheduled actions.",
-                    limits::SCHEDULED_ACTIONS_MAX
-                )));
-            }
-            let action = request.action(before, now_ms)?;
-            target.actions.insert(request.scheduled_action_name.clone(), action);
-            Ok(())
-        })
+        self.change(
+            &name.within(scope),
+            || AutoscalingError::unregistered(&name),
+            |target| {
+                let before = target.actions.get(&request.scheduled_action_name);
+                if before.is_none() && target.actions.len() >= limits::SCHEDULED_ACTIONS_MAX {
+                    return Err(AutoscalingError::limit(format!(
+                        "A scalable target can have at most {} scheduled actions.",
+                        limits::SCHEDULED_ACTIONS_MAX
+                    )));
+                }
+                let action = request.action(before, now_ms)?;
+                target.actions.insert(request.scheduled_action_name.clone(), action);
+                Ok(())
+            },
+        )
         .await?;
         Ok(json!({}))
     }

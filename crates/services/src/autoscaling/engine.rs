@@ -46,14 +46,14 @@ impl Engine {
     pub(super) async fn run(mut self, mut watch: Watch) {
         loop {
             if let Err(error) = self.look().await {
-                self.targets = None;
+                self.forget();
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "scalable targets could not be looked at; trying again");
             }
             tokio::select! {
                 told = watch.changed() => match told {
                     Some(keys) if keys.is_empty() => return,
-                    _ => self.targets = None,
+                    _ => self.forget(),
                 },
                 () = tokio::time::sleep(TICK) => {}
             }
@@ -77,6 +77,11 @@ impl Engine {
         }
         self.targets = (!is_changed).then_some(targets);
         Ok(())
+    }
+
+    /// Reads all targets anew at the next look.
+    pub(super) fn forget(&mut self) {
+        self.targets = None;
     }
 
     async fn read(&mut self) -> Result<Vec<Target>, StoreError> {

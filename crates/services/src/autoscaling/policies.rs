@@ -193,7 +193,6 @@ impl Configuration {
         }
         Ok(())
     }
-
 }
 
 fn cooldown(which: &str, asked: Option<i64>) -> Result<Option<u32>, AutoscalingError> {

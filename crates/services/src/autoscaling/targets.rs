@@ -12,7 +12,9 @@ use tindra_core::scaling::{Bounds, target_arn};
 use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError, Versioned};
 
 use super::changes::ATTEMPTS_MAX;
-use super::names::{DIMENSION, NAMESPACE, Scaled, ScaledName, Subject, check_dimension, check_namespace, no_resource_id};
+use super::names::{
+    DIMENSION, NAMESPACE, Scaled, ScaledName, Subject, check_dimension, check_namespace, no_resource_id,
+};
 use super::page::PageRequest;
 use super::records::{Suspended, Target, seconds};
 use super::{AutoscalingError, AutoscalingService, tags};
