@@ -200,9 +200,7 @@ async fn the_use_of_what_is_provisioned_is_told_of_the_version_that_an_alias_lea
     put_function(&fixture.test.store, &version).await;
     let batch = Batch::default()
         .put_json(Alias::key(&scope, "thing", "live"), Precondition::Absent, &alias)
-        .and_then(|batch| {
-            batch.put_json(Provisioned::key(&scope, "thing", "live"), Precondition::Absent, &provisioned)
-        })
+        .and_then(|batch| batch.put_json(Provisioned::key(&scope, "thing", "live"), Precondition::Absent, &provisioned))
         .unwrap();
     fixture.test.store.metadata.commit(batch).await.unwrap();
     let take = |qualifier| fixture.invoker.take_provisioned_use(&scope, "thing", qualifier);

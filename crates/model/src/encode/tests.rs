@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{iam, lambda, logs, sts};
+use crate::{application_autoscaling, iam, lambda, logs, sts};
 
 #[test]
 fn errors_have_the_members_that_the_model_spells() {

@@ -68,6 +68,11 @@ impl AutoscalingError {
         Self(error.with("ResourceName", arn))
     }
 
+    /// With a status that clients try again after; the model gives none for the service's own internal error.
+    pub(super) fn unavailable() -> Self {
+        Self::new("ServiceUnavailableException", "The service cannot complete the request.")
+    }
+
     pub(super) fn unserved(operation: &str) -> Self {
         Self::invalid(format!(
             "tindra does not serve {operation}: it scales the provisioned concurrency of Lambda functions by target tracking and by scheduled actions."
@@ -83,7 +88,7 @@ impl From<StoreError> for AutoscalingError {
         }
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         tracing::error!(%error, cause, "scalable targets could not be read or written");
-        Self::new("InternalServiceException", "The service encountered an internal error.")
+        Self::unavailable()
     }
 }
 

@@ -62,7 +62,8 @@ impl AutoscalingService {
         let scaled = request.subject.name()?.within(scope);
         let arn = target_arn(scope, &scaled.resource_id());
         self.iam.ensure_service_linked_role(&scope.account, SERVICE).await.map_err(|error| {
-            AutoscalingError::new("InternalServiceException", format!("The service-linked role was not made: {error}"))
+            tracing::error!(%error, "the service-linked role of Application Auto Scaling was not made");
+            AutoscalingError::unavailable()
         })?;
         for _ in 0..ATTEMPTS_MAX {
             // Writing what the target leads to as it is makes the batch fail when that goes meanwhile.
