@@ -299,7 +299,7 @@ def test_the_aws_cli(server, scaling):
         "MinCapacity=0,MaxCapacity=0", output=False)
     (action,) = aws("describe-scheduled-actions")["ScheduledActions"]
     assert (action["Timezone"], action["ScalableTargetAction"]) == ("Europe/Berlin", {"MinCapacity": 0, "MaxCapacity": 0})
-    assert action["StartTime"].startswith("2030-01-01T00:00:00")
+    assert action["StartTime"] == datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc).timestamp()
     scaling.wait_for((1, "READY"))
     assert aws("describe-scaling-activities")["ScalingActivities"][0]["Cause"] == "minimum capacity was set to 1"
     aws("deregister-scalable-target", output=False)
