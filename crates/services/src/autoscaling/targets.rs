@@ -159,8 +159,8 @@ impl RegisterRequest {
     ) -> Result<Target, AutoscalingError> {
         let before = before.map(|record| record.value);
         let (min, max) = (capacity("Minimum", self.min_capacity)?, capacity("Maximum", self.max_capacity)?);
-        let min = min.or(before.as_ref().map(|before| before.bounds.min));
-        let max = max.or(before.as_ref().map(|before| before.bounds.max));
+        let known = before.as_ref().map(|before| before.bounds);
+        let (min, max) = (min.or_else(|| known.map(|known| known.min)), max.or_else(|| known.map(|known| known.max)));
         let (Some(min), Some(max)) = (min, max) else {
             return Err(AutoscalingError::invalid(
                 "A new scalable target needs both a minimum and a maximum capacity.",
