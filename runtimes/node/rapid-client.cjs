@@ -283,6 +283,13 @@ if (/^(1|true)$/.test(process.env.TINDRA_OFFICIAL_TRANSPORT ?? '')) {
   let client = null;
   // Not before the first call: a spare loads this module before there is an address.
   const connected = () => (client ??= new Client(process.env.AWS_LAMBDA_RUNTIME_API));
+  // A runtime that runs several events at once asks for the next one while it works. Its results go over a connection of their
+  // own: behind the request that waits they would not be read.
+  let reporter = null;
+  const reporting = () =>
+    process.env.AWS_LAMBDA_MAX_CONCURRENCY === undefined
+      ? connected()
+      : (reporter ??= new Client(process.env.AWS_LAMBDA_RUNTIME_API));
   module.exports = {
     /** For a spare's rehearsal: lets go of the Runtime API, without an error for who waits for an event. */
     forget: () => {
@@ -292,8 +299,8 @@ if (/^(1|true)$/.test(process.env.TINDRA_OFFICIAL_TRANSPORT ?? '')) {
       client = null;
     },
     next: () => connected().next(),
-    done: (id, body) => connected().post(`${id}/response`, '', body),
+    done: (id, body) => reporting().post(`${id}/response`, '', body),
     error: (id, body, xray) =>
-      connected().post(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
+      reporting().post(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
   };
 }

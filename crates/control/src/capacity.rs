@@ -1,12 +1,12 @@
 //! Capacity providers: machines that an account lends to Lambda.
 //!
-//! They are recorded, so that tools can make them and read them back. Functions run on this server and cannot
-//! use them (`CapacityProviderConfig` is refused), so none has versions, and no function has a scaling
-//! configuration.
+//! They are recorded, so that tools can make them and read them back, and so that functions can name one: then their environments
+//! run several invokes at once. All functions run on this server, whatever they name.
 
 mod providers;
 mod read_providers;
 mod scaling;
+mod users;
 
 use serde::{Deserialize, Serialize};
 use tindra_core::clock::UnixMs;

@@ -22,6 +22,7 @@ mod function_urls;
 mod functions;
 mod layers;
 mod link;
+mod managed_instances;
 mod membership;
 mod package;
 mod paging;

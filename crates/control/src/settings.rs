@@ -7,13 +7,13 @@ use tindra_core::function::{Architecture, Configuration, LogFormat, Logging};
 use tindra_core::limits;
 use tindra_core::runtime::{Family, Runtime};
 use tindra_model::lambda::functions::{
-    CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig, SnapStart, TracingConfig,
-    UpdateFunctionConfigurationRequest,
+    CapacityProviderConfig, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LoggingConfig,
+    SnapStart, TracingConfig, UpdateFunctionConfigurationRequest,
 };
 
 use crate::destinations::dead_letter_target;
 use crate::error::ControlError;
-use crate::{snap_start, variables};
+use crate::{managed_instances, snap_start, variables};
 
 /// Level of application and system logs in JSON where none was asked for (AWS).
 const LEVEL_DEFAULT: &str = "INFO";
@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     tracing_config: Option<TracingConfig>,
     dead_letter_config: Option<DeadLetterConfig>,
     snap_start: Option<SnapStart>,
+    capacity_provider_config: Option<CapacityProviderConfig>,
 }
 
 impl From<CreateFunctionRequest> for Settings {
@@ -50,6 +51,7 @@ impl From<CreateFunctionRequest> for Settings {
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
+            capacity_provider_config: request.capacity_provider_config,
         }
     }
 }
@@ -69,6 +71,7 @@ impl From<UpdateFunctionConfigurationRequest> for Settings {
             tracing_config: request.tracing_config,
             dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
+            capacity_provider_config: request.capacity_provider_config,
         }
     }
 }
@@ -97,7 +100,13 @@ impl Settings {
             traces_actively: false,
             dead_letter_target_arn: None,
             snapshots_versions: false,
+            managed_instances: None,
         };
+        if self.capacity_provider_config.is_some() {
+            // The only format there (AWS), so nobody needs to ask for it.
+            configuration.logging.format = LogFormat::Json;
+            merge_logging(LoggingConfig::default(), &mut configuration.logging)?;
+        }
         self.merge(&mut configuration)?;
         Ok(configuration)
     }
@@ -132,8 +141,12 @@ impl Settings {
         }
         let apply_on = self.snap_start.and_then(|config| config.apply_on);
         set(&mut configuration.snapshots_versions, apply_on.map(|apply_on| apply_on == "PublishedVersions"));
+        if let Some(config) = self.capacity_provider_config {
+            configuration.managed_instances = Some(managed_instances::read(config)?);
+        }
         check_mandatory(configuration)?;
-        snap_start::check(configuration)
+        snap_start::check(configuration)?;
+        managed_instances::check(configuration)
     }
 }
 

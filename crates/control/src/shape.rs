@@ -17,7 +17,7 @@ use tindra_model::lambda::functions::{
     RuntimeVersionConfig, TracingConfigResponse, VpcConfigResponse,
 };
 
-use crate::snap_start;
+use crate::{managed_instances, snap_start};
 
 /// What else a configuration shows, apart from the function's own record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +74,7 @@ pub(crate) fn configuration(function: &Function, view: View<'_>) -> FunctionConf
             .dead_letter_target_arn
             .clone()
             .map(|target_arn| DeadLetterConfig { target_arn: Some(target_arn) }),
+        capacity_provider_config: configuration.managed_instances.as_ref().map(managed_instances::shown),
         logging_config: Some(logging(&configuration.logging)),
         ..FunctionConfiguration::default()
     }
@@ -115,7 +116,7 @@ fn logging(logging: &Logging) -> LoggingConfig {
     }
 }
 
-fn state(state: State) -> String {
+pub(crate) fn state(state: State) -> String {
     let text = match state {
         State::Pending => "Pending",
         State::Active => "Active",

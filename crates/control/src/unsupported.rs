@@ -32,28 +32,23 @@ const fn rule(member: &'static str, harmless: Harmless, sentence: &'static str) 
 
 const REFERENCES: &str = "code is copied from S3; it cannot be used where it lies (REFERENCE)";
 const IMAGES: &str = "container images are not supported in this version; use a zip";
-const MANAGED_INSTANCES: &str = "$LATEST.PUBLISHED is for managed instances, which are not supported; use Publish";
+const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED is not supported; invoke $LATEST, or a numbered version (Publish)";
 const KEYS: &str = "keys of a key management service are not supported; data lies in the server's data directory";
 const CUSTOM_RUNTIMES: &str =
     "customer-managed runtimes are not supported; use provided.al2023 with the runtime in the zip";
 
 /// For a nested member a rule for its parent is enough.
-static RULES: [Rule; 15] = [
+static RULES: [Rule; 14] = [
     rule("Code.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Content.S3ObjectStorageMode", Harmless::Text("COPY"), REFERENCES),
     rule("Code.ImageUri", Harmless::Nothing, IMAGES),
     rule("Code.SourceKMSKeyArn", Harmless::Empty, KEYS),
     rule("PackageType", Harmless::Text("Zip"), IMAGES),
     rule("ImageConfig", Harmless::Empty, IMAGES),
-    rule("PublishTo", Harmless::Nothing, MANAGED_INSTANCES),
+    rule("PublishTo", Harmless::Nothing, LATEST_PUBLISHED),
     rule("KMSKeyArn", Harmless::Empty, KEYS),
     rule("FileSystemConfigs", Harmless::Empty, "network file systems are not supported"),
     rule("TenancyConfig", Harmless::Nothing, "tenant isolation is not supported in this version"),
-    rule(
-        "CapacityProviderConfig",
-        Harmless::Nothing,
-        "capacity providers are not supported; functions run on this server",
-    ),
     rule("DurableConfig", Harmless::Nothing, "durable functions are not supported in this version"),
     rule("RuntimeConfig", Harmless::Empty, CUSTOM_RUNTIMES),
     rule("Runtime", Harmless::AllBut("custom"), CUSTOM_RUNTIMES),

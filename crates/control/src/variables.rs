@@ -7,7 +7,7 @@ use tindra_core::limits;
 use crate::error::ControlError;
 
 /// Names that the platform sets (AWS).
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 19] = [
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
     "AWS_ACCESS_KEY",
@@ -20,6 +20,7 @@ const RESERVED: [&str; 18] = [
     "AWS_LAMBDA_INITIALIZATION_TYPE",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_MAX_CONCURRENCY",
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",

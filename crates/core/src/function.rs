@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::UnixMs;
+use crate::managed_instances::ManagedInstances;
 use crate::name::{self, LATEST};
 
 /// What the keys of everything that an invoke needs to know begin with: functions, versions, aliases.
@@ -121,6 +122,9 @@ pub struct Configuration {
     /// when the version was published.
     #[serde(default)]
     pub snapshots_versions: bool,
+    /// `CapacityProviderConfig`: environments run several invokes at once.
+    #[serde(default)]
+    pub managed_instances: Option<ManagedInstances>,
 }
 
 /// One version of a layer, as a function uses it.
@@ -364,7 +368,13 @@ impl Function {
     /// The prefix of the keys of a function's published versions.
     #[must_use]
     pub fn versions_prefix(scope: &Scope, name: &str) -> String {
-        format!("{VERSION_PREFIX}{}/{}/{name}/", scope.account, scope.region)
+        format!("{}{name}/", Self::scope_versions_prefix(scope))
+    }
+
+    /// The prefix of the keys of all published versions of one scope.
+    #[must_use]
+    pub fn scope_versions_prefix(scope: &Scope) -> String {
+        format!("{VERSION_PREFIX}{}/{}/", scope.account, scope.region)
     }
 
     /// The prefix of the keys of the unpublished versions of one scope.

@@ -15,6 +15,7 @@ pub mod function_url;
 pub mod keep_warm;
 pub mod layer;
 pub mod limits;
+pub mod managed_instances;
 pub mod name;
 pub mod policy;
 pub mod provisioned;

@@ -11,6 +11,12 @@ pub const MEMORY_MB_MIN: u32 = 128;
 pub const MEMORY_MB_MAX: u32 = 10_240;
 /// Memory that buys one full vCPU (AWS: CPU is proportional to memory).
 pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
+/// Smallest `MemorySize` of a function with a capacity provider (AWS).
+pub const MANAGED_INSTANCES_MEMORY_MB_MIN: u32 = 2_048;
+/// Memory that comes with one vCPU there, in GiB, unless configured (AWS).
+pub const MANAGED_INSTANCES_MEMORY_GIB_PER_VCPU_DEFAULT: u32 = 2;
+/// Largest `PerExecutionEnvironmentMaxConcurrency` (AWS).
+pub const INVOKES_PER_ENVIRONMENT_MAX: u32 = 1_600;
 
 /// Default `Timeout` (AWS).
 pub const TIMEOUT_S_DEFAULT: u32 = 3;
@@ -55,6 +61,8 @@ pub const PROCESSES_MAX: u64 = 1_024;
 pub const INIT_TIMEOUT_MS: u64 = 10_000;
 /// Time for the init phase of an environment that provisioned concurrency keeps ready (AWS).
 pub const PROVISIONED_INIT_TIMEOUT_MS: u64 = 130_000;
+/// The same of an environment that runs several invokes at once (AWS).
+pub const MANAGED_INSTANCES_INIT_TIMEOUT_MS: u64 = 130_000;
 /// Time for the init phase before a snapshot is made, unless the function's timeout is longer (AWS).
 pub const SNAPSHOT_INIT_TIMEOUT_MS: u64 = 130_000;
 /// From the copy of a snapshot to its first `/next`, after-restore hooks included (AWS).
@@ -70,6 +78,9 @@ pub const REQUESTS_PER_S_PER_CONCURRENCY: u32 = 10;
 pub const SCALING_ENVIRONMENTS_DEFAULT: u32 = 1_000;
 /// See [`SCALING_ENVIRONMENTS_DEFAULT`] (AWS).
 pub const SCALING_PERIOD_S: u64 = 10;
+/// Invokes that may wait at once because the machine's environments are all in use. Ours: each holds its event, up to 6 MB, and
+/// counts as running, so that most of the account's concurrency must stay for invokes that find an environment.
+pub const WAITING_FOR_ROOM_MAX: usize = 250;
 /// Invokes at once that must stay for functions without reserved concurrency (AWS).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 /// Scalable targets of one account and region (AWS).
@@ -91,5 +102,6 @@ const _: () = {
     assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
     assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
     assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
+    assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };

@@ -65,6 +65,8 @@ pub enum Initialization {
     ProvisionedConcurrency,
     /// A snapshot is made of it, or it is a copy of one.
     SnapStart,
+    /// An invoke needed one that runs several at once.
+    ManagedInstances,
 }
 
 impl Initialization {
@@ -75,6 +77,7 @@ impl Initialization {
             Self::OnDemand => "on-demand",
             Self::ProvisionedConcurrency => "provisioned-concurrency",
             Self::SnapStart => "snap-start",
+            Self::ManagedInstances => "lambda-managed-instances",
         }
     }
 }
@@ -180,6 +183,16 @@ pub enum Line<'a> {
     },
     /// The sum of it.
     Report(Report<'a>),
+    /// The same of one of several invokes at once. Memory and processor cannot be told apart, so nothing is billed by them. In JSON
+    /// only.
+    SharedReport {
+        /// Id of the request.
+        request_id: &'a str,
+        /// Time of the invoke.
+        duration: Duration,
+        /// How it ended.
+        status: &'a Status,
+    },
 }
 
 /// `SystemLogLevel`: which of the platform's JSON lines are written. Text lines always are.
@@ -216,11 +229,13 @@ impl Line<'_> {
             }
             Self::End { status: Status::Success, .. } | Self::RestoreDone { status: Status::Success } => Level::Debug,
             Self::Report(report) if *report.status == Status::Success => Level::Info,
+            Self::SharedReport { status: Status::Success, .. } => Level::Info,
             Self::InitReport { .. }
             | Self::RestoreReport { .. }
             | Self::RestoreDone { .. }
             | Self::End { .. }
-            | Self::Report(_) => Level::Warn,
+            | Self::Report(_)
+            | Self::SharedReport { .. } => Level::Warn,
         }
     }
 

@@ -98,7 +98,9 @@ pub enum RestoreError {
 
 /// Why no environment could be had: the platform's fault or a full machine, and the function's only in a restore
 /// (a function that fails in its init phase still gets an environment, and answers with an error).
-#[derive(Debug, thiserror::Error)]
+///
+/// It can be told to each of several invokes that waited for one environment.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AcquireError {
     /// The machine cannot take another environment now; the caller may retry.
     #[error("no room for another execution environment: {reason}")]
@@ -114,7 +116,7 @@ pub enum AcquireError {
     Start {
         /// What failed.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The environment did not come back from its snapshot.
     #[error(transparent)]

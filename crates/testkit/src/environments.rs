@@ -108,7 +108,9 @@ impl Environments for FakeEnvironments {
         let plan = lock(&self.shared.plans).pop_front().unwrap_or(Plan::Echo);
         match plan {
             Plan::NoCapacity => Err(AcquireError::NoCapacity { reason: "as planned".to_owned() }),
-            Plan::StartFails => Err(AcquireError::Start { source: "as planned".into() }),
+            Plan::StartFails => Err(AcquireError::Start {
+                source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("as planned")),
+            }),
             Plan::RestoreFails(error) => Err(error.into()),
             Plan::AcquirePanics => panic!("as planned"),
             plan => {
@@ -124,7 +126,11 @@ impl Environments for FakeEnvironments {
         shared.begun.send_modify(|begun| *begun += 1);
         let outcome = match &lease.plan {
             Plan::FunctionError(error) => Outcome::FunctionError(error.clone()),
-            Plan::DeliverFails => return Err(AcquireError::Start { source: "as planned".into() }),
+            Plan::DeliverFails => {
+                return Err(AcquireError::Start {
+                    source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("as planned")),
+                });
+            }
             Plan::DeliverPanics => panic!("as planned"),
             Plan::EchoAfter(gate) => {
                 gate.acquire().await.expect("no test closes its gate").forget();

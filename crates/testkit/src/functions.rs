@@ -40,6 +40,7 @@ pub fn active_function(scope: &Scope, name: &str) -> Function {
         traces_actively: false,
         dead_letter_target_arn: None,
         snapshots_versions: false,
+        managed_instances: None,
     };
     let code = Code { sha256: "0".repeat(64), size_bytes: 1, unzipped_bytes: 1 };
     let deployment = Deployment { generation: Uuid::new_v4(), code, configuration };

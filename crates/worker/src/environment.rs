@@ -5,6 +5,7 @@
 //! ⇄ Busy ([`Environment::invoke`]) → Gone (dropped: everything in it is killed and removed). After an invoke
 //! that failed, the process is gone while the environment, with its `/tmp`, stays; the next invoke starts a new one.
 
+mod beside;
 mod failure;
 mod identity;
 mod init;
@@ -41,6 +42,7 @@ use crate::runtime_api::Exchange;
 use crate::snapshot::{Snapshot, SnapshotTable};
 use crate::spares::{CONTROL_DESCRIPTOR, Origin, Spares, Waiting};
 
+pub(crate) use beside::{Ended, Straggler};
 pub(crate) use failure::Failure;
 pub(crate) use original::Snapshotted;
 pub(crate) use process::Process;
@@ -208,6 +210,11 @@ impl Environment {
         initialization(&self.target, self.allotted.as_ref())
     }
 
+    /// Invokes that its process runs at once.
+    fn invokes_at_once(&self) -> usize {
+        usize::try_from(self.target.deployment.configuration.invokes_at_once()).unwrap_or(1)
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject {
             function_name: &self.target.name,
@@ -251,6 +258,7 @@ fn initialization(target: &Target, allotted: Option<&Allotted>) -> Initializatio
     match allotted {
         Some(_) => Initialization::ProvisionedConcurrency,
         None if target.has_snapshot() => Initialization::SnapStart,
+        None if target.deployment.configuration.managed_instances.is_some() => Initialization::ManagedInstances,
         None => Initialization::OnDemand,
     }
 }
@@ -340,13 +348,13 @@ fn new_stream(machine: &Machine, target: &Target) -> LogStreamName {
 async fn new_habitat(machine: &Machine, storage_mb: u32) -> Result<Habitat, AcquireError> {
     let launcher = machine.launcher.clone();
     let made = blocking(move || Habitat::material(&launcher, storage_mb)).await;
-    let (network, storage) = made.map_err(|source| AcquireError::Start { source })?;
+    let (network, storage) = made.map_err(|source| AcquireError::Start { source: source.into() })?;
     Habitat::furnish(Arc::new(network), Arc::new(storage)).map_err(start_error)
 }
 
 /// The platform could not build the environment.
 fn start_error(source: impl std::error::Error + Send + Sync + 'static) -> AcquireError {
-    AcquireError::Start { source: Box::new(source) }
+    AcquireError::Start { source: Arc::new(source) }
 }
 
 /// Runs calls of the launcher, which block.

@@ -25,10 +25,10 @@ mod runtime_api;
 mod snapshot;
 pub mod snapshots;
 mod spares;
+mod sync;
 mod worker;
 
 pub use inventory::{Listed, Owner, State};
 pub use log_book::{LogSink, LogStreamName};
 pub use network::{EnvironmentIdentity, FunctionEndpoint};
-pub use pool::Lease;
-pub use worker::{KeepWarm, Worker, WorkerError, WorkerOptions};
+pub use worker::{KeepWarm, Worker, WorkerError, WorkerLease, WorkerOptions};

@@ -7,6 +7,7 @@
 //! Those that provisioned concurrency keeps ready stay and are taken first. Locks are held for a few instructions,
 //! never across an await.
 
+mod acquire;
 mod allotment;
 mod drain;
 mod eviction;
@@ -14,6 +15,9 @@ mod generation;
 mod healing;
 mod idle;
 mod janitor;
+mod line;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod prewarm;
 mod provision;
 mod scaling;
@@ -27,32 +31,31 @@ use std::time::Duration;
 
 use tindra_core::function::Function;
 use tindra_core::keep_warm::GreedyDual;
+use tindra_core::limits::WAITING_FOR_ROOM_MAX;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::capacity::{Capacity, LastLook};
-use crate::environment::{Environment, Machine};
+use crate::environment::{Environment, Machine, Straggler};
 use crate::inventory::Listed;
 use crate::memory::Memory;
-use crate::place::{Place, Places};
+use crate::place::{Bell, Place, Places};
 use crate::worker::KeepWarm;
-use generation::{Generation, Taken};
+use acquire::{Refusal, Starter};
+use generation::Generation;
+use line::Line;
 use scaling::Scaling;
 use warmth::{Policy, Warmth};
 
 pub(crate) use allotment::Allotted;
 pub(crate) use drain::follow;
-pub use generation::Lease;
+pub(crate) use generation::{Held, Lease};
 pub(crate) use healing::heal;
 pub(crate) use janitor::tend;
 pub(crate) use provision::provision;
 pub(crate) use snapshots::SnapshotMaker;
 
-/// An invoke waits for an environment that has just answered another one for as long as a start would take, then one more is
-/// started: waiting costs at most twice the better choice. Runtimes ask for the next event well within a millisecond, unless
-/// the machine is busy; then starts take longer, too.
-const RETURN_PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(100);
 /// Idle for so long, an environment is frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(20);
 /// After so much idle time what a frozen environment does not need is parked. Its next invoke takes that back first, which takes
@@ -66,6 +69,7 @@ const MEMORY_GUESS_BYTES: u64 = 4 << 30;
 pub(crate) struct Pool {
     machine: Arc<Machine>,
     places: Places,
+    line: Line<Box<Environment>>,
     scaling: Scaling,
     policy: Arc<Policy>,
     /// By the key of the version's record, so that they outlive generations.
@@ -94,9 +98,11 @@ impl Pool {
     pub(crate) fn new(machine: Arc<Machine>, sizes: PoolSizes, keep_warm: KeepWarm) -> Self {
         let total_bytes = Memory::read().map_or(MEMORY_GUESS_BYTES, |memory| memory.total_bytes);
         let policy = Policy::new(keep_warm, Arc::clone(&machine.clock), total_bytes);
+        let bell = Arc::new(Bell::new());
         Self {
             machine,
-            places: Places::new(sizes.environments_max),
+            places: Places::new(sizes.environments_max, Arc::clone(&bell)),
+            line: Line::new(WAITING_FOR_ROOM_MAX, bell),
             scaling: Scaling::new(sizes.scaling_environments),
             policy: Arc::new(policy),
             warmths: Mutex::default(),
@@ -112,55 +118,39 @@ impl Pool {
 
     /// Takes whichever environment of the target is ready first.
     pub(crate) async fn acquire(self: &Arc<Self>, target: &Arc<Target>) -> Result<Lease, AcquireError> {
-        let generation = self.generation(target);
-        let waiter = match generation.take_or_wait(self.machine.clock.monotonic()) {
-            Taken::Idle(lease) => return Ok(lease),
-            Taken::Wait(waiter) => waiter,
-            Taken::WaitABit(mut waiter) => {
-                let patience = generation.warmth().start().clamp(*RETURN_PATIENCE.start(), *RETURN_PATIENCE.end());
-                if let Ok(result) = tokio::time::timeout(patience, &mut waiter).await {
-                    return result.unwrap_or_else(|_| Err(no_capacity("the server is stopping")));
-                }
-                if generation.needs_start()
-                    && let Err(error) = self.start(&generation, target)
-                    && !generation.has_returning()
-                {
-                    return Err(error);
-                }
-                waiter
-            }
-            Taken::WaitAndStart(waiter) => {
-                self.start(&generation, target)?;
-                waiter
-            }
-        };
-        match waiter.await {
-            Ok(result) => result,
-            Err(_) => Err(no_capacity("the server is stopping")),
-        }
+        acquire::acquire(self, &self.generation(target)).await
     }
 
     /// Takes an environment back after an invoke, once its runtime asks for the next event: before that it can
     /// neither be given one nor be frozen. A runtime that does not ask until the invoke's deadline is ended.
     pub(crate) fn take_back(self: &Arc<Self>, mut lease: Lease) {
-        if lease.environment().is_at_rest() {
+        let Held::Alone(environment) = lease.held() else { return self.release(lease) };
+        if environment.is_at_rest() {
             return self.release(lease);
         }
         let (pool, returning) = (Arc::clone(self), lease.returning());
         tokio::spawn(async move {
-            lease.environment().come_to_rest().await;
+            if let Held::Alone(environment) = lease.held() {
+                environment.come_to_rest().await;
+            }
             drop(returning);
+            pool.release(lease);
+        });
+    }
+
+    /// Takes a seat back, once a function that works on beyond its time has given up.
+    pub(crate) fn take_back_after(self: &Arc<Self>, lease: Lease, straggler: Option<Straggler>) {
+        let Some(straggler) = straggler else { return self.release(lease) };
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            straggler.gave_up().await;
             pool.release(lease);
         });
     }
 
     /// Gives an environment to whoever waits for one, or keeps it.
     pub(crate) fn release(self: &Arc<Self>, lease: Lease) {
-        let now = self.machine.clock.monotonic();
-        if let Some((unfit, generation)) = lease.offer(now, self.is_stopping.load(Ordering::Acquire)) {
-            drop(unfit);
-            self.start_for_waiters(&generation);
-        }
+        acquire::release(self, lease);
         if !self.janitor_is_up.load(Ordering::Acquire) {
             self.work.notify_one();
         }
@@ -178,41 +168,10 @@ impl Pool {
         Arc::clone(generations.entry(id).or_insert_with(make))
     }
 
-    /// After an environment that somebody may have waited for turned out to be of no use.
-    fn start_for_waiters(self: &Arc<Self>, generation: &Arc<Generation>) {
-        while generation.needs_start() {
-            if let Err(error) = self.start(generation, generation.target()) {
-                return generation.tell(error);
-            }
-        }
-    }
-
-    /// Starts an environment in the background and offers it to whoever waits longest.
-    fn start(self: &Arc<Self>, generation: &Arc<Generation>, target: &Arc<Target>) -> Result<(), AcquireError> {
-        if !self.scaling.may_start(target.function_id, self.machine.clock.monotonic()) {
-            generation.not_started();
-            return Err(AcquireError::TooFast);
-        }
-        let place = self.room().inspect_err(|_| generation.not_started())?;
-        self.remake_snapshot(target);
-        let (pool, generation, target) = (Arc::clone(self), Arc::clone(generation), Arc::clone(target));
-        tokio::spawn(async move {
-            match make_for(&generation, &pool.machine, &target, place).await {
-                Ok(environment) => pool.take_back(generation.started(environment)),
-                Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(function = target.name, cause, "an environment could not be started");
-                    generation.failed(error);
-                }
-            }
-        });
-        Ok(())
-    }
-
     /// A place on a machine that can take one more, for which idle environments go when there is none.
-    pub(super) fn room(&self) -> Result<Place, AcquireError> {
+    pub(super) fn room(&self) -> Result<Place, Refusal> {
         if self.is_stopping.load(Ordering::Acquire) {
-            return Err(no_capacity("the server is stopping"));
+            return Err(Refusal::Because(acquire::stopping()));
         }
         let look = || {
             let capacity = Capacity::read(self.memory);
@@ -223,9 +182,9 @@ impl Pool {
             Capacity::read(self.memory)
         };
         if let Some(shortage) = self.last_look.shortage(self.machine.clock.monotonic(), look) {
-            return Err(no_capacity(shortage));
+            return Err(Refusal::Because(acquire::no_capacity(shortage)));
         }
-        self.place().ok_or_else(|| no_capacity(&format!("all {} are in use", self.places.max())))
+        self.place().ok_or(Refusal::Full)
     }
 
     /// The environments and spares of this machine. Reads a file for each.
@@ -241,6 +200,7 @@ impl Pool {
             metrics::gauge!("tindra_environments", "state" => state.as_str()).set(count as f64);
         }
         metrics::gauge!("tindra_environments_max").set(self.places.max() as f64);
+        metrics::gauge!("tindra_invokes_waiting_for_room").set(self.line.invokes() as f64);
         let capacity = Capacity::read(self.memory);
         if let Some(memory) = capacity.memory {
             metrics::gauge!("tindra_machine_memory_bytes").set(memory.total_bytes as f64);
@@ -272,6 +232,58 @@ impl Pool {
     }
 }
 
+impl Starter<Box<Environment>> for Pool {
+    /// In a task of its own, which offers what it started to whoever waits longest.
+    fn begin(self: &Arc<Self>, generation: &Arc<Generation>) -> Result<(), Refusal> {
+        let (target, now) = (Arc::clone(generation.target()), self.machine.clock.monotonic());
+        // Asked first, so that nothing idle ends for a start that may not be.
+        if self.scaling.is_too_fast(target.function_id, now) {
+            return Err(Refusal::Because(AcquireError::TooFast));
+        }
+        let place = self.room()?;
+        if !self.scaling.may_start(target.function_id, now) {
+            return Err(Refusal::Because(AcquireError::TooFast));
+        }
+        self.remake_snapshot(&target);
+        let (pool, generation) = (Arc::clone(self), Arc::clone(generation));
+        tokio::spawn(async move {
+            match make_for(&generation, &pool.machine, &target, place).await {
+                Ok(environment) => pool.take_back(generation.started(environment)),
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    tracing::error!(function = target.name, cause, "an environment could not be started");
+                    generation.failed(error);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn line(&self) -> &Line<Box<Environment>> {
+        &self.line
+    }
+
+    fn now(&self) -> Duration {
+        self.machine.clock.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(duration)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+}
+
+/// Gives room that appears to who waits for it. Runs until it is aborted.
+pub(crate) async fn usher(pool: Arc<Pool>) {
+    loop {
+        pool.line.bell().rung().await;
+        acquire::serve_line(&pool);
+    }
+}
+
 /// Makes an environment and notes what that takes. In a task of its own, so that a panic is this start's failure and leaves
 /// nobody waiting.
 async fn make_for(
@@ -283,7 +295,7 @@ async fn make_for(
     let began = machine.clock.monotonic();
     let (own_machine, target) = (Arc::clone(machine), Arc::clone(target));
     let made = tokio::spawn(async move { make(&own_machine, &target, place).await }).await;
-    let environment = made.unwrap_or_else(|panic| Err(AcquireError::Start { source: panic.into() }))?;
+    let environment = made.unwrap_or_else(|panic| Err(AcquireError::Start { source: Arc::new(panic) }))?;
     generation.warmth().note_start(machine.clock.monotonic().saturating_sub(began));
     Ok(environment)
 }
@@ -292,8 +304,4 @@ async fn make(machine: &Arc<Machine>, target: &Arc<Target>, place: Place) -> Res
     let mut environment = Box::new(Environment::start(machine, target, place, None).await?);
     environment.initialise_somewhere().await?;
     Ok(environment)
-}
-
-fn no_capacity(reason: &str) -> AcquireError {
-    AcquireError::NoCapacity { reason: reason.to_owned() }
 }

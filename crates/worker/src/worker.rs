@@ -15,13 +15,13 @@ use tindra_store::Store;
 use tokio::task::JoinSet;
 
 use crate::code_cache::{CodeCache, CodeError};
-use crate::environment::Machine;
+use crate::environment::{Ended, Machine};
 use crate::inventory::{Inventory, Listed};
 use crate::living::Living;
 use crate::log_book::LogSink;
 use crate::network::{EgressPolicy, FunctionEndpoint, Resolver, ResolverOptions, Shared};
 use crate::packs::{PackError, Packs};
-use crate::pool::{self, Lease, Pool, PoolSizes};
+use crate::pool::{self, Held, Lease, Pool, PoolSizes};
 use crate::preparation::Preparation;
 use crate::snapshot::SnapshotTable;
 use crate::spares::{self, Spares};
@@ -158,6 +158,7 @@ impl Worker {
         let watch = store.metadata.watch(WATCH_PREFIX);
         tasks.spawn(pool::follow(Arc::clone(&pool), store.clone(), watch));
         tasks.spawn(pool::tend(Arc::clone(&pool)));
+        tasks.spawn(pool::usher(Arc::clone(&pool)));
         tasks.spawn(pool::heal(Arc::clone(&pool)));
         let (records, functions) = (store.metadata.watch(PROVISIONED_PREFIX), store.metadata.watch(WATCH_PREFIX));
         tasks.spawn(pool::provision(Arc::clone(&pool), store.clone(), records, functions));
@@ -200,18 +201,47 @@ async fn open(options: &WorkerOptions, store: &Store) -> Result<(Packs, CodeCach
     opened.await.map_err(WorkerError::Crashed)?
 }
 
-impl Environments for Worker {
-    type Lease = Lease;
+/// One environment, taken. Dropped, it is destroyed.
+#[derive(Debug)]
+pub struct WorkerLease(Lease);
 
-    async fn acquire(&self, target: &Arc<Target>) -> Result<Lease, AcquireError> {
-        self.pool.acquire(target).await
+impl Environments for Worker {
+    type Lease = WorkerLease;
+
+    async fn acquire(&self, target: &Arc<Target>) -> Result<WorkerLease, AcquireError> {
+        self.pool.acquire(target).await.map(WorkerLease)
     }
 
     /// To be run to its end: given up halfway, the environment is destroyed, because its state is not known.
-    async fn deliver(&self, mut lease: Lease, invocation: Invocation) -> Result<Finished, AcquireError> {
-        let finished = lease.environment().invoke(invocation).await?;
-        // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
-        self.pool.take_back(lease);
-        Ok(finished)
+    async fn deliver(
+        &self,
+        WorkerLease(mut lease): WorkerLease,
+        mut invocation: Invocation,
+    ) -> Result<Finished, AcquireError> {
+        loop {
+            let environment = match lease.held() {
+                Held::Alone(environment) => {
+                    let finished = environment.invoke(invocation).await?;
+                    // Before the answer, so that a caller's next invoke finds this environment, or one on its way back.
+                    self.pool.take_back(lease);
+                    return Ok(finished);
+                }
+                Held::Beside(environment) => Arc::clone(environment),
+            };
+            let ended = environment.invoke_beside(invocation).await;
+            // The lease alone holds it, so that who leaves last has it for himself.
+            drop(environment);
+            match ended {
+                Ended::Finished { finished, straggler } => {
+                    self.pool.take_back_after(lease, straggler);
+                    return Ok(finished);
+                }
+                Ended::Unseen(unseen) => {
+                    let target = Arc::clone(lease.target());
+                    drop(lease);
+                    (lease, invocation) = (self.pool.acquire(&target).await?, unseen);
+                }
+            }
+        }
     }
 }

@@ -96,6 +96,7 @@ impl Control {
         let request: DeleteCapacityProviderRequest = read(input)?;
         loop {
             let record = self.provider(&caller.scope, &request.capacity_provider_name).await?;
+            self.check_unused(&caller.scope, &record.value.arn()).await?;
             let batch = Batch::default().delete(record.key, Precondition::Revision(record.revision));
             match self.store.metadata.commit(batch).await {
                 Ok(_) => {

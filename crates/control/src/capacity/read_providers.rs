@@ -1,17 +1,18 @@
 //! `GetCapacityProvider`, `ListCapacityProviders`, `ListFunctionVersionsByCapacityProvider`.
 
 use serde_json::Value;
+use tindra_core::function::Function;
 use tindra_model::Reply;
 use tindra_model::lambda::capacity::{
-    GetCapacityProviderRequest, GetCapacityProviderResponse, ListCapacityProvidersRequest,
-    ListCapacityProvidersResponse, ListFunctionVersionsByCapacityProviderRequest,
+    FunctionVersionsByCapacityProviderListItem, GetCapacityProviderRequest, GetCapacityProviderResponse,
+    ListCapacityProvidersRequest, ListCapacityProvidersResponse, ListFunctionVersionsByCapacityProviderRequest,
     ListFunctionVersionsByCapacityProviderResponse,
 };
 
 use super::Provider;
+use super::users::uses;
 use crate::error::ControlError;
-use crate::paging::read_marker;
-use crate::{Caller, Control, read, reply};
+use crate::{Caller, Control, read, reply, shape};
 
 /// The state of every provider that there is.
 const ACTIVE: &str = "Active";
@@ -36,6 +37,7 @@ impl Control {
         })
     }
 
+    /// Published versions, as on AWS; a page may hold fewer than were asked for, or none, although there are more.
     pub(crate) async fn list_capacity_provider_versions(
         &self,
         caller: &Caller,
@@ -43,11 +45,18 @@ impl Control {
     ) -> Result<Reply, ControlError> {
         let request: ListFunctionVersionsByCapacityProviderRequest = read(input)?;
         let record = self.provider(&caller.scope, &request.capacity_provider_name).await?;
-        request.marker.as_deref().map(read_marker).transpose()?;
+        let arn = record.value.arn();
+        let prefix = Function::scope_versions_prefix(&caller.scope);
+        let page = self.page::<Function>(&prefix, request.marker.as_deref(), request.max_items).await?;
+        let users = page.items.iter().filter(|version| uses(version, &arn));
         reply(ListFunctionVersionsByCapacityProviderResponse {
-            capacity_provider_arn: record.value.arn(),
-            function_versions: Vec::new(),
-            next_marker: None,
+            function_versions: users.map(listed).collect(),
+            capacity_provider_arn: arn,
+            next_marker: page.next_marker,
         })
     }
+}
+
+fn listed(version: &Function) -> FunctionVersionsByCapacityProviderListItem {
+    FunctionVersionsByCapacityProviderListItem { function_arn: version.arn(), state: shape::state(version.state) }
 }

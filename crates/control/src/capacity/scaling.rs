@@ -1,5 +1,5 @@
-//! `PutFunctionScalingConfig` and `GetFunctionScalingConfig`: for functions on a capacity provider, of which
-//! there are none here.
+//! `PutFunctionScalingConfig` and `GetFunctionScalingConfig`: bounds for the environments of functions with a capacity
+//! provider. Here there are as many as their invokes need, so none is ever set.
 
 use serde_json::Value;
 use tindra_core::name::FunctionName;
@@ -15,7 +15,12 @@ impl Control {
     pub(crate) async fn put_function_scaling(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
         let request: PutFunctionScalingConfigRequest = read(input)?;
         let name = FunctionName::read(&request.function_name, Some(&request.qualifier), &caller.scope)?;
-        self.find(&caller.scope, &name).await?;
+        let version = self.find(&caller.scope, &name).await?.value;
+        if version.desired.configuration.managed_instances.is_some() {
+            return Err(ControlError::invalid(
+                "FunctionScalingConfig is not supported: a function has as many execution environments as its invokes need. Bound them with reserved concurrency.",
+            ));
+        }
         // The model does not list this error here, but it is what AWS answers.
         Err(ControlError::Refused {
             code: "AccessDeniedException",

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Reserves;
 use crate::error::ControlError;
 use crate::shape::{last_modified, small};
-use crate::{Caller, Control, read, reply, snap_start};
+use crate::{Caller, Control, managed_instances, read, reply, snap_start};
 
 const STATUS: u16 = 202;
 
@@ -68,6 +68,7 @@ impl Control {
             let reserves = Reserves::read(&self.store, scope).await?;
             self.check_room(&reserves, &latest.value, &qualifier, requested).await?;
             snap_start::check_provisioned(&version)?;
+            managed_instances::check_provisioned(&version)?;
             self.check_exclusive(&version, &qualifier).await?;
             let key = Provisioned::key(scope, &name.name, &qualifier);
             let before: Option<Versioned<Provisioned>> = self.store.metadata.get_json(&key).await?;

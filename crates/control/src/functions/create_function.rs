@@ -35,6 +35,7 @@ impl Control {
         let tags = request.tags.take().unwrap_or_default();
         let layers = request.layers.take().unwrap_or_default();
         let membership = self.membership(request.vpc_config.take())?;
+        self.check_capacity_provider(&caller.scope, request.capacity_provider_config.as_ref()).await?;
         let mut configuration = Settings::from(request).create(&name, architecture)?;
         tags::check(&tags)?;
         let key = Function::key(&caller.scope, &name);

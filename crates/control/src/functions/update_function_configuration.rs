@@ -23,6 +23,7 @@ impl Control {
         let revision_id = request.revision_id.take();
         let layers = request.layers.take();
         let membership = self.membership(request.vpc_config.take())?;
+        self.check_capacity_provider(&caller.scope, request.capacity_provider_config.as_ref()).await?;
         let settings = Settings::from(request);
         // What a layer consists of stays while it is being referred to.
         let _unswept = self.packages.uploads.read().await;

@@ -100,3 +100,50 @@ fn code_for_another_processor_is_refused_in_plain_words() {
     let error = check_architectures(Some(&[other.as_str().to_owned()])).unwrap_err().to_string();
     assert!(error.contains(&format!("cannot run {} code", other.as_str())), "{error}");
 }
+
+fn with_provider(mut value: Value) -> Result<Configuration, ControlError> {
+    let config = json!({
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:ours",
+        "PerExecutionEnvironmentMaxConcurrency": value["AtOnce"].take(),
+        "ExecutionEnvironmentMemoryGiBPerVCpu": value["Ratio"].take(),
+    });
+    value["CapacityProviderConfig"] = json!({ "LambdaManagedInstancesCapacityProviderConfig": config });
+    value["Handler"] = json!("app.handler");
+    create(value)
+}
+
+#[test]
+fn with_a_capacity_provider_environments_run_several_invokes_and_log_in_json() {
+    let node = json!({ "Runtime": "nodejs22.x", "MemorySize": 4_096 });
+    let configuration = with_provider(node).unwrap();
+    assert_eq!((configuration.invokes_at_once(), configuration.cpu_millis()), (128, 2_000));
+    assert_eq!(configuration.logging.format, LogFormat::Json);
+    assert_eq!(configuration.logging.system_level.as_deref(), Some("INFO"));
+    let python = json!({ "Runtime": "python3.13", "MemorySize": 4_096, "AtOnce": 5, "Ratio": 4.0 });
+    let configuration = with_provider(python).unwrap();
+    assert_eq!((configuration.invokes_at_once(), configuration.cpu_millis()), (5, 1_000));
+    assert_eq!(basic().invokes_at_once(), 1);
+}
+
+#[test]
+fn what_does_not_go_with_a_capacity_provider_is_refused() {
+    let memory = 2_048;
+    for (value, reason) in [
+        (json!({ "Runtime": "nodejs20.x", "MemorySize": memory }), "Runtime nodejs20.x cannot be used"),
+        (json!({ "Runtime": "nodejs22.x" }), "need at least 2048 MB"),
+        (json!({ "Runtime": "nodejs22.x", "MemorySize": 3_000 }), "must be a multiple"),
+        (json!({ "Runtime": "nodejs22.x", "MemorySize": 6_144, "Ratio": 4.0 }), "here of 4096 MB"),
+        (json!({ "Runtime": "nodejs22.x", "MemorySize": memory, "Ratio": 3.5 }), "must be 2, 4 or 8, not 3.5"),
+        (
+            json!({ "Runtime": "nodejs22.x", "MemorySize": memory, "LoggingConfig": { "LogFormat": "Text" } }),
+            "log in JSON only",
+        ),
+        (
+            json!({ "Runtime": "python3.13", "MemorySize": memory, "SnapStart": { "ApplyOn": "PublishedVersions" } }),
+            "SnapStart is not supported",
+        ),
+    ] {
+        let error = with_provider(value).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}

@@ -27,6 +27,10 @@ pub(super) fn line(line: &Line<'_>, time: &str) -> String {
             ("platform.runtimeDone", Value::Object(record))
         }
         Line::Report(figures) => ("platform.report", report(figures)),
+        Line::SharedReport { request_id, duration, status } => {
+            let record = json!({ "requestId": request_id, "metrics": { "durationMs": ms(*duration) } });
+            ("platform.report", Value::Object(with_status(record, status)))
+        }
     };
     json!({ "time": time, "type": name, "record": record }).to_string()
 }

@@ -18,7 +18,7 @@ pub(super) fn line(line: &Line<'_>) -> Option<String> {
             "RESTORE_START Runtime Version: {}\tRuntime Version ARN: {}",
             subject.runtime_version, subject.runtime_version_arn
         ),
-        Line::RestoreDone { .. } => return None,
+        Line::RestoreDone { .. } | Line::SharedReport { .. } => return None,
         Line::RestoreReport { duration, status } => {
             with_ending(format!("RESTORE_REPORT Restore Duration: {} ms", ms(*duration)), status)
         }

@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tindra_core::cpu::cpu_millis;
-use tindra_core::limits::{INIT_TIMEOUT_MS, PROVISIONED_INIT_TIMEOUT_MS, SNAPSHOT_INIT_TIMEOUT_MS};
+use tindra_core::limits::{
+    INIT_TIMEOUT_MS, MANAGED_INSTANCES_INIT_TIMEOUT_MS, PROVISIONED_INIT_TIMEOUT_MS, SNAPSHOT_INIT_TIMEOUT_MS,
+};
 use tindra_core::report::{Initialization, Line, Phase, Status};
 use tindra_invoke::environments::AcquireError;
 use tindra_sandbox::{Exit, SandboxError, Step};
@@ -39,8 +40,8 @@ impl Environment {
                 self.report_good_init(duration);
                 FirstInit::Restored(self.restore_in_place().await?)
             }
-            // No invoke has waited for it, so none reports it.
-            Ok(()) if self.allotted.is_some() => {
+            // No invoke has waited for it, or several have, so none reports it.
+            Ok(()) if self.allotted.is_some() || self.invokes_at_once() > 1 => {
                 self.report_good_init(duration);
                 self.book.flush();
                 FirstInit::Told
@@ -60,6 +61,7 @@ impl Environment {
         Duration::from_millis(match self.initialization() {
             Initialization::ProvisionedConcurrency => timeout_ms.max(PROVISIONED_INIT_TIMEOUT_MS),
             Initialization::SnapStart => timeout_ms.max(SNAPSHOT_INIT_TIMEOUT_MS),
+            Initialization::ManagedInstances => timeout_ms.max(MANAGED_INSTANCES_INIT_TIMEOUT_MS),
             Initialization::OnDemand => INIT_TIMEOUT_MS,
         })
     }
@@ -91,7 +93,7 @@ impl Environment {
     /// the inner result is an error there is no process left.
     pub(super) async fn launch(&mut self, limit: Duration) -> Result<Result<(), Failure>, AcquireError> {
         let memory_mb = self.target.deployment.configuration.memory_mb;
-        let share = cpu_millis(memory_mb);
+        let share = self.target.deployment.configuration.cpu_millis();
         let wrapper = self.target.deployment.configuration.environment.get(WRAPPER_VARIABLE);
         let wrapper = wrapper.map(String::as_str);
         let command = match self.pack.command_for(&self.code, self.layers.as_deref(), memory_mb, wrapper) {
@@ -101,7 +103,9 @@ impl Environment {
         let deadline = tokio::time::Instant::now() + limit;
         let ready = match self.initialization() {
             Initialization::SnapStart => self.exchange().begin_for_snapshot(),
-            Initialization::OnDemand | Initialization::ProvisionedConcurrency => self.exchange().begin(),
+            Initialization::OnDemand | Initialization::ProvisionedConcurrency | Initialization::ManagedInstances => {
+                self.exchange().begin(self.invokes_at_once())
+            }
         };
         let command: Vec<CString> = command.into_iter().filter_map(|text| CString::new(text).ok()).collect();
         let started = match self.bind_spare(&command, share.max(INIT_CPU_MILLIS)).await? {
@@ -186,7 +190,7 @@ impl Environment {
                     Some(SandboxError::Step { step: Step::Execute, source, .. }) => {
                         Ok(Err(not_executed(program.as_slice(), source)))
                     }
-                    _ => Err(AcquireError::Start { source }),
+                    _ => Err(AcquireError::Start { source: source.into() }),
                 };
             }
         };

@@ -64,7 +64,8 @@ impl Environment {
         self.rest();
     }
 
-    fn rest(&self) {
+    /// Nothing runs in it; from now on it may be frozen.
+    pub(crate) fn rest(&self) {
         self.card.idle(self.machine.clock.monotonic());
         if let Some(process) = &self.process {
             process.rest();
@@ -105,7 +106,7 @@ impl Environment {
         invocation: Invocation,
         memory_bytes: &mut u64,
     ) -> Result<Result<Bytes, Failure>, AcquireError> {
-        let mut delivery = self.delivery(course, invocation);
+        let mut delivery = self.delivery(course.timeout, invocation);
         let mut is_started = false;
         loop {
             if self.process.as_ref().is_some_and(|process| process.has_exited().is_some()) {
@@ -120,10 +121,10 @@ impl Environment {
             }
             let Some(process) = self.process.clone() else { continue };
             self.start_line(course, &mut is_started);
-            let answer = self.exchange().dispatch(delivery);
-            let result = wait(&process, answer, course.deadline).await;
+            let mut answer = self.exchange().dispatch(delivery);
+            let result = wait(&process, &mut answer, course.deadline).await;
             if matches!(result, Err(Failure::Exited { .. }))
-                && let Some(unseen) = self.exchange().take_back()
+                && let Some(unseen) = self.exchange().take_back(&course.request_id)
             {
                 delivery = unseen;
                 continue;
@@ -138,8 +139,8 @@ impl Environment {
         }
     }
 
-    fn delivery(&self, course: &Course, invocation: Invocation) -> Delivery {
-        let timeout_ms = u64::try_from(course.timeout.as_millis()).unwrap_or(u64::MAX);
+    pub(super) fn delivery(&self, timeout: Duration, invocation: Invocation) -> Delivery {
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         Delivery {
             request_id: invocation.request_id,
             deadline_unix_ms: self.machine.clock.unix_ms().saturating_add(timeout_ms),
@@ -205,7 +206,7 @@ impl Environment {
 
     /// A child that was killed for memory ends the environment, whatever its parent made of that. The kernel is
     /// asked only when the memory was nearly full.
-    fn unless_out_of_memory(
+    pub(super) fn unless_out_of_memory(
         &self,
         process: &Arc<Process>,
         memory_bytes: u64,
@@ -264,14 +265,18 @@ fn status(result: &Result<Bytes, Failure>, has_process: bool) -> Status {
 }
 
 /// Waits for the answer, the end of the process or the deadline, whichever comes first.
-async fn wait(process: &Process, mut answer: oneshot::Receiver<Answer>, deadline: Instant) -> Result<Bytes, Failure> {
+pub(super) async fn wait(
+    process: &Process,
+    answer: &mut oneshot::Receiver<Answer>,
+    deadline: Instant,
+) -> Result<Bytes, Failure> {
     tokio::select! {
         biased;
-        answer = &mut answer => match answer {
+        answer = &mut *answer => match answer {
             Ok(answer) => understood(answer),
             Err(_) => Err(broken_off(process, deadline).await),
         },
-        exit = process.exited() => match tokio::time::timeout(LAST_WORDS_PATIENCE, &mut answer).await {
+        exit = process.exited() => match tokio::time::timeout(LAST_WORDS_PATIENCE, answer).await {
             Ok(Ok(answer)) => understood(answer),
             _ => Err(exited(process, exit)),
         },

@@ -65,6 +65,11 @@ impl Process {
         self.sandbox.try_exit().unwrap_or(Some(Exit::Lost))
     }
 
+    /// Whether it has not ended, as far as is known: of one that is parked or frozen nobody looks.
+    pub(super) fn is_running(&self) -> bool {
+        self.lock().is_idle || self.has_exited().is_none()
+    }
+
     /// Reads what it has written until now.
     pub(super) fn drain_log(&self) {
         self.capture.drain();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tindra_core::cpu::cpu_millis;
 use tindra_core::limits::RESTORE_TIMEOUT_MS;
 use tindra_core::report::{Line, Restore, Status};
 use tindra_invoke::environments::{AcquireError, RestoreError};
@@ -62,7 +61,7 @@ impl Environment {
         self.process = Some(process);
         gone.map_err(start_error)?;
         let restore = self.see_restored(began, answer).await?;
-        self.set_share(cpu_millis(self.target.deployment.configuration.memory_mb));
+        self.set_share(self.target.deployment.configuration.cpu_millis());
         Ok(restore)
     }
 

@@ -64,6 +64,9 @@ fn platform(target: &Target, pack: &Pack) -> Vec<(&'static str, String)> {
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
         ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
     ];
+    if configuration.managed_instances.is_some() {
+        all.push(("AWS_LAMBDA_MAX_CONCURRENCY", configuration.invokes_at_once().to_string()));
+    }
     if pack.family != Family::Provided {
         all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", configuration.runtime)));
     }

@@ -1,10 +1,15 @@
 //! The environments of one generation, and the invokes that wait for one.
+//!
+//! What it queues is an [`Occupant`]: an environment, or in the model tests something lighter.
 
 mod chores;
+mod crew;
+mod lease;
+mod occupant;
 mod out;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tindra_core::keep_warm::GreedyDual;
@@ -15,59 +20,59 @@ use uuid::Uuid;
 use super::idle::Idle;
 use super::warmth::Warmth;
 use crate::environment::Environment;
-use out::{Out, Purpose};
+use crate::sync::{Mutex, MutexGuard};
+use crew::Crews;
+use lease::Waiter;
+use out::Purpose;
 
 pub(super) use chores::Chores;
-
-type Waiter = oneshot::Sender<Result<Lease, AcquireError>>;
+pub(super) use lease::Waiting;
+pub(crate) use lease::{Held, Lease};
+pub(super) use occupant::Occupant;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Generation {
+pub(crate) struct Generation<E: Occupant = Box<Environment>> {
     target: Arc<Target>,
     /// Key of the function's record.
     key: String,
     warmth: Arc<Warmth>,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<E>>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
+#[derive(Debug)]
+struct Queue<E: Occupant> {
     /// The last one was used last.
-    idle: Vec<Idle<Box<Environment>>>,
+    idle: Vec<Idle<E>>,
     /// The same of those that provisioned concurrency keeps: taken first, and never too old.
-    provisioned: Vec<Idle<Box<Environment>>>,
-    waiters: VecDeque<Waiter>,
+    provisioned: Vec<Idle<E>>,
+    /// Those that run several invokes at once.
+    crews: Crews<E>,
+    waiters: VecDeque<Waiter<E>>,
     /// Environments that are being started.
     starting: usize,
     /// Environments whose invoke was answered and whose runtime has not asked for the next event yet.
     returning: usize,
-    /// Environments that are taken for an invoke, those of provisioned concurrency aside.
+    /// Environments and seats that are taken for an invoke, those of provisioned concurrency aside.
     leases: usize,
     /// No longer serving: nothing is kept.
     is_retired: bool,
 }
 
-/// One environment, taken. Dropped, the environment is destroyed.
-#[derive(Debug)]
-pub struct Lease {
-    environment: Box<Environment>,
-    out: Out,
-}
-
 /// What an invoke finds.
-pub(super) enum Taken {
-    Idle(Lease),
+pub(super) enum Taken<E: Occupant> {
+    Idle(Lease<E>),
     /// Somebody else's environment is on its way and will be left over.
-    Wait(oneshot::Receiver<Result<Lease, AcquireError>>),
+    Wait(Waiting<E>),
     /// An environment has answered its invoke and will ask for the next event in a moment, if all is well.
-    WaitABit(oneshot::Receiver<Result<Lease, AcquireError>>),
-    WaitAndStart(oneshot::Receiver<Result<Lease, AcquireError>>),
+    WaitABit(Waiting<E>),
+    WaitAndStart(Waiting<E>),
 }
 
-impl Generation {
+impl<E: Occupant> Generation<E> {
     pub(super) fn new(target: Arc<Target>, key: String, warmth: Arc<Warmth>) -> Self {
-        Self { target, key, warmth, queue: Mutex::default() }
+        let seats = usize::try_from(target.deployment.configuration.invokes_at_once()).unwrap_or(1);
+        Self { target, key, warmth, queue: Mutex::new(Queue::new(seats)) }
     }
 
     pub(super) fn id(&self) -> Uuid {
@@ -82,43 +87,50 @@ impl Generation {
         &self.warmth
     }
 
+    /// How long an invoke may run, and wait for room before that.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.target.deployment.configuration.timeout_s))
+    }
+
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Queue<E>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lease(self: &Arc<Self>, environment: Box<Environment>, purpose: Purpose) -> Lease {
-        Lease { environment, out: Out { generation: Arc::clone(self), purpose } }
-    }
-
     /// A lease of a new environment that provisioned concurrency keeps.
-    pub(super) fn provisioned(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
-        self.lease(environment, Purpose::Uncounted)
+    pub(super) fn provisioned(self: &Arc<Self>, environment: E) -> Lease<E> {
+        Lease::new(self, environment, Purpose::Uncounted)
     }
 
-    pub(super) fn take_or_wait(self: &Arc<Self>, now: Duration) -> Taken {
+    pub(super) fn take_or_wait(self: &Arc<Self>, now: Duration) -> Taken<E> {
         let mut queue = self.queue();
         if let Some(idle) = queue.provisioned.pop() {
             drop(queue);
-            return Taken::Idle(self.lease(idle.environment, Purpose::Uncounted));
+            return Taken::Idle(Lease::new(self, idle.environment, Purpose::Uncounted));
         }
         self.warmth.begin(now, queue.is_bare());
+        if let Some(seat) = queue.crews.join() {
+            queue.leases += 1;
+            return Taken::Idle(Lease::beside(self, seat));
+        }
         if let Some(idle) = queue.idle.pop() {
             queue.leases += 1;
-            drop(queue);
-            return Taken::Idle(self.lease(idle.environment, Purpose::Invoke));
+            return Taken::Idle(match queue.crews.form(idle.environment) {
+                Ok(seat) => Lease::beside(self, seat),
+                Err(environment) => Lease::new(self, environment, Purpose::Invoke),
+            });
         }
         queue.waiters.retain(|waiter| !waiter.is_closed());
         let (sender, receiver) = oneshot::channel();
         let ahead = queue.waiters.len();
         queue.waiters.push_back(sender);
-        if queue.starting > ahead {
+        if queue.coming_new() > ahead {
             return Taken::Wait(receiver);
         }
-        if queue.starting + queue.returning > ahead {
+        if queue.coming() > ahead {
             return Taken::WaitABit(receiver);
         }
         queue.starting += 1;
@@ -129,28 +141,32 @@ impl Generation {
     pub(super) fn needs_start(&self) -> bool {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
-        let needs = queue.starting < queue.waiters.len();
+        let needs = queue.coming_new() < queue.waiters.len();
         queue.starting += usize::from(needs);
         needs
     }
 
-    pub(super) fn has_returning(&self) -> bool {
-        self.queue().returning > 0
+    /// Invokes that wait and for which nothing starts or is about to come back.
+    pub(super) fn shortage(&self) -> usize {
+        let mut queue = self.queue();
+        queue.waiters.retain(|waiter| !waiter.is_closed());
+        queue.waiters.len().saturating_sub(queue.coming())
     }
 
+    /// Counts a start out that was not begun.
     pub(super) fn not_started(&self) {
         self.queue().starting -= 1;
     }
 
-    pub(super) fn started(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+    pub(super) fn started(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.count_started();
-        self.lease(environment, Purpose::Invoke)
+        Lease::new(self, environment, Purpose::Invoke)
     }
 
     /// The same of one that was started ahead of need.
-    pub(super) fn started_ahead(self: &Arc<Self>, environment: Box<Environment>) -> Lease {
+    pub(super) fn started_ahead(self: &Arc<Self>, environment: E) -> Lease<E> {
         self.count_started();
-        self.lease(environment, Purpose::Ahead)
+        Lease::new(self, environment, Purpose::Ahead)
     }
 
     fn count_started(&self) {
@@ -186,52 +202,50 @@ impl Generation {
         self.tell(error);
     }
 
-    /// Tells the longest waiter that nothing comes, unless enough others are under way.
-    pub(super) fn tell(&self, error: AcquireError) {
+    /// Tells the longest waiters that nothing comes, as many as would have found a seat, unless enough others are under way.
+    fn tell(&self, error: AcquireError) {
         let mut queue = self.queue();
         queue.waiters.retain(|waiter| !waiter.is_closed());
         if queue.leases + queue.starting == 0 && queue.waiters.len() <= 1 {
             self.warmth.end(self.warmth.policy().now());
         }
-        if queue.starting >= queue.waiters.len() {
-            return;
-        }
-        let mut error = Err(error);
-        while let Some(waiter) = queue.waiters.pop_front() {
-            match waiter.send(error) {
-                Ok(()) => return,
-                Err(unsent) => error = unsent,
+        let uncovered = queue.waiters.len().saturating_sub(queue.coming());
+        for _ in 0..uncovered.min(queue.crews.seats()) {
+            while let Some(waiter) = queue.waiters.pop_front() {
+                if waiter.send(Err(error.clone())).is_ok() {
+                    break;
+                }
             }
         }
     }
 
     /// Keeps what is idle, or not: `true` when this generation does not serve.
-    pub(super) fn retire(&self, is_retired: bool) -> Vec<Environment> {
+    pub(super) fn retire(&self, is_retired: bool) -> Vec<E> {
         let mut queue = self.queue();
         queue.is_retired = is_retired;
         if is_retired { queue.take_all() } else { Vec::new() }
     }
 
-    pub(super) fn take_all_idle(&self) -> Vec<Environment> {
+    pub(super) fn take_all_idle(&self) -> Vec<E> {
         let mut queue = self.queue();
         queue.waiters.clear();
         queue.take_all()
     }
 
     /// Takes provisioned ones that are idle, the longest idle first.
-    pub(super) fn take_provisioned(&self, at_most: usize) -> Vec<Environment> {
+    pub(super) fn take_provisioned(&self, at_most: usize) -> Vec<E> {
         let mut queue = self.queue();
         let count = queue.provisioned.len().min(at_most);
-        queue.provisioned.drain(..count).map(|idle| *idle.environment).collect()
+        queue.provisioned.drain(..count).map(|idle| idle.environment).collect()
     }
 
     /// Takes what a launcher that has ended had made.
-    pub(super) fn take_outlived(&self) -> Vec<Environment> {
+    pub(super) fn take_outlived(&self) -> Vec<E> {
         let mut queue = self.queue();
-        let is_outlived = |idle: &mut Idle<Box<Environment>>| idle.environment.is_outlived();
+        let is_outlived = |idle: &mut Idle<E>| idle.environment.is_outlived();
         let mut taken: Vec<_> = queue.idle.extract_if(.., is_outlived).collect();
         taken.extend(queue.provisioned.extract_if(.., is_outlived));
-        taken.into_iter().map(|idle| *idle.environment).collect()
+        taken.into_iter().map(|idle| idle.environment).collect()
     }
 
     /// The least priority of an idle environment.
@@ -240,7 +254,7 @@ impl Generation {
         self.queue().idle.iter().map(|idle| idle.priority.unwrap_or(used_now)).min_by(f64::total_cmp)
     }
 
-    pub(super) fn take_least(&self, greedy_dual: &GreedyDual) -> Option<Box<Environment>> {
+    pub(super) fn take_least(&self, greedy_dual: &GreedyDual) -> Option<E> {
         let used_now = self.warmth.priority(greedy_dual);
         let mut queue = self.queue();
         let priorities = queue.idle.iter().map(|idle| idle.priority.unwrap_or(used_now)).enumerate();
@@ -259,9 +273,17 @@ impl Generation {
         let queue = self.queue();
         queue.idle.is_empty()
             && queue.provisioned.is_empty()
+            && queue.crews.is_empty()
             && queue.waiters.is_empty()
             && queue.starting + queue.returning == 0
             && (queue.is_retired || self.warmth.keeping().prewarm_at(self.warmth.policy().now()).is_none())
+    }
+
+    /// Waiters, starts, returning ones and leases.
+    #[cfg(all(test, feature = "model"))]
+    pub(super) fn counts(&self) -> [usize; 4] {
+        let queue = self.queue();
+        [queue.waiters.len(), queue.starting, queue.returning, queue.leases]
     }
 
     pub(super) fn has_unfrozen(&self) -> bool {
@@ -269,8 +291,31 @@ impl Generation {
     }
 }
 
-impl Queue {
-    fn all(&self) -> impl Iterator<Item = &Idle<Box<Environment>>> {
+impl<E: Occupant> Queue<E> {
+    fn new(seats: usize) -> Self {
+        Self {
+            idle: Vec::new(),
+            provisioned: Vec::new(),
+            crews: Crews::new(seats),
+            waiters: VecDeque::new(),
+            starting: 0,
+            returning: 0,
+            leases: 0,
+            is_retired: false,
+        }
+    }
+
+    /// Invokes for which there will be a seat in what is being started.
+    fn coming_new(&self) -> usize {
+        self.starting.saturating_mul(self.crews.seats())
+    }
+
+    /// The same with what is about to come back.
+    fn coming(&self) -> usize {
+        self.coming_new().saturating_add(self.returning)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Idle<E>> {
         self.idle.iter().chain(&self.provisioned)
     }
 
@@ -279,65 +324,7 @@ impl Queue {
         self.idle.is_empty() && self.leases + self.starting == 0
     }
 
-    fn take_all(&mut self) -> Vec<Environment> {
-        self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| *idle.environment).collect()
-    }
-}
-
-/// Counts an environment that is about to come back, until it has or is dropped.
-#[derive(Debug)]
-pub(super) struct Returning {
-    generation: Arc<Generation>,
-}
-
-impl Drop for Returning {
-    fn drop(&mut self) {
-        self.generation.queue().returning -= 1;
-    }
-}
-
-impl Lease {
-    pub(super) fn returning(&self) -> Returning {
-        self.out.generation.queue().returning += 1;
-        Returning { generation: Arc::clone(&self.out.generation) }
-    }
-
-    pub(crate) fn environment(&mut self) -> &mut Environment {
-        &mut self.environment
-    }
-
-    /// Hands the environment to the longest waiter, else keeps it idle, else gives it back to be dropped, with its generation.
-    pub(super) fn offer(self, now: Duration, is_stopping: bool) -> Option<(Box<Environment>, Arc<Generation>)> {
-        let Self { mut environment, mut out } = self;
-        let generation = Arc::clone(&out.generation);
-        if !environment.is_good() || environment.is_released() || is_stopping {
-            return Some((environment, generation));
-        }
-        let mut queue = generation.queue();
-        while let Some(waiter) = queue.waiters.pop_front() {
-            if out.purpose == Purpose::Ahead {
-                out.purpose = Purpose::Invoke;
-            }
-            match waiter.send(Ok(Lease { environment, out })) {
-                Ok(()) => return None,
-                Err(Ok(lease)) => Lease { environment, out } = lease,
-                Err(Err(_)) => unreachable!("a lease was sent"),
-            }
-        }
-        out.settle(&mut queue, now);
-        // Looked at with the queue held: whoever gives provisioned ones up looks through it afterwards.
-        if queue.is_retired || environment.is_released() {
-            drop(queue);
-            return Some((environment, generation));
-        }
-        let is_provisioned = environment.is_provisioned();
-        let old_at = environment.began().saturating_add(generation.warmth.policy().age_max());
-        let idle = Idle { environment, since: now, old_at, is_frozen: false, is_parked: false, priority: None };
-        if is_provisioned {
-            queue.provisioned.push(idle)
-        } else {
-            queue.idle.push(idle)
-        }
-        None
+    fn take_all(&mut self) -> Vec<E> {
+        self.idle.drain(..).chain(self.provisioned.drain(..)).map(|idle| idle.environment).collect()
     }
 }

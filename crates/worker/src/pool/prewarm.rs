@@ -6,9 +6,13 @@ use super::generation::Generation;
 use super::{Pool, make_for};
 
 impl Pool {
-    /// Starts an environment that joins the idle ones, unless memory is short or another one would have to go for it.
+    /// Starts an environment that joins the idle ones, unless memory is short, another one would have to go for it or an
+    /// invoke waits for its place.
     pub(super) fn prewarm(self: &Arc<Self>, generation: Arc<Generation>) {
         if (self.memory)().is_some_and(|memory| memory.is_short()) {
+            return;
+        }
+        if self.line.bell().is_wanted() {
             return;
         }
         let Some(place) = self.places.take() else { return };

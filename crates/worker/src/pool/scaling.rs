@@ -26,6 +26,12 @@ impl Scaling {
         Self { limit, functions: Mutex::default() }
     }
 
+    /// Whether there have been too many starts. Counts nothing.
+    pub(super) fn is_too_fast(&self, function_id: Uuid, now: Duration) -> bool {
+        let functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        self.limit.take(functions.get(&function_id).copied().unwrap_or_default(), now).is_err()
+    }
+
     /// Counts a start, unless there have been too many.
     pub(super) fn may_start(&self, function_id: Uuid, now: Duration) -> bool {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,6 +58,8 @@ mod tests {
         let start = |id, at_s| scaling.may_start(id, Duration::from_secs(at_s));
         assert_eq!([start(one, 0), start(one, 0), start(one, 0)], [true, true, false]);
         assert!(start(other, 0));
+        let asked = |at_s| scaling.is_too_fast(one, Duration::from_secs(at_s));
+        assert_eq!([asked(0), asked(5), asked(5)], [true, false, false], "asking counts nothing");
         assert_eq!([start(one, 5), start(one, 5)], [true, false], "half of the time brings half of it");
         for id in 10..10 + FUNCTIONS_MAX as u128 {
             assert!(start(Uuid::from_u128(id), 100));

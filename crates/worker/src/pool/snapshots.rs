@@ -7,6 +7,7 @@ use tindra_invoke::environments::{AcquireError, Target};
 use tindra_store::BoxFuture;
 
 use super::Pool;
+use super::acquire::Refusal;
 use crate::environment::{Environment, Snapshotted};
 use crate::snapshot::Snapshot;
 use crate::snapshots::{Snapshots, failed};
@@ -36,7 +37,7 @@ impl Pool {
         if machine.snapshots.get(generation).is_some() {
             return Ok(Ok(()));
         }
-        let Some(place) = self.place() else { return Err(super::no_capacity("all are in use")) };
+        let Some(place) = self.place() else { return Err(Refusal::Full.into()) };
         let mut original = Box::new(Environment::start(machine, target, place, None).await?);
         original.become_original();
         match original.take_snapshot().await? {

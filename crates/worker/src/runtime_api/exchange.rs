@@ -1,5 +1,6 @@
 //! Where an environment and the runtime inside it meet.
 
+mod events;
 mod restore;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
+use events::Events;
 pub(crate) use restore::RestoreAnswer;
 
 /// An event on its way to the runtime: the answer to `GET …/next`.
@@ -70,12 +72,8 @@ enum State {
     RestoreFailing,
     /// The restore has failed; nothing but the end is expected.
     RestoreFailed,
-    /// A request for the next event waits, or will come.
-    Ready,
-    /// An event is being worked on.
-    Running,
-    /// The answer of the running event is being read.
-    Answering,
+    /// It takes events and answers them.
+    Serving,
 }
 
 #[derive(Debug, Default)]
@@ -87,12 +85,7 @@ struct Inner {
     /// A `/restore/next` that waits.
     told_of_restore: Option<oneshot::Sender<()>>,
     restore: Option<oneshot::Sender<RestoreAnswer>>,
-    /// A `/next` that waits.
-    parked: Option<oneshot::Sender<Delivery>>,
-    /// An event that waits for a `/next`.
-    queued: Option<Delivery>,
-    /// Id of the event and the way of its answer.
-    running: Option<(String, oneshot::Sender<Answer>)>,
+    events: Events,
 }
 
 /// See the module. One for each environment; [`Exchange::begin`] starts anew for each of its processes.
@@ -108,30 +101,28 @@ impl Exchange {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets the process before; tells how the init phase of the coming one ends.
-    pub(crate) fn begin(&self) -> oneshot::Receiver<InitAnswer> {
+    /// Forgets the process before; tells how the init phase of the coming one ends. It is to work on so many events at once.
+    pub(crate) fn begin(&self, events_at_once: usize) -> oneshot::Receiver<InitAnswer> {
         let (sender, receiver) = oneshot::channel();
-        *self.inner() = Inner { init: Some(sender), ..Inner::default() };
+        *self.inner() = Inner { init: Some(sender), events: Events::new(events_at_once), ..Inner::default() };
         receiver
+    }
+
+    /// How many events the process works on at once.
+    pub(super) fn events_at_once(&self) -> usize {
+        self.inner().events.at_once()
     }
 
     /// Gives an event to the runtime, now or when it asks. The receiver fails when the answer breaks off.
     pub(crate) fn dispatch(&self, delivery: Delivery) -> oneshot::Receiver<Answer> {
-        let (sender, receiver) = oneshot::channel();
         let mut inner = self.inner();
-        inner.running = Some((delivery.request_id.clone(), sender));
-        inner.queued = match inner.parked.take() {
-            // A `/next` whose connection has gone gives the event back.
-            Some(parked) => parked.send(delivery).err(),
-            None => Some(delivery),
-        };
-        inner.state = if inner.queued.is_some() { State::Ready } else { State::Running };
-        receiver
+        inner.state = State::Serving;
+        inner.events.dispatch(delivery)
     }
 
     /// Whether the runtime waits for an event.
     pub(crate) fn is_asked(&self) -> bool {
-        self.inner().parked.as_ref().is_some_and(|parked| !parked.is_closed())
+        self.inner().events.is_asked()
     }
 
     /// Waits until the runtime waits for an event. For one waiter.
@@ -142,8 +133,8 @@ impl Exchange {
     }
 
     /// Takes an event back that the runtime has not asked for.
-    pub(crate) fn take_back(&self) -> Option<Delivery> {
-        self.inner().queued.take()
+    pub(crate) fn take_back(&self, request_id: &str) -> Option<Delivery> {
+        self.inner().events.take_back(request_id)
     }
 
     /// The runtime asks for the next event.
@@ -151,18 +142,18 @@ impl Exchange {
         let mut inner = self.inner();
         match inner.state {
             State::Initialising => {
-                inner.state = State::Ready;
+                inner.state = State::Serving;
                 if let Some(init) = inner.init.take() {
                     let _ = init.send(InitAnswer::Ready);
                 }
             }
             State::Restoring => {
-                inner.state = State::Ready;
+                inner.state = State::Serving;
                 if let Some(restore) = inner.restore.take() {
                     let _ = restore.send(RestoreAnswer::Ready);
                 }
             }
-            State::Ready => {}
+            State::Serving => {}
             State::Restorable => return Err(Refusal::Transition { from: "RestoreReady", to: "Ready" }),
             State::RestoreFailing | State::RestoreFailed => {
                 return Err(Refusal::Transition { from: "RestoreError", to: "Ready" });
@@ -170,40 +161,26 @@ impl Exchange {
             State::InitFailing | State::InitFailed => {
                 return Err(Refusal::Transition { from: "RuntimeInitError", to: "Ready" });
             }
-            State::Running | State::Answering => return Err(Refusal::Transition { from: "Running", to: "Ready" }),
         }
-        let (sender, receiver) = oneshot::channel();
-        match inner.queued.take() {
-            Some(delivery) => {
-                inner.state = State::Running;
-                let _ = sender.send(delivery);
-            }
-            None => {
-                inner.parked = Some(sender);
-                self.asked.notify_one();
-            }
+        let delivery = inner.events.ask()?;
+        if inner.events.is_asked() {
+            self.asked.notify_one();
         }
-        Ok(receiver)
+        Ok(delivery)
     }
 
     /// The runtime begins to answer; whoever gets the sender owes the answer.
     pub(super) fn claim(&self, request_id: &str) -> Result<oneshot::Sender<Answer>, Refusal> {
         let mut inner = self.inner();
-        match (&inner.state, &inner.running) {
-            (State::Running, Some((running, _))) if running == request_id => {}
-            (State::Initialising, _) => return Err(Refusal::Transition { from: "Started", to: "InvocationResponse" }),
-            _ => return Err(Refusal::RequestId),
+        if matches!(inner.state, State::Initialising) {
+            return Err(Refusal::Transition { from: "Started", to: "InvocationResponse" });
         }
-        inner.state = State::Answering;
-        inner.running.take().map(|(_, sender)| sender).ok_or(Refusal::RequestId)
+        inner.events.claim(request_id).ok_or(Refusal::RequestId)
     }
 
-    /// The answer has been read whole; the runtime may ask for more.
-    pub(super) fn answered(&self) {
-        let mut inner = self.inner();
-        if matches!(inner.state, State::Answering) {
-            inner.state = State::Ready;
-        }
+    /// The answer has been read whole, or broke off; the runtime may ask for more.
+    pub(super) fn answered(&self, request_id: &str) {
+        self.inner().events.forget(request_id);
     }
 
     /// The runtime begins to report that its init phase has failed.

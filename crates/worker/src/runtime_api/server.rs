@@ -23,6 +23,10 @@ use crate::gate::Gate;
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// Connections of one sandbox at once; clients use one or two. Each may hold a head, and one of them a body.
 const CONNECTIONS_MAX: usize = 8;
+/// The same where several events are worked on at once, and for each of them: a client has some for each of its workers, of which
+/// there may be more than events.
+const CONNECTIONS_OF_SEVERAL_MAX: usize = 64;
+const CONNECTIONS_FOR_EACH_EVENT: usize = 2;
 /// Request line and headers: Python's client sends up to 1 MB of error cause in a header.
 const HEAD_BYTES_MAX: usize = (1 << 20) + (1 << 17);
 /// Wait after `accept` failed, for example because the server is out of descriptors.
@@ -93,12 +97,19 @@ async fn accept_all(gate: Arc<Gate<TcpListener>>, exchange: Arc<Exchange>) {
                 continue;
             }
         };
-        if connections.len() >= CONNECTIONS_MAX {
+        if connections.len() >= connections_max(exchange.events_at_once()) {
             // The oldest ones are of processes that have gone, or the function wastes them.
             connections.join_next().await;
         }
         let _ = connection.set_nodelay(true);
         connections.spawn(serve(connection, Arc::clone(&exchange)));
+    }
+}
+
+fn connections_max(events_at_once: usize) -> usize {
+    match events_at_once {
+        0 | 1 => CONNECTIONS_MAX,
+        several => CONNECTIONS_OF_SEVERAL_MAX.max(several.saturating_mul(CONNECTIONS_FOR_EACH_EVENT)),
     }
 }
 
@@ -193,7 +204,7 @@ async fn response(request: Request<Incoming>, exchange: &Exchange, id: &str) -> 
     };
     let mode = request.headers().get("lambda-runtime-function-response-mode").map(http::HeaderValue::as_bytes);
     if mode.is_some_and(|mode| !mode.is_empty() && !mode.eq_ignore_ascii_case(b"streaming")) {
-        exchange.answered();
+        exchange.answered(id);
         let _ = sender.send(Answer::InvalidMode);
         return replies::invalid_mode();
     }
@@ -201,10 +212,9 @@ async fn response(request: Request<Incoming>, exchange: &Exchange, id: &str) -> 
         Posted::Whole(body) => (Answer::Response(body), replies::accepted()),
         Posted::Failed { error_type, body } => (Answer::Error { error_type, body }, replies::accepted()),
         Posted::TooLarge(size) => (Answer::TooLarge(size), replies::too_large()),
-        // The sender goes unused, which tells that the answer broke off.
-        Posted::Truncated => return replies::truncated(),
+        Posted::Truncated => return broken_off(exchange, id),
     };
-    exchange.answered();
+    exchange.answered(id);
     let _ = sender.send(answer);
     reply
 }
@@ -221,11 +231,17 @@ async fn error(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Rep
             (Answer::Error { error_type, body }, replies::accepted())
         }
         Posted::TooLarge(size) => (Answer::TooLarge(size), replies::too_large()),
-        Posted::Truncated => return replies::truncated(),
+        Posted::Truncated => return broken_off(exchange, id),
     };
-    exchange.answered();
+    exchange.answered(id);
     let _ = sender.send(answer);
     reply
+}
+
+/// The sender goes unused, which tells that the answer broke off.
+fn broken_off(exchange: &Exchange, id: &str) -> Reply {
+    exchange.answered(id);
+    replies::truncated()
 }
 
 async fn init_error(request: Request<Incoming>, exchange: &Exchange) -> Reply {

@@ -24,7 +24,7 @@ async fn bench() -> Bench {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let exchange = Arc::<Exchange>::default();
-    let init = exchange.begin();
+    let init = exchange.begin(1);
     let server = RuntimeServer::start(listener, Arc::clone(&exchange)).unwrap();
     Bench { exchange, init, runtime: TcpStream::connect(address).await.unwrap(), _server: server }
 }
@@ -172,9 +172,9 @@ async fn a_streamed_answer_that_fails_tells_so_in_its_trailers() {
 async fn an_answer_that_breaks_off_is_known_and_an_event_nobody_took_comes_back() {
     let mut bench = bench().await;
     let answer = bench.exchange.dispatch(delivery("id-0"));
-    assert_eq!(bench.exchange.take_back().unwrap().request_id, "id-0");
+    assert_eq!(bench.exchange.take_back("id-0").unwrap().request_id, "id-0");
     drop(answer);
-    let _init = bench.exchange.begin();
+    let _init = bench.exchange.begin(1);
     bench.send(NEXT).await;
     let answer = bench.exchange.dispatch(delivery("id-1"));
     bench.read_until("{\"n\":1}").await;
@@ -250,4 +250,39 @@ async fn only_a_process_for_a_snapshot_waits_for_a_restore_and_only_one_that_wai
     assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
     bench.post("restore/error", "", "{}").await;
     assert!(bench.read_until("InvalidStateTransition").await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn several_events_are_taken_before_one_is_answered_and_answers_come_in_any_order() {
+    let mut bench = bench().await;
+    bench.init = bench.exchange.begin(2);
+    bench.send(&format!("{NEXT}{NEXT}")).await;
+    assert_eq!((&mut bench.init).await, Ok(InitAnswer::Ready));
+    let first = bench.exchange.dispatch(delivery("id-1"));
+    assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-1"));
+    let second = bench.exchange.dispatch(delivery("id-2"));
+    assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-2"));
+    bench.post("invocation/id-2/response", "", "2").await;
+    assert_eq!(second.await, Ok(Answer::Response(Bytes::from_static(b"2"))));
+    bench.post("invocation/id-1/response", "", "1").await;
+    assert_eq!(first.await, Ok(Answer::Response(Bytes::from_static(b"1"))));
+}
+
+#[tokio::test]
+async fn of_several_events_one_that_nobody_took_comes_back_and_one_whose_answer_broke_off_is_forgotten() {
+    let mut bench = bench().await;
+    bench.init = bench.exchange.begin(2);
+    bench.send(NEXT).await;
+    let first = bench.exchange.dispatch(delivery("id-1"));
+    bench.read_until("{\"n\":1}").await;
+    let _second = bench.exchange.dispatch(delivery("id-2"));
+    assert!(bench.exchange.take_back("id-1").is_none(), "it was taken");
+    assert!(bench.exchange.claim("id-2").is_err(), "what was not taken cannot be answered");
+    assert_eq!(bench.exchange.take_back("id-2").unwrap().request_id, "id-2");
+    bench
+        .send("POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        .await;
+    bench.runtime.shutdown().await.unwrap();
+    assert!(first.await.is_err());
+    assert!(bench.exchange.claim("id-1").is_err());
 }

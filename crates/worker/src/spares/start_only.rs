@@ -3,9 +3,8 @@
 use tindra_core::function::Configuration;
 
 /// Variables that the dynamic linker, the C library, a runtime or its client reads at start, by name or, with a `*`, by beginning.
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 23] = [
     "AWS_LAMBDA_EXEC_WRAPPER",
-    "AWS_LAMBDA_MAX_CONCURRENCY",
     "AWS_LAMBDA_NODEJS_*",
     "AWS_LAMBDA_RUNTIME_VERBOSE",
     "GCONV_PATH",
@@ -32,6 +31,10 @@ const VARIABLES: [&str; 24] = [
 
 /// The variable because of which a spare cannot serve the function, if there is one.
 pub(super) fn reason(configuration: &Configuration) -> Option<&str> {
+    // Said by the platform, not by the user.
+    if configuration.managed_instances.is_some() {
+        return Some("AWS_LAMBDA_MAX_CONCURRENCY");
+    }
     configuration.environment.keys().map(String::as_str).find(|name| is_start_only(name))
 }
 

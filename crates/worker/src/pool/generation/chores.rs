@@ -16,7 +16,7 @@ pub(in crate::pool) struct Chores {
     /// What has been frozen for a while.
     pub(in crate::pool) park: Vec<Arc<Process>>,
     pub(in crate::pool) freeze: Vec<(Arc<Process>, Arc<Warmth>)>,
-    pub(in crate::pool) expired: Vec<Environment>,
+    pub(in crate::pool) expired: Vec<Box<Environment>>,
     /// What is to be started ahead of need.
     pub(in crate::pool) prewarm: Vec<Arc<Generation>>,
     /// When to look again, on the machine's clock.
@@ -28,7 +28,7 @@ impl Generation {
         let mut queue = self.queue();
         let keeping = self.warmth.keeping();
         let (ended, next) = keeping.take_ended(&mut queue.idle, now);
-        let expired = ended.into_iter().map(|idle| *idle.environment).collect();
+        let expired = ended.into_iter().map(|idle| idle.environment).collect();
         let mut chores = Chores { expired, next, ..Chores::default() };
         if queue.is_bare()
             && !queue.is_retired

@@ -17,7 +17,7 @@ pub(crate) enum RestoreAnswer {
 impl Exchange {
     /// The same for a process whose init phase ends with [`InitAnswer::Restorable`], if its runtime knows of snapshots.
     pub(crate) fn begin_for_snapshot(&self) -> oneshot::Receiver<InitAnswer> {
-        let receiver = self.begin();
+        let receiver = self.begin(1);
         self.inner().is_for_snapshot = true;
         receiver
     }
