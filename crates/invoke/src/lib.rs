@@ -63,6 +63,15 @@ impl Default for InvokerOptions {
     }
 }
 
+/// How much of a version's provisioned concurrency was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvisionedUse {
+    /// The most invokes that ran on it at once.
+    pub peak: u32,
+    /// Those that can run on it.
+    pub allocated: u32,
+}
+
 /// The invoke path is not ready, because the functions could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read the functions from the store")]
@@ -157,6 +166,14 @@ impl<E: Environments> Invoker<E> {
     #[must_use]
     pub fn running_everywhere(&self) -> u32 {
         self.shared.admission.running_everywhere()
+    }
+
+    /// How much of the provisioned concurrency of what a qualifier leads to was used at once since the last call; none while
+    /// there is none. For one that asks: whoever else does takes it away.
+    #[must_use]
+    pub fn take_provisioned_use(&self, scope: &Scope, name: &str, qualifier: &str) -> Option<ProvisionedUse> {
+        let known = self.shared.index.get(&scope.account, &scope.region, name)?;
+        known.take_provisioned_use(known.version(qualifier)?)
     }
 
     /// The steps that no caller can cut short. A panic in them is this invoke's error and nobody else's.

@@ -9,6 +9,7 @@ use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
@@ -27,12 +28,13 @@ pub(crate) struct Neighbours {
     pub(crate) logs: LogsService,
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
+    pub(crate) autoscaling: AutoscalingService,
 }
 
 /// Control plane, invoke path and neighbours over one store and one worker.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    control: Control,
+    control: Arc<Control>,
     invoker: Invoker<Worker>,
     neighbours: Neighbours,
     store: Store,
@@ -42,7 +44,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new(
-        control: Control,
+        control: Arc<Control>,
         invoker: Invoker<Worker>,
         neighbours: Neighbours,
         store: Store,
@@ -69,6 +71,10 @@ impl Backends for Parts {
 
     async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.logs.call(scope, call).await
+    }
+
+    async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        self.neighbours.autoscaling.call(scope, call).await
     }
 
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
