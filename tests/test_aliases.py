@@ -1,6 +1,7 @@
 """Aliases lead to versions, by weight when there are two."""
 
 import collections
+import concurrent.futures
 import json
 import uuid
 
@@ -179,3 +180,28 @@ def test_aliases_go_with_their_function(function, deploy):
     again = deploy("python3.12", packages.python(SOURCE.format(what="anew")), name=function.name)
     assert again.client.list_aliases(FunctionName=again.name)["Aliases"] == []
     assert error_of(again.client.invoke, FunctionName=again.name, Qualifier="live")[0] == "ResourceNotFoundException"
+
+
+def test_a_weighted_alias_divides_parallel_invokes_as_it_says(server, deploy):
+    source = "def handler(event, context):\n    return context.function_version\n"
+    function = deploy("python3.12", packages.python(source), Publish=True)
+    client, name, count, weight = function.client, function.name, 600, 0.3
+    client.update_function_configuration(FunctionName=name, Description="another version")
+    function.updated()
+    assert function.publish() == "2"
+    client.create_alias(
+        FunctionName=name, Name="canary", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": weight}}
+    )
+
+    def version(_):
+        answer = client.invoke(FunctionName=name, Qualifier="canary")
+        said = json.loads(answer["Payload"].read())
+        assert answer["ExecutedVersion"] == said
+        return said
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        versions = collections.Counter(pool.map(version, range(count)))
+    assert set(versions) == {"1", "2"} and sum(versions.values()) == count
+    # Five standard deviations: one run in two million is further off.
+    deviation = (count * weight * (1 - weight)) ** 0.5
+    assert abs(versions["2"] - count * weight) < 5 * deviation, versions

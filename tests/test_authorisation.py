@@ -8,6 +8,7 @@ import pytest
 from support import packages
 from support.errors import error_of
 from support.server import Server
+from support.wait import until
 
 ACCOUNT, OTHER = "000000000000", "210987654321"
 OTHER_KEY = {"AccessKeyId": "AKIAOTHEROTHEROTHERO", "SecretAccessKey": "the-secret-of-another-account"}
@@ -301,6 +302,28 @@ def test_logs_are_guarded_by_their_groups(secured, make_user):
     code, message, _ = error_of(user_logs.create_log_stream, logGroupName="/yours/a", logStreamName="s")
     assert code == "AccessDeniedException"
     assert f"on resource: arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/yours/a:log-stream:s because" in message
+
+
+def test_scaling_needs_its_own_actions_and_none_of_lambda(secured, make_user, make_function):
+    name, _ = make_function()
+    functions = secured.with_key("lambda")
+    functions.publish_version(FunctionName=name)
+    subject = {
+        "ServiceNamespace": "lambda", "ResourceId": f"function:{name}:1",
+        "ScalableDimension": "lambda:function:ProvisionedConcurrency",
+    }
+    user, key = make_user(statement(action=["application-autoscaling:Register*", "application-autoscaling:Describe*"]))
+    scaling = secured.with_key("application-autoscaling", key)
+    arn = scaling.register_scalable_target(MinCapacity=1, MaxCapacity=2, **subject)["ScalableTargetARN"]
+    # The service's own role changes what is provisioned.
+    until(lambda: functions.list_provisioned_concurrency_configs(FunctionName=name)["ProvisionedConcurrencyConfigs"], 30)
+    assert scaling.describe_scaling_activities(ServiceNamespace="lambda")["ScalingActivities"]
+    code, message, _ = error_of(scaling.deregister_scalable_target, **subject)
+    assert code == "AccessDeniedException"
+    assert f"User: {user} is not authorized to perform: application-autoscaling:DeregisterScalableTarget" in message
+    assert f"on resource: {arn} because" in message
+    _, key = make_user(statement(action="application-autoscaling:*", resource=arn))
+    secured.with_key("application-autoscaling", key).deregister_scalable_target(**subject)
 
 
 def test_without_signatures_a_policy_still_opens_a_function_to_another_account(server, deploy):

@@ -32,6 +32,7 @@ def outcome(server, name, seconds=0, **members):
         return json.loads(answer["Payload"].read())
     except client.exceptions.TooManyRequestsException as error:
         assert int(error.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"]) >= 1
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 429 and error.response["Type"] == "User"
         return error.response["Reason"]
 
 

@@ -1,7 +1,7 @@
 //! Benchmarks, each as a ratio to a floor measured in the same run. `invoke`: cold start and warm invoke of the hello
 //! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
-//! control plane with 10,000 functions in the store. `environments`: the table of docs/performance.md. `peers`: other
-//! servers that run the same functions. `scaling`: much of everything at once.
+//! control plane with 10,000 functions in the store. `environments`: the table of docs/performance.md. `neighbours`: a
+//! function beside hostile ones. `peers`: other servers that run the same functions. `scaling`: much of everything at once.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
@@ -14,6 +14,7 @@ mod environments;
 mod figures;
 mod http;
 mod interpreters;
+mod neighbours;
 mod options;
 mod peers;
 mod relay;
@@ -54,13 +55,21 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let benchmark = arguments.next();
     let options = Options::parse(arguments)?;
-    let has_table_of_goals = matches!(benchmark.as_deref(), Some("environments" | "peers" | "scaling"));
-    ensure!(has_table_of_goals || options == Options::default(), "only environments, peers and scaling take options");
+    let has_table_of_goals = matches!(benchmark.as_deref(), Some("environments" | "neighbours" | "peers" | "scaling"));
+    ensure!(
+        has_table_of_goals || options == Options::default(),
+        "only environments, neighbours, peers and scaling take options"
+    );
     match benchmark.as_deref() {
         None | Some("invoke") => print!("{}", figures::table(&invokes()?)),
         Some("control") => print!("{}", figures::table(&control::run()?)),
         Some("environments") => {
             let table = environments::run_all(&options)?;
+            print!("{}", table.markdown("floor"));
+            options.write(&table)?;
+        }
+        Some("neighbours") => {
+            let table = neighbours::run_all(&options)?;
             print!("{}", table.markdown("floor"));
             options.write(&table)?;
         }
@@ -76,7 +85,7 @@ fn main() -> Result<()> {
         }
         Some(other) => {
             bail!(
-                "there is no benchmark called {other}; there are: invoke (the default), control, environments, peers, scaling"
+                "there is no benchmark called {other}; there are: invoke (the default), control, environments, neighbours, peers, scaling"
             )
         }
     }

@@ -51,6 +51,13 @@ impl Table {
         self.push(what, spread(ours), other, ours.percentile_ms(50) / others.percentile_ms(50), "×", wanted);
     }
 
+    /// Times, by their 99th percentiles.
+    pub(crate) fn tail(&mut self, what: &str, ours: &Figures, other: &str, others: &Figures, wanted: Wanted) {
+        let show = |figures: &Figures| format!("p99 {:.2} ms", figures.percentile_ms(99));
+        let other = format!("{other}: {}", show(others));
+        self.push(what, show(ours), other, ours.percentile_ms(99) / others.percentile_ms(99), "×", wanted);
+    }
+
     /// Answers per second.
     pub(crate) fn rate(&mut self, what: &str, ours: f64, other: &str, others: f64, wanted: Wanted) {
         self.push(what, format!("{ours:.0}/s"), format!("{other}: {others:.0}/s"), ours / others, "×", wanted);

@@ -131,6 +131,11 @@ pub(crate) async fn health(client: &Client) -> Result<Value, ClientError> {
     client.send(Service::Lambda, Method::GET, "/_tindra/health", &[], Bytes::new()).await?.json()
 }
 
+/// `GET /_tindra/capacity`.
+pub(crate) async fn capacity(client: &Client) -> Result<Value, ClientError> {
+    client.send(Service::Lambda, Method::GET, "/_tindra/capacity", &[], Bytes::new()).await?.json()
+}
+
 /// `GET /_tindra/environments`.
 pub(crate) async fn environments(client: &Client) -> Result<Vec<Value>, ClientError> {
     let mut answer =

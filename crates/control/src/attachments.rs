@@ -6,6 +6,7 @@
 use tindra_core::alias::Alias;
 use tindra_core::function::{Function, Scope};
 use tindra_core::function_url::URL_KIND;
+use tindra_core::scaling::SCALABLE_TARGET_KIND;
 use tindra_store::{Batch, Precondition};
 
 use crate::Control;
@@ -22,10 +23,13 @@ pub(crate) enum Attachment {
     EventInvokeConfig,
     /// Provisioned concurrency.
     ProvisionedConcurrency,
+    /// What scales provisioned concurrency, with its policies and scheduled actions.
+    ScalableTarget,
 }
 
 impl Attachment {
-    const ALL: [Self; 4] = [Self::Policy, Self::Url, Self::EventInvokeConfig, Self::ProvisionedConcurrency];
+    const ALL: [Self; 5] =
+        [Self::Policy, Self::Url, Self::EventInvokeConfig, Self::ProvisionedConcurrency, Self::ScalableTarget];
 
     fn kind(self) -> &'static str {
         match self {
@@ -33,6 +37,7 @@ impl Attachment {
             Self::Url => URL_KIND,
             Self::EventInvokeConfig => "event-invoke-config",
             Self::ProvisionedConcurrency => "provisioned-concurrency",
+            Self::ScalableTarget => SCALABLE_TARGET_KIND,
         }
     }
 

@@ -22,4 +22,6 @@ pub mod provisioned;
 pub mod rate;
 pub mod report;
 pub mod runtime;
+pub mod scaling;
+pub mod schedule;
 pub mod tenant;

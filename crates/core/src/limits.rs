@@ -88,6 +88,16 @@ pub const TENANT_ENVIRONMENTS_PER_CONCURRENCY: u64 = 1_000;
 pub const WAITING_FOR_ROOM_MAX: usize = 250;
 /// Invokes at once that must stay for functions without reserved concurrency (AWS).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
+/// Scalable targets of one account and region (AWS).
+pub const SCALABLE_TARGETS_MAX: usize = 500;
+/// Scheduled actions of one scalable target (AWS).
+pub const SCHEDULED_ACTIONS_MAX: usize = 200;
+/// Tags of one scalable target (AWS).
+pub const SCALABLE_TARGET_TAGS_MAX: usize = 50;
+/// How long scaling activities are told of (AWS: six weeks).
+pub const SCALING_ACTIVITY_DAYS: u64 = 42;
+/// Scaling activities kept of one scalable target. Ours: one record holds them, and more than the last are not looked at.
+pub const SCALING_ACTIVITIES_MAX: usize = 200;
 /// Capacity providers of one account and region. Ours: they are only recorded, and this is plenty.
 pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Code storage reported by `GetAccountSettings` (AWS default).

@@ -11,6 +11,7 @@ mod share;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
+use serde::Serialize;
 use tindra_core::function::Scope;
 
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -31,6 +32,19 @@ pub(crate) struct Limits {
     pub(crate) concurrency: u32,
     /// Requests per second for each of them; 0 for no limit.
     pub(crate) requests_per_s: u32,
+}
+
+/// How much of an account's and region's concurrency is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Concurrency {
+    /// Invokes that may run at once.
+    pub limit: u32,
+    /// Those that run now.
+    pub running: u32,
+    /// What functions have not kept for themselves, by reserves or provisioned concurrency.
+    pub unreserved_limit: u32,
+    /// What runs of that.
+    pub unreserved_running: u32,
 }
 
 /// The shares of one account and region.
@@ -110,9 +124,21 @@ impl Admission {
         }
     }
 
+    /// What is used, and of how much.
+    pub(crate) fn concurrency(&self, scope: &Scope) -> Concurrency {
+        let limit = self.limits.concurrency;
+        let unused = Concurrency { limit, running: 0, unreserved_limit: limit, unreserved_running: 0 };
+        self.read().get(scope).map_or(unused, |shares| Concurrency {
+            running: shares.account.share.running(),
+            unreserved_limit: shares.unreserved.limit(),
+            unreserved_running: shares.unreserved.running(),
+            ..unused
+        })
+    }
+
     /// Invokes that run now.
     pub(crate) fn running(&self, scope: &Scope) -> u32 {
-        self.read().get(scope).map_or(0, |shares| shares.account.share.running())
+        self.concurrency(scope).running
     }
 
     /// Invokes that run now, of all accounts and regions.

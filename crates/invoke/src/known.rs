@@ -11,11 +11,11 @@ use tindra_core::function::{Function, Reason, Scope, State, Version};
 use tindra_core::name::LATEST;
 use tindra_core::provisioned::Provisioned;
 
-use crate::InvokeError;
 use crate::admission::{Account, Admission, Permit, Share};
 use crate::environments::Target;
 use crate::figures::Figures;
 use crate::sampling::Sampling;
+use crate::{InvokeError, ProvisionedUse};
 use provisioned::ProvisionedShares;
 
 /// One version of a function.
@@ -118,6 +118,17 @@ impl Known {
             return Ok(permit);
         }
         self.on_demand.admit(&self.account, now)
+    }
+
+    /// How much of what is provisioned for a version was used at once since the last time that somebody asked.
+    pub(crate) fn take_provisioned_use(&self, version: Version) -> Option<ProvisionedUse> {
+        let share = self.provisioned.share(version)?;
+        Some(ProvisionedUse { peak: share.take_peak(), allocated: share.limit() })
+    }
+
+    /// The version that a qualifier leads to, for an alias the one without a weight.
+    pub(crate) fn version(&self, qualifier: &str) -> Option<Version> {
+        Version::parse(qualifier).or_else(|| self.aliases.get(qualifier).map(|alias| alias.version))
     }
 
     pub(crate) fn set_reserve(&mut self, reserve: Option<u32>) {

@@ -32,6 +32,7 @@ use tindra_store::Store;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+pub use admission::Concurrency;
 pub use error::{Culprit, InvokeError, Throttle};
 pub use promptly::promptly;
 pub use request::{InvokeRequest, InvokeResponse, Mode};
@@ -60,6 +61,15 @@ impl Default for InvokerOptions {
             requests_per_s_per_concurrency: limits::REQUESTS_PER_S_PER_CONCURRENCY,
         }
     }
+}
+
+/// How much of a version's provisioned concurrency was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvisionedUse {
+    /// The most invokes that ran on it at once.
+    pub peak: u32,
+    /// Those that can run on it.
+    pub allocated: u32,
 }
 
 /// The invoke path is not ready, because the functions could not be read.
@@ -140,6 +150,12 @@ impl<E: Environments> Invoker<E> {
         self.run(admitted).await
     }
 
+    /// How much of an account's and region's concurrency is used.
+    #[must_use]
+    pub fn concurrency(&self, scope: &Scope) -> Concurrency {
+        self.shared.admission.concurrency(scope)
+    }
+
     /// Invokes that run now in an account and region.
     #[must_use]
     pub fn running(&self, scope: &Scope) -> u32 {
@@ -150,6 +166,14 @@ impl<E: Environments> Invoker<E> {
     #[must_use]
     pub fn running_everywhere(&self) -> u32 {
         self.shared.admission.running_everywhere()
+    }
+
+    /// How much of the provisioned concurrency of what a qualifier leads to was used at once since the last call; none while
+    /// there is none. For one that asks: whoever else does takes it away.
+    #[must_use]
+    pub fn take_provisioned_use(&self, scope: &Scope, name: &str, qualifier: &str) -> Option<ProvisionedUse> {
+        let known = self.shared.index.get(&scope.account, &scope.region, name)?;
+        known.take_provisioned_use(known.version(qualifier)?)
     }
 
     /// The steps that no caller can cut short. A panic in them is this invoke's error and nobody else's.

@@ -8,10 +8,15 @@ use bytes::Bytes;
 use proptest::prelude::{Strategy, prop};
 use proptest::test_runner::{Config, TestRunner};
 use support::{request, start};
-use tindra_invoke::Culprit;
+use tindra_core::alias::Alias;
+use tindra_core::function::{Function, Version};
+use tindra_core::provisioned::{Provisioned, ProvisionedStatus};
 use tindra_invoke::environments::RestoreError;
+use tindra_invoke::{Culprit, InvokeRequest, ProvisionedUse};
+use tindra_store::{Batch, JsonBatch as _, Precondition};
 use tindra_testkit::{BOUND, Plan, active_function, eventually, put_function, scope, store};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 #[tokio::test]
 async fn above_the_limit_callers_are_told_to_come_back() {
@@ -164,4 +169,59 @@ async fn play(fixture: &support::Fixture, steps: Vec<Step>) {
     }
     eventually("every place is given back", async || fixture.invoker.running(&scope()) == 0).await;
     assert_eq!(fixture.environments.leases(), 0);
+}
+
+#[tokio::test]
+async fn the_use_of_what_is_provisioned_is_told_of_the_version_that_an_alias_leads_to() {
+    let fixture = start(store(), 10).await;
+    let (scope, latest) = (scope(), active_function(&scope(), "thing"));
+    let version = Function { version: Version::Published(1), ..latest.clone() };
+    let alias = Alias {
+        scope: scope.clone(),
+        function_name: "thing".into(),
+        name: "live".into(),
+        version: Version::Published(1),
+        additional: None,
+        description: String::new(),
+        revision_id: Uuid::new_v4(),
+    };
+    let provisioned = Provisioned {
+        scope: scope.clone(),
+        function_name: "thing".into(),
+        qualifier: "live".into(),
+        id: Uuid::new_v4(),
+        requested: 4,
+        allocated: 3,
+        status: ProvisionedStatus::InProgress,
+        status_reason: None,
+        last_modified_ms: 0,
+    };
+    put_function(&fixture.test.store, &latest).await;
+    put_function(&fixture.test.store, &version).await;
+    let batch = Batch::default()
+        .put_json(Alias::key(&scope, "thing", "live"), Precondition::Absent, &alias)
+        .and_then(|batch| batch.put_json(Provisioned::key(&scope, "thing", "live"), Precondition::Absent, &provisioned))
+        .unwrap();
+    fixture.test.store.metadata.commit(batch).await.unwrap();
+    let take = |qualifier| fixture.invoker.take_provisioned_use(&scope, "thing", qualifier);
+    let nothing = ProvisionedUse { peak: 0, allocated: 3 };
+    eventually("what is provisioned is known", async || take("live") == Some(nothing)).await;
+
+    let gate = Arc::new(Semaphore::new(0));
+    let mut running = Vec::new();
+    for qualifier in ["live", "1", "1"] {
+        fixture.environments.plan(Plan::EchoAfter(Arc::clone(&gate)));
+        let invoker = fixture.invoker.clone();
+        let request = InvokeRequest { qualifier: Some(qualifier.into()), ..request("thing", "1") };
+        running.push(tokio::spawn(async move { invoker.invoke(request).await }));
+    }
+    fixture.environments.wait_begun(3).await;
+    assert_eq!(take("live"), Some(ProvisionedUse { peak: 3, allocated: 3 }));
+    gate.add_permits(3);
+    for invoke in running {
+        invoke.await.unwrap().unwrap();
+    }
+    take("1");
+    assert_eq!(take("live"), Some(nothing), "the version is the alias's");
+    assert_eq!((take("2"), take("dead")), (None, None));
 }

@@ -122,9 +122,11 @@ impl Shape {
     }
 }
 
-/// The models write patterns for Java, where a hyphen between a range and a letter stands for itself and where
-/// `\d` and `\w` are ASCII alone and not the digits and letters of every script.
+/// The models write patterns for Java, where a hyphen between a range and a letter stands for itself, where
+/// `\d` and `\w` are ASCII alone and not the digits and letters of every script, and where characters outside the
+/// basic plane are two.
 fn from_java(pattern: &str) -> String {
+    let pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\u{10000}-\u{10FFFF}").replace(r"\p{Print}", "[ -~]");
     let mut text = String::with_capacity(pattern.len() + 8);
     let mut in_class = false;
     let mut letters = pattern.chars().peekable();
@@ -173,6 +175,9 @@ mod tests {
         assert!(fits(r"(\$LATEST|[0-9]+)", "$LATEST") && !fits("a|b", "ab"));
         let alias = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
         assert!(fits(alias, "live") && fits(alias, "1a") && !fits(alias, "12"));
+        let any = r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*";
+        assert!(fits(any, "a é € 𝄞\n") && !fits(any, "\u{7}"));
+        assert!(fits(r"\p{Print}+", "a b~") && !fits(r"\p{Print}+", "é"));
         assert!(fits(r"[0-9A-Za-z\.\-_]*(?<!\.)", "bucket") && !fits(r"[0-9A-Za-z\.\-_]*(?<!\.)", "bucket."));
     }
 }

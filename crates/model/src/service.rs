@@ -49,6 +49,17 @@ pub fn sts() -> &'static Service {
     &SERVICE
 }
 
+/// Application Auto Scaling, `2016-02-06`: all of its operations.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn application_autoscaling() -> &'static Service {
+    static SERVICE: LazyLock<Service> =
+        LazyLock::new(|| Service::read(include_str!("../data/application-autoscaling.generated.json")));
+    &SERVICE
+}
+
 /// A service model with its interpreter.
 #[derive(Debug)]
 pub struct Service {

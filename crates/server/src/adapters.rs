@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use tindra_control::{Networks, RuntimeVersions};
+use tindra_control::{Control, Networks, RuntimeVersions};
 use tindra_core::clock::UnixMs;
 use tindra_core::runtime::Runtime;
+use tindra_invoke::Invoker;
 use tindra_model::ApiError;
+use tindra_services::autoscaling::{Provisioning, ProvisioningError, Scaled};
 use tindra_services::iam::{FoundKey, IamService, Policies, Principal};
 use tindra_services::logs::LogIngest;
 use tindra_store::BoxFuture;
 use tindra_worker::packs::Packs;
-use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName};
+use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName, Worker};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
@@ -85,6 +87,31 @@ impl Networks for NetworksOfConfig {
 
     fn vpc_of_security_group(&self, id: &str) -> Option<String> {
         self.security_groups.get(id).cloned()
+    }
+}
+
+/// Application Auto Scaling asks the control plane for other capacities, and the invoke path for what is used of them.
+#[derive(Debug)]
+pub(crate) struct ProvisioningOfLambda {
+    pub(crate) control: Arc<Control>,
+    pub(crate) invoker: Invoker<Worker>,
+}
+
+impl Provisioning for ProvisioningOfLambda {
+    fn set<'a>(&'a self, scaled: &'a Scaled, capacity: u32) -> BoxFuture<'a, Result<(), ProvisioningError>> {
+        let Scaled { scope, function, qualifier } = scaled;
+        Box::pin(async move {
+            let set = self.control.scale_provisioned_concurrency(scope, function, qualifier, capacity).await;
+            set.map_err(|error| match error.code() {
+                "ServiceException" => ProvisioningError::Unavailable(error.message().to_owned()),
+                _ => ProvisioningError::Refused(error.message().to_owned()),
+            })
+        })
+    }
+
+    fn take_utilisation(&self, scaled: &Scaled) -> Option<f64> {
+        let used = self.invoker.take_provisioned_use(&scaled.scope, &scaled.function, &scaled.qualifier)?;
+        (used.allocated > 0).then(|| (f64::from(used.peak) / f64::from(used.allocated)).min(1.0))
     }
 }
 

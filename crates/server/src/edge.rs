@@ -6,6 +6,7 @@
 mod answer;
 mod backends;
 mod body;
+mod capacity;
 mod connection;
 mod environments;
 mod event_stream;
@@ -144,6 +145,7 @@ impl<B: Backends> Edge<B> {
             }
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
             Door::Logs => self.backends.logs(&who.scope, call).await,
+            Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };

@@ -7,13 +7,14 @@ use tindra_control::{Caller, Control};
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
+use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
 use tindra_store::Store;
-use tindra_worker::{Listed, Worker};
+use tindra_worker::{Headroom, Listed, Worker};
 
 use crate::edge::{Backends, Health, HealthLayer};
 use crate::telemetry;
@@ -27,12 +28,13 @@ pub(crate) struct Neighbours {
     pub(crate) logs: LogsService,
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
+    pub(crate) autoscaling: AutoscalingService,
 }
 
 /// Control plane, invoke path and neighbours over one store and one worker.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    control: Control,
+    control: Arc<Control>,
     invoker: Invoker<Worker>,
     neighbours: Neighbours,
     store: Store,
@@ -42,7 +44,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new(
-        control: Control,
+        control: Arc<Control>,
         invoker: Invoker<Worker>,
         neighbours: Neighbours,
         store: Store,
@@ -69,6 +71,10 @@ impl Backends for Parts {
 
     async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.logs.call(scope, call).await
+    }
+
+    async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        self.neighbours.autoscaling.call(scope, call).await
     }
 
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
@@ -99,6 +105,14 @@ impl Backends for Parts {
             store,
             layers: self.layers.clone(),
         }
+    }
+
+    fn concurrency(&self, scope: &Scope) -> Concurrency {
+        self.invoker.concurrency(scope)
+    }
+
+    async fn headroom(&self) -> Option<Headroom> {
+        self.worker.headroom().await
     }
 
     async fn environments(&self) -> Vec<Listed> {

@@ -12,6 +12,7 @@ use tindra_core::keep_warm::Bounds;
 use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
@@ -24,7 +25,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{EndpointToEdge, IdentitiesOfIam, LogsToService, NetworksOfConfig, VersionsOfPacks};
+use crate::adapters::{
+    EndpointToEdge, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda, VersionsOfPacks,
+};
 use crate::auth::Authenticator;
 use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress};
@@ -87,7 +90,11 @@ impl Server {
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
         let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock));
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts };
+        let control = Arc::new(control);
+        let provisioning = ProvisioningOfLambda { control: Arc::clone(&control), invoker: invoker.clone() };
+        let autoscaling =
+            AutoscalingService::start(store.clone(), Arc::clone(&clock), iam.clone(), Arc::new(provisioning));
+        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling };
         let parts = Arc::new(Parts::new(control, invoker, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));

@@ -210,6 +210,7 @@ async fn a_function_is_never_anybody_else() {
         "POST /_tindra/reset",
         "GET /metrics",
         "GET /_tindra/environments",
+        "GET /_tindra/capacity",
         "GET /_tindra/code/good",
     ] {
         let request = format!("{page} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -218,11 +219,13 @@ async fn a_function_is_never_anybody_else() {
 }
 
 #[tokio::test]
-async fn with_signatures_strangers_see_no_environments() {
+async fn with_signatures_strangers_do_not_see_what_runs() {
     let (fixture, _clock) = serve(authenticator(), Peer::Operator).await;
-    let request = b"GET /_tindra/environments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let answer = send(&fixture, request).await;
-    assert_eq!((answer.status, error(&answer)), (403, "MissingAuthenticationTokenException"), "{}", answer.text());
+    for page in ["environments", "capacity"] {
+        let request = format!("GET /_tindra/{page} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = send(&fixture, request.as_bytes()).await;
+        assert_eq!((answer.status, error(&answer)), (403, "MissingAuthenticationTokenException"), "{}", answer.text());
+    }
 }
 
 #[tokio::test]

@@ -65,12 +65,17 @@ async fn requests_are_told_apart() {
     let settings = "GET /2016-08-19/account-settings HTTP/1.1";
     let logs =
         "POST / HTTP/1.1\r\nX-Amz-Target: Logs_20140328.DescribeLogGroups\r\nContent-Type: application/x-amz-json-1.1";
+    let scaling = "POST / HTTP/1.1\r\nX-Amz-Target: AnyScaleFrontendService.DeregisterScalableTarget".to_owned();
+    const SCALED: &str = r#"{"ServiceNamespace":"lambda","ResourceId":"function:f:live","ScalableDimension":"lambda:function:ProvisionedConcurrency"}"#;
     for (head, body, status, part) in [
         (settings.to_owned(), "", 500, "000000000000/us-east-1"),
         (format!("{settings}\r\n{}", signed("lambda")), "", 500, "123456789012/eu-north-1"),
         (logs.to_owned(), "{}", 400, "DescribeLogGroups"),
         (format!("{logs}\r\n{}", signed("logs")), "{}", 400, "DescribeLogGroups"),
         ("POST / HTTP/1.1\r\nX-Amz-Target: Logs_20140328.Nonsense".to_owned(), "{}", 400, "UnknownOperationException"),
+        (scaling.clone(), SCALED, 400, "DeregisterScalableTarget"),
+        (format!("{scaling}\r\n{}", signed("application-autoscaling")), SCALED, 400, "DeregisterScalableTarget"),
+        (format!("POST / HTTP/1.1\r\n{}", signed("application-autoscaling")), "{}", 400, "UnknownOperationException"),
         (format!("GET /bucket HTTP/1.1\r\n{}", signed("s3")), "", 400, "does not serve s3"),
         (format!("POST / HTTP/1.1\r\n{}", signed("sns")), "", 400, "<Code>ServiceNotServed</Code>"),
         (

@@ -2,6 +2,7 @@
 //!
 //! They know the store and the wire shapes, and nothing of how functions run.
 
+pub mod autoscaling;
 pub mod iam;
 pub mod logs;
 pub mod sts;

@@ -4,18 +4,22 @@
 //! short refuses starts, which the callers may try again, so that what runs already keeps what it needs.
 
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::memory::Memory;
 
-/// How old a look may be: with a start in every few milliseconds, hardly more than a dozen environments.
+/// How old a look may be. What has been begun since is counted with what a start takes.
 const LOOK_AGE_MAX: Duration = Duration::from_millis(50);
 /// Processes and threads that stay free, for those of starts under way and for the operator.
 const PROCESSES_LEFT: u64 = 256;
-/// Share of this process's descriptors that stays free, in percent: a busy environment holds some twenty, and connections,
-/// logs and the files of control groups need them, too.
+/// Share of this process's descriptors that stays free, in percent: connections, logs and the files
+/// of control groups need them, too.
 const DESCRIPTORS_LEFT_PERCENT: u64 = 10;
+/// What a start takes that does not show yet: a busy environment holds 14 descriptors and its caller's connection.
+const DESCRIPTORS_OF_A_START: u64 = 16;
+const PROCESSES_OF_A_START: u64 = 16;
 
 /// One look at the machine.
 #[derive(Clone, Copy, Debug)]
@@ -46,37 +50,63 @@ impl Capacity {
         }
     }
 
-    /// What is too short for another environment.
-    pub(crate) fn shortage(&self) -> Option<&'static str> {
+    /// What is too short for another environment, when so many starts do not show yet.
+    pub(crate) fn shortage(&self, starts: u64) -> Option<&'static str> {
         if self.memory.is_some_and(|memory| memory.shortage_bytes() > 0) {
             return Some("the machine is short of memory");
         }
-        if self.processes.saturating_add(PROCESSES_LEFT) > self.processes_max {
+        let left = PROCESSES_LEFT + starts * PROCESSES_OF_A_START;
+        if self.processes.saturating_add(left) > self.processes_max {
             return Some("the machine is short of processes (kernel.pid_max, kernel.threads-max)");
         }
-        if self.descriptors > self.descriptors_max / 100 * (100 - DESCRIPTORS_LEFT_PERCENT) {
+        let descriptors = self.descriptors.saturating_add(starts * DESCRIPTORS_OF_A_START);
+        if descriptors > self.descriptors_max.saturating_mul(100 - DESCRIPTORS_LEFT_PERCENT) / 100 {
             return Some("the server is short of descriptors (ulimit -n)");
         }
         None
     }
 }
 
-/// The last look, for starts that follow each other quickly.
+/// The last look, for starts that follow each other quickly, and the starts under way.
 #[derive(Debug, Default)]
-pub(crate) struct LastLook(Mutex<Option<(Duration, Option<&'static str>)>>);
+pub(crate) struct LastLook {
+    look: Mutex<Option<Look>>,
+    under_way: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Look {
+    at: Duration,
+    capacity: Capacity,
+    /// Starts that were under way then, or were begun since.
+    starts: u64,
+}
+
+/// One start under way. Dropped, it is over and shows in the next look.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<AtomicU64>);
 
 impl LastLook {
-    /// What is too short for another environment at `now`.
-    pub(crate) fn shortage(&self, now: Duration, look: impl FnOnce() -> Capacity) -> Option<&'static str> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match *last {
-            Some((at, shortage)) if now.saturating_sub(at) < LOOK_AGE_MAX => shortage,
-            _ => {
-                let shortage = look().shortage();
-                *last = Some((now, shortage));
-                shortage
-            }
+    /// Counts a start in at `now`, or says what is too short for it.
+    pub(crate) fn begin(&self, now: Duration, look: impl FnOnce() -> Capacity) -> Result<UnderWay, &'static str> {
+        let mut last = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|last| now.saturating_sub(last.at) >= LOOK_AGE_MAX) {
+            *last = Some(Look { at: now, capacity: look(), starts: self.under_way.load(Ordering::Acquire) });
         }
+        if let Some(last) = last.as_mut() {
+            if let Some(shortage) = last.capacity.shortage(last.starts + 1) {
+                return Err(shortage);
+            }
+            last.starts += 1;
+        }
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        Ok(UnderWay(Arc::clone(&self.under_way)))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -109,7 +139,7 @@ mod tests {
 
     fn capacity(available_bytes: u64, processes: u64) -> Capacity {
         let memory = Some(Memory { total_bytes: 1_000, available_bytes });
-        Capacity { memory, processes, processes_max: 32_768, descriptors: 900, descriptors_max: 1_000 }
+        Capacity { memory, processes, processes_max: 32_768, descriptors: 100, descriptors_max: 1_000 }
     }
 
     #[test]
@@ -128,19 +158,42 @@ mod tests {
 
     #[test]
     fn a_machine_that_is_short_takes_no_more() {
-        assert_eq!(capacity(51, 100).shortage(), None);
-        assert!(capacity(49, 100).shortage().unwrap().contains("memory"));
-        assert!(capacity(500, 32_600).shortage().unwrap().contains("processes"));
-        assert!(Capacity { descriptors: 901, ..capacity(500, 1) }.shortage().unwrap().contains("descriptors"));
-        assert_eq!(Capacity { memory: None, ..capacity(0, 1) }.shortage(), None, "what is not known is no reason");
+        assert_eq!(capacity(51, 100).shortage(0), None);
+        assert!(capacity(49, 100).shortage(0).unwrap().contains("memory"));
+        assert!(capacity(500, 32_600).shortage(0).unwrap().contains("processes"));
+        assert!(Capacity { descriptors: 901, ..capacity(500, 1) }.shortage(0).unwrap().contains("descriptors"));
+        assert_eq!(Capacity { memory: None, ..capacity(0, 1) }.shortage(0), None, "what is not known is no reason");
+    }
+
+    #[test]
+    fn starts_that_do_not_show_yet_are_counted() {
+        let now = Capacity { descriptors: 800, ..capacity(500, 32_768 - 256 - 64) };
+        assert_eq!(
+            (now.shortage(3), now.shortage(5)),
+            (None, Some("the machine is short of processes (kernel.pid_max, kernel.threads-max)"))
+        );
+        let now = Capacity { processes: 1, ..now };
+        assert_eq!((now.shortage(6), now.shortage(7)), (None, Some("the server is short of descriptors (ulimit -n)")));
     }
 
     #[test]
     fn a_look_is_good_for_a_moment() {
         let last = LastLook::default();
         let ms = Duration::from_millis;
-        assert_eq!(last.shortage(ms(0), || capacity(500, 1)), None);
-        assert_eq!(last.shortage(ms(49), || capacity(1, 1)), None);
-        assert!(last.shortage(ms(50), || capacity(1, 1)).is_some());
+        assert!(last.begin(ms(0), || capacity(500, 1)).is_ok());
+        assert!(last.begin(ms(49), || capacity(1, 1)).is_ok());
+        assert!(last.begin(ms(50), || capacity(1, 1)).is_err());
+    }
+
+    #[test]
+    fn a_burst_of_starts_takes_no_more_than_there_is() {
+        let (last, ms) = (LastLook::default(), Duration::from_millis);
+        let look = || Capacity { descriptors: 700, ..capacity(500, 1) };
+        let begun: Vec<_> = (0..50).map_while(|at| last.begin(ms(at % 50), look).ok()).collect();
+        assert_eq!(begun.len(), 12, "twelve times 16 descriptors are left of the nine hundred");
+        assert!(last.begin(ms(60), look).is_err(), "those under way do not show yet");
+        drop(begun);
+        assert!(last.begin(ms(70), look).is_err(), "a refusal is as old as its look");
+        assert!(last.begin(ms(120), look).is_ok());
     }
 }

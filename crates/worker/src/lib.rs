@@ -9,6 +9,7 @@ pub mod code_cache;
 mod environment;
 mod gate;
 mod habitat;
+mod headroom;
 mod inventory;
 mod living;
 mod log_book;
@@ -28,6 +29,7 @@ mod spares;
 mod sync;
 mod worker;
 
+pub use headroom::{EnvironmentCounts, Headroom, Used};
 pub use inventory::{Listed, Owner, State};
 pub use log_book::{LogSink, LogStreamName};
 pub use network::{EnvironmentIdentity, FunctionEndpoint};

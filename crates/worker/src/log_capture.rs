@@ -17,8 +17,10 @@ use crate::readiness;
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// Chunks read in one go, so that a flood neither starves other tasks nor holds an answer back for long.
-const CHUNKS_AT_ONCE: usize = 64;
+/// Chunks read before other tasks have a turn: a flood of empty lines makes some milliseconds' work of each.
+const CHUNKS_AT_ONCE: usize = 1;
+/// Chunks read when an invoke ends, so that a flood does not hold its answer back for long.
+const CHUNKS_AT_END: usize = 64;
 
 /// The reading of one sandbox's pipes. Dropped, it reads what is there and stops.
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl LogCapture {
     /// Reads what can be read now, incomplete lines included: an invoke ends.
     pub(crate) fn drain(&self) {
         for pipe in &self.pipes.all {
-            pipe.read(&self.pipes.book);
+            pipe.read(&self.pipes.book, CHUNKS_AT_END);
             pipe.end(&self.pipes.book);
         }
     }
@@ -121,7 +123,10 @@ async fn follow(pipe: &Pipe, book: &LogBook) {
     loop {
         match pipe.gate.run(|file| pipe.next(file, book)).await {
             Left::Nothing => {}
-            Left::Something => tokio::task::yield_now().await,
+            Left::Something => {
+                tokio::task::yield_now().await;
+                continue;
+            }
             Left::Ended => {
                 pipe.close(book);
                 book.flush();
@@ -143,20 +148,20 @@ impl Pipe {
     /// Waits until something can be read, and reads it.
     async fn next(&self, file: Arc<AsyncFd<Arc<File>>>, book: &LogBook) -> Left {
         let Ok(mut ready) = file.readable().await else { return Left::Ended };
-        let left = self.read(book);
+        let left = self.read(book, CHUNKS_AT_ONCE);
         if left == Left::Nothing {
             ready.clear_ready();
         }
         left
     }
 
-    fn read(&self, book: &LogBook) -> Left {
+    fn read(&self, book: &LogBook, chunks: usize) -> Left {
         // Locked before reading: two readers must not swap what they read.
         let mut splitter = self.splitter.lock().unwrap_or_else(PoisonError::into_inner);
         // What is parked is read later.
         let Ok(file) = self.file.get() else { return Left::Nothing };
         let mut chunk = [0_u8; CHUNK_BYTES];
-        for _ in 0..CHUNKS_AT_ONCE {
+        for _ in 0..chunks {
             match file.as_ref().read(&mut chunk) {
                 Ok(0) => return Left::Ended,
                 Ok(length) => splitter.feed(&chunk[..length], book),

@@ -36,8 +36,9 @@ use tindra_core::limits::WAITING_FOR_ROOM_MAX;
 use tindra_invoke::environments::{AcquireError, Target};
 use tokio::sync::Notify;
 
-use crate::capacity::{Capacity, LastLook};
+use crate::capacity::{Capacity, LastLook, UnderWay};
 use crate::environment::{Environment, Machine, Straggler};
+use crate::headroom::{EnvironmentCounts, Headroom, Used};
 use crate::inventory::Listed;
 use crate::memory::Memory;
 use crate::place::{Bell, Place, Places};
@@ -182,23 +183,24 @@ impl Pool {
         Arc::clone(generations.entry(key).or_insert_with(make))
     }
 
-    /// A place on a machine that can take one more, for which idle environments go when there is none.
-    pub(super) fn room(&self) -> Result<Place, Refusal> {
+    /// A place for a start on a machine that can take one more; idle environments go when there is none. The start is over
+    /// when its second part is dropped.
+    pub(super) fn room(&self) -> Result<(Place, UnderWay), Refusal> {
         if self.is_stopping.load(Ordering::Acquire) {
             return Err(Refusal::Because(acquire::stopping()));
         }
+        let place = self.place().ok_or(Refusal::Full)?;
         let look = || {
             let capacity = Capacity::read(self.memory);
-            if capacity.shortage().is_none() {
+            if capacity.shortage(1).is_none() {
                 return capacity;
             }
             self.relieve();
             Capacity::read(self.memory)
         };
-        if let Some(shortage) = self.last_look.shortage(self.machine.clock.monotonic(), look) {
-            return Err(Refusal::Because(acquire::no_capacity(shortage)));
-        }
-        self.place().ok_or(Refusal::Full)
+        let begun = self.last_look.begin(self.machine.clock.monotonic(), look);
+        let under_way = begun.map_err(|shortage| Refusal::Because(acquire::no_capacity(shortage)))?;
+        Ok((place, under_way))
     }
 
     /// The environments and spares of this machine. Reads a file for each.
@@ -206,6 +208,16 @@ impl Pool {
         let mut all = self.machine.inventory.list(self.machine.clock.monotonic());
         all.extend(self.machine.spares.list());
         all
+    }
+
+    /// What is taken and what is left. Reads a file for each spare.
+    pub(crate) fn headroom(&self) -> Headroom {
+        Headroom::new(
+            EnvironmentCounts::new(&self.machine.inventory.count(), self.places.max()),
+            Used::of(self.line.invokes(), WAITING_FOR_ROOM_MAX),
+            Used::of(self.machine.spares.list().len(), self.machine.spares.max()),
+            &Capacity::read(self.memory),
+        )
     }
 
     /// Brings the figures of the metrics up to date.
@@ -255,14 +267,17 @@ impl Starter<Box<Environment>> for Pool {
         if self.scaling.is_too_fast(target.function_id, now) {
             return Err(Refusal::Because(AcquireError::TooFast));
         }
-        let place = self.room()?.beside(of_tenants);
+        let (place, under_way) = self.room()?;
+        let place = place.beside(of_tenants);
         if !self.scaling.may_start(target.function_id, now) {
             return Err(Refusal::Because(AcquireError::TooFast));
         }
         self.remake_snapshot(&target);
         let (pool, generation) = (Arc::clone(self), Arc::clone(generation));
         tokio::spawn(async move {
-            match make_for(&generation, &pool.machine, &target, place).await {
+            let made = make_for(&generation, &pool.machine, &target, place).await;
+            drop(under_way);
+            match made {
                 Ok(environment) => pool.take_back(generation.started(environment)),
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();

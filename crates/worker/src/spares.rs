@@ -155,6 +155,11 @@ impl Spares {
         Arc::clone(supplies.entry(kind.clone()).or_default())
     }
 
+    /// How many there may be.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
     /// Those that wait now. Reads a file for each.
     pub(crate) fn list(&self) -> Vec<Listed> {
         let mut all = Vec::new();

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::code_cache::{CodeCache, CodeError};
 use crate::environment::{Ended, Machine};
+use crate::headroom::Headroom;
 use crate::inventory::{Inventory, Listed};
 use crate::living::Living;
 use crate::log_book::LogSink;
@@ -184,6 +185,12 @@ impl Worker {
     pub async fn environments(&self) -> Vec<Listed> {
         let pool = Arc::clone(&self.pool);
         tokio::task::spawn_blocking(move || pool.list()).await.unwrap_or_default()
+    }
+
+    /// What is taken of this machine and what is left.
+    pub async fn headroom(&self) -> Option<Headroom> {
+        let pool = Arc::clone(&self.pool);
+        tokio::task::spawn_blocking(move || pool.headroom()).await.ok()
     }
 
     /// Brings those figures of the metrics up to date that are counted only when somebody looks.

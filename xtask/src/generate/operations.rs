@@ -17,7 +17,7 @@ pub(super) struct Group {
     pub(super) operations: &'static [&'static str],
 }
 
-pub(super) const SERVICES: [Service; 4] = [
+pub(super) const SERVICES: [Service; 5] = [
     Service {
         name: "lambda",
         model: "lambda/2015-03-31",
@@ -262,4 +262,5 @@ pub(super) const SERVICES: [Service; 4] = [
         kept: &["AssumeRole", "AssumeRoleWithWebIdentity", "GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"],
         groups: &[],
     },
+    Service { name: "application-autoscaling", model: "application-autoscaling/2016-02-06", kept: &[], groups: &[] },
 ];

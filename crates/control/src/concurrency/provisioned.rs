@@ -6,13 +6,13 @@ use tindra_core::function::{Function, Scope, Version};
 use tindra_core::limits;
 use tindra_core::name::{self, FunctionName, LATEST};
 use tindra_core::provisioned::{Provisioned, ProvisionedStatus};
-use tindra_model::Reply;
 use tindra_model::lambda::concurrency::{
     DeleteProvisionedConcurrencyConfigRequest, GetProvisionedConcurrencyConfigRequest,
     GetProvisionedConcurrencyConfigResponse, ListProvisionedConcurrencyConfigsRequest,
     ListProvisionedConcurrencyConfigsResponse, ProvisionedConcurrencyConfigListItem,
     PutProvisionedConcurrencyConfigRequest, PutProvisionedConcurrencyConfigResponse,
 };
+use tindra_model::{ApiError, Reply};
 use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, StoreError, Versioned};
 use uuid::Uuid;
 
@@ -30,23 +30,52 @@ impl Control {
         input: Value,
     ) -> Result<Reply, ControlError> {
         let request: PutProvisionedConcurrencyConfigRequest = read(input)?;
-        let (name, qualifier) = qualified(&request.function_name, &request.qualifier, &caller.scope)?;
         let requested = u32::try_from(request.provisioned_concurrent_executions).unwrap_or(0);
+        let record = self.provision(&caller.scope, &request.function_name, &request.qualifier, requested).await?;
+        Ok(Reply { status: Some(STATUS), ..reply(put_response(&record))? })
+    }
+
+    /// Sets the provisioned concurrency of a version or alias as its operations do, for who scales it; 0 takes it away.
+    ///
+    /// # Errors
+    /// Those of the operations.
+    pub async fn scale_provisioned_concurrency(
+        &self,
+        scope: &Scope,
+        function_name: &str,
+        qualifier: &str,
+        executions: u32,
+    ) -> Result<(), ApiError> {
+        match executions {
+            0 => self.unprovision(scope, function_name, qualifier).await?,
+            executions => drop(self.provision(scope, function_name, qualifier, executions).await?),
+        }
+        Ok(())
+    }
+
+    async fn provision(
+        &self,
+        scope: &Scope,
+        function_name: &str,
+        qualifier: &str,
+        requested: u32,
+    ) -> Result<Provisioned, ControlError> {
+        let (name, qualifier) = qualified(function_name, qualifier, scope)?;
         loop {
             let whole = FunctionName { name: name.name.clone(), qualifier: None };
-            let latest = self.find(&caller.scope, &whole).await?;
-            let version = self.find(&caller.scope, &name).await?.value;
-            let reserves = Reserves::read(&self.store, &caller.scope).await?;
+            let latest = self.find(scope, &whole).await?;
+            let version = self.find(scope, &name).await?.value;
+            let reserves = Reserves::read(&self.store, scope).await?;
             self.check_room(&reserves, &latest.value, &qualifier, requested).await?;
             tenancy::check_provisioned(&version)?;
             snap_start::check_provisioned(&version)?;
             managed_instances::check_provisioned(&version)?;
             self.check_exclusive(&version, &qualifier).await?;
-            let key = Provisioned::key(&caller.scope, &name.name, &qualifier);
+            let key = Provisioned::key(scope, &name.name, &qualifier);
             let before: Option<Versioned<Provisioned>> = self.store.metadata.get_json(&key).await?;
             let precondition = before.map_or(Precondition::Absent, |before| Precondition::Revision(before.revision));
             let record = Provisioned {
-                scope: caller.scope.clone(),
+                scope: scope.clone(),
                 function_name: name.name.clone(),
                 qualifier: qualifier.clone(),
                 id: Uuid::new_v4(),
@@ -62,7 +91,7 @@ impl Control {
                 .put_json(key, precondition, &record)?;
             // The same of the reserves: their sum and what is provisioned beside them have to fit together.
             match self.store.metadata.commit(reserves.write(batch)?).await {
-                Ok(_) => return Ok(Reply { status: Some(STATUS), ..reply(put_response(&record))? }),
+                Ok(_) => return Ok(record),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -110,11 +139,16 @@ impl Control {
         input: Value,
     ) -> Result<Reply, ControlError> {
         let request: DeleteProvisionedConcurrencyConfigRequest = read(input)?;
-        let (name, qualifier) = qualified(&request.function_name, &request.qualifier, &caller.scope)?;
-        self.find(&caller.scope, &name).await?;
-        let key = Provisioned::key(&caller.scope, &name.name, &qualifier);
-        self.store.metadata.commit(Batch::default().delete(key, Precondition::None)).await?;
+        self.unprovision(&caller.scope, &request.function_name, &request.qualifier).await?;
         Ok(Reply::default())
+    }
+
+    async fn unprovision(&self, scope: &Scope, function_name: &str, qualifier: &str) -> Result<(), ControlError> {
+        let (name, qualifier) = qualified(function_name, qualifier, scope)?;
+        self.find(scope, &name).await?;
+        let key = Provisioned::key(scope, &name.name, &qualifier);
+        self.store.metadata.commit(Batch::default().delete(key, Precondition::None)).await?;
+        Ok(())
     }
 
     /// Not above the function's reserve, or else not above what the account may give away.

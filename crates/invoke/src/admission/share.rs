@@ -32,6 +32,8 @@ pub(crate) struct Share {
     owner: Owner,
     limit: AtomicU32,
     running: AtomicU32,
+    /// The most that ran at once since it was last asked for; counted where somebody asks, of provisioned concurrency.
+    peak: AtomicU32,
     /// Requests per second for each one that may run at once; 0 for no limit.
     requests_per_s: u32,
     /// State of the request rate, see [`RateLimit::take`].
@@ -54,8 +56,8 @@ pub(crate) struct Permit {
 
 impl Share {
     pub(crate) fn new(owner: Owner, limit: u32, requests_per_s: u32) -> Self {
-        let (limit, running) = (AtomicU32::new(limit), AtomicU32::new(0));
-        Self { owner, limit, running, requests_per_s, unused_at_ns: AtomicU64::new(0) }
+        let (limit, running, peak) = (AtomicU32::new(limit), AtomicU32::new(0), AtomicU32::new(0));
+        Self { owner, limit, running, peak, requests_per_s, unused_at_ns: AtomicU64::new(0) }
     }
 
     pub(crate) fn set_limit(&self, limit: u32) {
@@ -70,6 +72,15 @@ impl Share {
     /// How many run now.
     pub(crate) fn running(&self) -> u32 {
         self.running.load(Ordering::Relaxed)
+    }
+
+    /// The most that ran at once since the last time that somebody asked.
+    pub(crate) fn take_peak(&self) -> u32 {
+        let peak = self.peak.swap(0, Ordering::Relaxed);
+        // What runs on belongs to the time after this, too.
+        let running = self.running();
+        self.peak.fetch_max(running, Ordering::Relaxed);
+        peak.max(running)
     }
 
     /// Counts one invoke in, here and for the account, or refuses it and counts nothing.
@@ -87,8 +98,11 @@ impl Share {
         // Relaxed is enough: the counts are the only thing that is agreed on.
         let limit = self.limit();
         let count_in = |running| (running < limit).then_some(running + 1);
-        if self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_in).is_err() {
+        let Ok(others) = self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_in) else {
             return Err(InvokeError::Throttled(self.owner.when_busy()));
+        };
+        if self.owner == Owner::Provisioned {
+            self.peak.fetch_max(others + 1, Ordering::Relaxed);
         }
         if self.requests_per_s > 0 {
             let rate = RateLimit::new(u64::from(limit) * u64::from(self.requests_per_s), RATE_PERIOD);

@@ -108,3 +108,21 @@ fn ten_requests_a_second_for_each_that_may_run() {
     assert_eq!(admission.running(&scope), 0, "a refusal counts nothing");
     assert_eq!(run(&own, second), 20, "a second brings as many again");
 }
+
+#[test]
+fn the_most_that_ran_at_once_on_what_is_provisioned_is_told_once() {
+    let admission = admission(10);
+    let account = admission.account(&scope());
+    let share = admission.provisioned();
+    share.set_limit(4);
+    let one = share.admit(&account, NOW).unwrap();
+    let others = [(); 2].map(|()| share.admit(&account, NOW).unwrap());
+    drop(others);
+    assert_eq!(share.take_peak(), 3);
+    assert_eq!(share.take_peak(), 1, "one runs on");
+    drop(one);
+    assert_eq!(share.take_peak(), 1, "it ran until now");
+    assert_eq!(share.take_peak(), 0);
+    drop(fill(&share, &account));
+    assert_eq!(share.take_peak(), 4, "who was refused did not run");
+}

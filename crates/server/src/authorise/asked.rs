@@ -4,6 +4,7 @@ use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_core::name::{FunctionName, FunctionReference};
 use tindra_core::policy::{Context, Request, Requester};
+use tindra_core::scaling::target_arn;
 use tindra_model::{Call, Service};
 use tindra_services::iam;
 
@@ -41,6 +42,7 @@ impl Asked {
                 None => asked(of_lambda(call, &who.scope)),
             },
             "logs" => asked(of_logs(&call.input, &who.scope)),
+            "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -132,6 +134,15 @@ fn of_logs(input: &Value, Scope { account, region }: &Scope) -> String {
     let group = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
     let stream = text(input, "logStreamName").unwrap_or_default();
     format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
+}
+
+/// A scalable target, also one that is not there yet. Lists are of no one in particular.
+fn of_autoscaling(call: &Call, scope: &Scope) -> String {
+    if call.operation.name().starts_with("Describe") {
+        return "*".to_owned();
+    }
+    let resource_id = || text(&call.input, "ResourceId").map(|resource_id| target_arn(scope, resource_id));
+    text(&call.input, "ResourceARN").map(str::to_owned).or_else(resource_id).unwrap_or_else(|| "*".to_owned())
 }
 
 fn of_iam(call: &Call, who: &Who) -> String {

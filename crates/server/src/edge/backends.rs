@@ -9,10 +9,10 @@ use tindra_control::Caller;
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
+use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::iam::Identity;
-use tindra_worker::Listed;
+use tindra_worker::{Headroom, Listed};
 
 /// What `/_tindra/health` shows.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +53,9 @@ pub trait Backends: Send + Sync + 'static {
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
+    /// An operation of Application Auto Scaling.
+    fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
     /// An operation of IAM.
     fn iam(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
@@ -70,6 +73,12 @@ pub trait Backends: Send + Sync + 'static {
 
     /// How things are.
     fn health(&self) -> impl Future<Output = Health> + Send;
+
+    /// How much of an account's and region's concurrency is used.
+    fn concurrency(&self, scope: &Scope) -> Concurrency;
+
+    /// What is taken of this machine and what is left; `None` when that cannot be told.
+    fn headroom(&self) -> impl Future<Output = Option<Headroom>> + Send;
 
     /// The execution environments of this machine.
     fn environments(&self) -> impl Future<Output = Vec<Listed>> + Send;

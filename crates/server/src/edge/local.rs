@@ -1,4 +1,4 @@
-//! The server's own pages: health, metrics, environments, reset, and the code behind GetFunction's link.
+//! The server's own pages: health, metrics, capacity, environments, reset, and the code behind GetFunction's link.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -23,6 +23,7 @@ impl<B: Backends> Edge<B> {
         match page {
             Page::Health => self.health().await,
             Page::Metrics => Ok(answer("text/plain; version=0.0.4", self.backends.metrics())),
+            Page::Capacity => self.capacity(parts, claim, peer).await,
             Page::Environments => self.environments(parts, claim, peer).await,
             Page::Reset => self.reset().await,
             Page::Code(token) => match self.backends.code(token).await {

@@ -17,12 +17,14 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// The operations that run a function.
 const INVOKES: [&str; 3] = ["Invoke", "InvokeAsync", "InvokeWithResponseStream"];
 const LOGS_TARGET: &str = "Logs_20140328.";
+const AUTOSCALING_TARGET: &str = "AnyScaleFrontendService.";
 
 /// One of the server's own pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page<'a> {
     Health,
     Metrics,
+    Capacity,
     Environments,
     Reset,
     /// The zip behind a link of GetFunction.
@@ -35,6 +37,7 @@ pub(super) enum Door {
     Invoke,
     Control,
     Logs,
+    Autoscaling,
     Iam,
     Sts,
 }
@@ -79,8 +82,14 @@ pub(super) fn destination<'a>(
     }
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match (target, claim.map(|claim| claim.service)) {
-        (Some(target), _) if target.starts_with(LOGS_TARGET) => logs(parts),
-        (_, Some("logs")) => logs(parts),
+        (Some(target), _) if target.starts_with(LOGS_TARGET) => targeted(Door::Logs, tindra_model::logs(), parts),
+        (Some(target), _) if target.starts_with(AUTOSCALING_TARGET) => {
+            targeted(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+        }
+        (_, Some("logs")) => targeted(Door::Logs, tindra_model::logs(), parts),
+        (_, Some("application-autoscaling")) => {
+            targeted(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+        }
         (None, Some("iam")) => Ok(form(Door::Iam, tindra_model::iam())),
         (None, Some("sts")) => Ok(form(Door::Sts, tindra_model::sts())),
         // Nobody signed it; which of the two it is for, the form tells.
@@ -94,6 +103,7 @@ pub(super) fn destination<'a>(
 fn page<'a>(method: &Method, path: &'a str) -> Option<Result<Page<'a>, Refusal>> {
     let (wanted, page) = match path {
         "/_tindra/health" => (Method::GET, Page::Health),
+        "/_tindra/capacity" => (Method::GET, Page::Capacity),
         "/_tindra/environments" => (Method::GET, Page::Environments),
         "/metrics" => (Method::GET, Page::Metrics),
         "/_tindra/reset" => (Method::POST, Page::Reset),
@@ -113,12 +123,12 @@ fn lambda(parts: &Parts) -> Result<Destination<'static>, Refusal> {
     Ok(Destination::Arrived(Arrived { door, service, operation: Some(operation) }))
 }
 
-fn logs(parts: &Parts) -> Result<Destination<'static>, Refusal> {
-    let service = tindra_model::logs();
+/// A service whose operations are named by the target header.
+fn targeted(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
         .route(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
         .ok_or_else(|| unknown_operation(service))?;
-    Ok(Destination::Arrived(Arrived { door: Door::Logs, service, operation: Some(operation) }))
+    Ok(Destination::Arrived(Arrived { door, service, operation: Some(operation) }))
 }
 
 fn form(door: Door, service: &'static Service) -> Destination<'static> {

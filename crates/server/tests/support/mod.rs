@@ -14,13 +14,13 @@ use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
 use tindra_invoke::environments::{Finished, Outcome};
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
+use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
 use tindra_services::iam::Identity;
-use tindra_worker::{Listed, Owner, State};
+use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -63,6 +63,10 @@ impl Backends for Fakes {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
+    async fn autoscaling(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("ObjectNotFoundException", call.operation.name()))
+    }
+
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("NoSuchEntityException", format!("{} {}", call.operation.name(), caller.arn())))
     }
@@ -93,6 +97,14 @@ impl Backends for Fakes {
 
     async fn health(&self) -> Health {
         Health { status: "ok", version: "0", store: true, layers: Vec::new() }
+    }
+
+    fn concurrency(&self, _scope: &Scope) -> Concurrency {
+        Concurrency { limit: 1_000, running: 2, unreserved_limit: 900, unreserved_running: 1 }
+    }
+
+    async fn headroom(&self) -> Option<Headroom> {
+        None
     }
 
     async fn environments(&self) -> Vec<Listed> {

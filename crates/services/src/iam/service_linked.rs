@@ -12,13 +12,14 @@ use super::{IamError, IamService};
 
 const PATH: &str = "/aws-service-role/";
 /// Services whose roles are not called like their host.
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 10] = [
     ("autoscaling.amazonaws.com", "AutoScaling"),
     ("ecs.amazonaws.com", "ECS"),
     ("elasticache.amazonaws.com", "ElastiCache"),
     ("elasticloadbalancing.amazonaws.com", "ElasticLoadBalancing"),
     ("events.amazonaws.com", "CloudWatchEvents"),
     ("lambda.amazonaws.com", "Lambda"),
+    ("lambda.application-autoscaling.amazonaws.com", "ApplicationAutoScaling_LambdaConcurrency"),
     ("ops.apigateway.amazonaws.com", "APIGateway"),
     ("rds.amazonaws.com", "RDS"),
     ("replicator.lambda.amazonaws.com", "LambdaReplicator"),
@@ -41,6 +42,24 @@ pub(super) struct DeleteRequest {
 }
 
 impl IamService {
+    /// Makes sure that a service has its role, which AWS makes when the service is first used.
+    ///
+    /// # Errors
+    /// When the identities cannot be read or written.
+    pub async fn ensure_service_linked_role(&self, account: &str, service: &str) -> Result<(), IamError> {
+        let name = role_name(service, None)?;
+        let is_there = self.store.metadata.get(&Entity::key(account, Kind::Role, &name)).await?.is_some();
+        if is_there {
+            return Ok(());
+        }
+        let request = CreateRequest { service: service.to_owned(), description: None, suffix: None };
+        match self.create_service_linked_role(account, request).await {
+            // Somebody else was faster.
+            Err(error) if error.is_conflict() || error.code == "InvalidInputException" => Ok(()),
+            created => created.map(drop),
+        }
+    }
+
     pub(super) async fn create_service_linked_role(
         &self,
         account: &str,

@@ -271,7 +271,8 @@ impl Keeper {
 impl Pool {
     /// Starts one environment that provisioned concurrency keeps. The error is the `StatusReason`.
     async fn start_provisioned(self: &Arc<Self>, target: &Arc<Target>, allotment: &Allotment) -> Result<(), String> {
-        let place = self.room().map_err(|refusal| format!("This machine has {}.", AcquireError::from(refusal)))?;
+        let (place, _under_way) =
+            self.room().map_err(|refusal| format!("This machine has {}.", AcquireError::from(refusal)))?;
         let internal = |error: AcquireError| {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(function = target.name, cause, "a provisioned environment could not be started");

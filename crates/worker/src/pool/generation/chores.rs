@@ -16,6 +16,7 @@ pub(in crate::pool) struct Chores {
     /// What has been frozen for a while.
     pub(in crate::pool) park: Vec<Arc<Process>>,
     pub(in crate::pool) freeze: Vec<(Arc<Process>, Arc<Warmth>)>,
+    #[expect(clippy::vec_box, reason = "the queue holds them so, and they are moved as they are")]
     pub(in crate::pool) expired: Vec<Box<Environment>>,
     /// What is to be started ahead of need.
     pub(in crate::pool) prewarm: Vec<Arc<Generation>>,

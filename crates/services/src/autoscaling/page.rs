@@ -1,0 +1,57 @@
+//! Cutting a list into pages: `MaxResults` and `NextToken`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::AutoscalingError;
+
+/// The largest and the usual page (AWS).
+const RESULTS_MAX: usize = 50;
+
+/// The members by which a request asks for a page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PageRequest {
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+impl PageRequest {
+    /// The page of items that come sorted by their keys, as the member `name` of the output.
+    pub(super) fn cut(
+        &self,
+        name: &str,
+        items: impl IntoIterator<Item = (String, Value)>,
+    ) -> Result<Value, AutoscalingError> {
+        let (after, size) = (self.after()?, self.size()?);
+        let later = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
+        let mut page: Vec<(String, Value)> = later.take(size + 1).collect();
+        let has_more = page.len() > size;
+        page.truncate(size);
+        let token = page.last().filter(|_| has_more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
+        let items: Vec<Value> = page.into_iter().map(|(_, item)| item).collect();
+        let mut output = json!({ name: items });
+        if let Some(token) = token {
+            output["NextToken"] = token.into();
+        }
+        Ok(output)
+    }
+
+    /// The key after which the page begins.
+    fn after(&self) -> Result<Option<String>, AutoscalingError> {
+        let Some(token) = &self.next_token else { return Ok(None) };
+        let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let invalid = || AutoscalingError::new("InvalidNextTokenException", "The next token supplied was invalid.");
+        key.filter(|key| !key.is_empty()).map(Some).ok_or_else(invalid)
+    }
+
+    fn size(&self) -> Result<usize, AutoscalingError> {
+        let Some(asked) = self.max_results else { return Ok(RESULTS_MAX) };
+        match usize::try_from(asked) {
+            Ok(size) if (1..=RESULTS_MAX).contains(&size) => Ok(size),
+            _ => Err(AutoscalingError::invalid(format!("MaxResults must be between 1 and {RESULTS_MAX}."))),
+        }
+    }
+}
