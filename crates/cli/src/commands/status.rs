@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(used(&alone), "WHAT        USED  OF\ninvokes     3     1000\nunreserved  2     900");
         let machine = json!({
             "environments": {"in_use": 2, "idle": 1, "snapshots": 0, "max": 500},
-            "memory_bytes": {"used": 3 << 30, "max": 8_u64 << 30},
+            "memory_bytes": {"used": 3_u64 << 30, "max": 8_u64 << 30},
             "processes": {"used": 212, "max": 32_768},
         });
         let expected = "\
