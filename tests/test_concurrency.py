@@ -52,8 +52,8 @@ def counted(server, name, function):
     return metric(server, name, function=function)
 
 
-def test_provisioned_first_then_on_demand_then_refused(server):
-    function = make(server, "spill-over", Publish=True)
+def test_provisioned_first_then_on_demand_then_refused(server, deploy_on):
+    function = deploy_on(server, "python3.12", packages.python(HOLD), name="spill-over", Timeout=30, Publish=True)
     function.client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=3)
     provision(function, "1", 2)
 

@@ -13,7 +13,7 @@ from support.server import Server
 from support.wait import until
 
 COUNT = 60
-SLOW_S = 2
+SLOW_S = 5
 # Tells who it is, and what still works there. Slow, so that there are as many environments as callers.
 PROBE = packages.slow_to_answer("""
 import os, socket, uuid
@@ -94,7 +94,7 @@ def test_many_idle_environments_cost_two_descriptors_each_and_all_come_back(serv
 def test_busy_environments_cost_fourteen_descriptors_each(server, probe):
     base = opened(server)
     with concurrent.futures.ThreadPoolExecutor(COUNT) as threads:
-        calls = [threads.submit(probe.invoke, 5 * SLOW_S) for _ in range(COUNT)]
+        calls = [threads.submit(probe.invoke, 2 * SLOW_S) for _ in range(COUNT)]
         until(lambda: [each["state"] for each in environments(server)] == ["busy"] * COUNT, 30, "all to be busy")
         # What starts may hold some more for a moment.
         until(lambda: opened(server) <= base + 14 * COUNT + 10, 10, f"few descriptors; {opened(server) - base} are held")

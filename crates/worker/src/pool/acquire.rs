@@ -144,8 +144,13 @@ pub(super) fn release<E: Occupant, S: Starter<E>>(starter: &Arc<S>, lease: Lease
         }
         return;
     }
+    let several = lease.generation().runs_several().then(|| Arc::clone(lease.generation()));
     if let Some((unfit, generation)) = lease.offer(now, starter.is_stopping()) {
         drop(unfit);
+        start_for_waiters(starter, &generation);
+    }
+    // One that has only one seat after all has gone to one of those who wait.
+    if let Some(generation) = several {
         start_for_waiters(starter, &generation);
     }
     // What has become idle can make room.

@@ -98,6 +98,11 @@ impl<E: Occupant> Generation<E> {
         &self.target
     }
 
+    /// Whether its environments run several invokes at once, as a rule.
+    pub(super) fn runs_several(&self) -> bool {
+        self.target.deployment.configuration.managed_instances.is_some()
+    }
+
     pub(super) fn warmth(&self) -> &Arc<Warmth> {
         &self.warmth
     }

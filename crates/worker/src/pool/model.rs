@@ -37,6 +37,8 @@ struct Chances {
     invokes: usize,
     /// Invokes that an environment runs at once.
     seats: u32,
+    /// Of an environment that was to have more.
+    has_one_seat: f64,
     /// Of a start.
     fails: f64,
     /// Of a look at the machine.
@@ -56,6 +58,7 @@ const ALL_GOES_WELL: Chances = Chances {
     functions: 1,
     invokes: 4,
     seats: 1,
+    has_one_seat: 0.0,
     fails: 0.0,
     is_short: 0.0,
     is_unfit: 0.0,
@@ -147,7 +150,7 @@ impl Model {
         let policy = Arc::new(Policy::new(KeepWarm::default(), Arc::<FakeClock>::clone(&clock), 1 << 30));
         let generation = |number: usize| {
             let mut function = active_function(&scope(), &format!("function-{number}"));
-            function.desired.configuration.managed_instances = Some(ManagedInstances {
+            function.desired.configuration.managed_instances = (chances.seats > 1).then(|| ManagedInstances {
                 capacity_provider_arn: String::new(),
                 invokes_at_once: Some(chances.seats),
                 memory_gib_per_vcpu: None,
@@ -172,7 +175,7 @@ impl Model {
         let alive = Counted::new(&self.alive, self.chances.places);
         Fake {
             running: AtomicUsize::new(0),
-            seats: if is_wanted.is_some() { 1 } else { self.chances.seats as usize },
+            seats: if is_wanted.is_some() || happens(self.chances.has_one_seat) { 1 } else { self.chances.seats as usize },
             is_good: AtomicBool::new(true),
             is_wanted,
             _place: place,
@@ -344,7 +347,7 @@ fn starts_fail_and_environments_are_unfit_or_lost() {
 
 #[test]
 fn environments_run_several_invokes() {
-    check(Chances { seats: 2, invokes: 6, fails: 0.2, is_unfit: 0.2, is_lost: 0.2, ..ALL_GOES_WELL });
+    check(Chances { seats: 2, has_one_seat: 0.2, invokes: 6, fails: 0.2, is_unfit: 0.2, is_lost: 0.2, ..ALL_GOES_WELL });
 }
 
 #[test]
