@@ -13,6 +13,7 @@ mod figures;
 mod finishing;
 mod index;
 mod known;
+mod pace;
 mod promptly;
 mod request;
 mod sampling;
@@ -43,6 +44,7 @@ use event::Event;
 use finishing::Finishing;
 use index::Index;
 use known::{Entry, Known};
+use pace::Pace;
 
 /// What can be set.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +90,7 @@ pub struct Invoker<E> {
 struct Shared<E> {
     index: Index,
     admission: Arc<Admission>,
+    pace: Pace,
     environments: E,
     clock: Arc<dyn Clock>,
 }
@@ -129,7 +132,7 @@ impl<E: Environments> Invoker<E> {
         };
         let admission = Arc::new(Admission::new(limits));
         let index = Index::start(store, Arc::clone(&admission)).await.map_err(|source| StartError { source })?;
-        Ok(Self { shared: Arc::new(Shared { index, admission, environments, clock }) })
+        Ok(Self { shared: Arc::new(Shared { index, admission, pace: Pace::default(), environments, clock }) })
     }
 
     /// Runs a function for one event.
@@ -146,8 +149,10 @@ impl<E: Environments> Invoker<E> {
         if request.mode == Mode::DryRun {
             return Ok(InvokeResponse::DryRun);
         }
-        let admitted = self.shared.admit(request, found.known, target, event)?;
-        self.run(admitted).await
+        match self.shared.admit(request, found.known, target, event) {
+            Ok(admitted) => self.run(admitted).await,
+            Err(refused) => Err(self.shared.paced(refused).await),
+        }
     }
 
     /// How much of an account's and region's concurrency is used.
@@ -252,6 +257,15 @@ impl<E: Environments> Shared<E> {
             wants_log_tail: request.log_tail,
         };
         Ok(Admitted { known, target, permit, invocation })
+    }
+
+    /// Lets a caller wait for a refusal when there are very many of them.
+    async fn paced(&self, refused: InvokeError) -> InvokeError {
+        let wait = self.pace.wait(self.clock.monotonic());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        refused
     }
 
     /// Takes an environment of the target, a ready one or a new one.

@@ -28,12 +28,13 @@ impl<B: Backends> Edge<B> {
         let stream = TimedStream::new(stream, self.options.patience, in_request.clone());
         let service = service_fn(|request| {
             let (edge, peer, in_request) = (Arc::clone(&self), peer.clone(), in_request.clone());
-            async move {
+            // In a box, so that a connection without a request, of which there may be thousands, does not hold the room of one.
+            Box::pin(async move {
                 in_request.begin();
                 let response = edge.answer(request, &peer).await;
                 in_request.end();
                 Ok::<_, Infallible>(response)
-            }
+            })
         });
         let connection = http1::Builder::new()
             .max_headers(HEADERS_MAX)

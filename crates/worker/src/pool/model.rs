@@ -175,7 +175,11 @@ impl Model {
         let alive = Counted::new(&self.alive, self.chances.places);
         Fake {
             running: AtomicUsize::new(0),
-            seats: if is_wanted.is_some() || happens(self.chances.has_one_seat) { 1 } else { self.chances.seats as usize },
+            seats: if is_wanted.is_some() || happens(self.chances.has_one_seat) {
+                1
+            } else {
+                self.chances.seats as usize
+            },
             is_good: AtomicBool::new(true),
             is_wanted,
             _place: place,
@@ -347,7 +351,15 @@ fn starts_fail_and_environments_are_unfit_or_lost() {
 
 #[test]
 fn environments_run_several_invokes() {
-    check(Chances { seats: 2, has_one_seat: 0.2, invokes: 6, fails: 0.2, is_unfit: 0.2, is_lost: 0.2, ..ALL_GOES_WELL });
+    check(Chances {
+        seats: 2,
+        has_one_seat: 0.2,
+        invokes: 6,
+        fails: 0.2,
+        is_unfit: 0.2,
+        is_lost: 0.2,
+        ..ALL_GOES_WELL
+    });
 }
 
 #[test]
