@@ -129,10 +129,10 @@ def node(several, node_22):
     return lambda **members: several("nodejs22.x", packages.node(NODE), "index.handler", **members)
 
 
-def together(function, group, count, of=AT_ONCE):
+def together(function, group, count, of=AT_ONCE, **members):
     """Invokes at the same time, of which as many as `of` says wait for each other."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        events = [{"name": f"{group}-{number}", "together": of} for number in range(count)]
+        events = [{"name": f"{group}-{number}", "together": of, **members} for number in range(count)]
         return [answer.ok() for answer in pool.map(function.invoke, events)]
 
 
@@ -163,8 +163,8 @@ def test_more_invokes_than_seats_have_more_environments(server, node):
     function = node()
     answers = together(function, "a", 3 * AT_ONCE, of=1)
     assert len({answer["stream"] for answer in answers}) <= 3
-    # Eight that wait for each other in fours fill two environments to the last seat.
-    answers = together(function, "b", 2 * AT_ONCE)
+    # Eight that take so long that all are under way before one has ended fill two environments to the last seat.
+    answers = together(function, "b", 2 * AT_ONCE, hang=2_000)
     assert sorted([answer["stream"] for answer in answers].count(stream) for stream in {a["stream"] for a in answers}) == [4, 4]
     until(lambda: {entry["state"] for entry in of_function(server, function)} <= {"idle", "frozen"}, 10, "all to come to rest")
 
