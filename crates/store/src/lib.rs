@@ -1,9 +1,10 @@
 //! Durable state behind one handle of narrow traits.
 //!
-//! [`Metadata`] holds small records (JSON bytes) under string keys, with compare-and-set and watch; [`Blobs`]
-//! holds content-addressed bytes; [`Logs`] holds bounded, append-only streams of log events that are not
-//! worth an fsync. An answer that promises something comes after [`Metadata::commit`] returned. The store
-//! does not know what any record means.
+//! [`Metadata`] holds small records (JSON bytes) under string keys, with compare-and-set and watch; [`Queues`] holds
+//! messages that are leased and completed; [`Journals`] holds ordered records read by offset; [`Blobs`] holds
+//! content-addressed bytes; [`Logs`] holds bounded, append-only streams of log events that are not worth an fsync. The
+//! first three are views over one transaction: a [`Batch`] changes them together. An answer that promises something comes
+//! after [`Metadata::commit`] returned. The store does not know what any record means.
 //!
 //! [`Store::open_sqlite`] is the one way to get a store: SQLite and plain files in one directory.
 //! `docs/design/store.md` says what is durable when.
@@ -12,19 +13,23 @@ mod blob_files;
 mod blobs;
 mod directory_lock;
 mod failure;
+mod journals;
 mod json;
 mod log_files;
 mod logs;
 mod metadata;
 mod open;
+mod queues;
 mod sqlite;
 mod watch;
 
 pub use blobs::{BlobId, Blobs};
+pub use journals::{JournalBounds, JournalChange, Journals};
 pub use json::{JsonBatch, JsonRecords, Versioned};
 pub use logs::{LogEvent, LogGroup, LogPosition, LogRead, LogStream, Logs};
 pub use metadata::{Batch, Change, Metadata, Precondition, Record};
 pub use open::{Durability, LogBounds, StoreOptions};
+pub use queues::{Lapse, Lease, LeaseRequest, Leased, LeasedMessages, Message, MessageChange, QueueFigures, Queues};
 pub use watch::{Progress, Watch};
 
 use std::sync::Arc;
@@ -37,6 +42,10 @@ pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a
 pub struct Store {
     /// Records.
     pub metadata: Arc<dyn Metadata>,
+    /// Messages.
+    pub queues: Arc<dyn Queues>,
+    /// Ordered records.
+    pub journals: Arc<dyn Journals>,
     /// Content-addressed bytes.
     pub blobs: Arc<dyn Blobs>,
     /// Log events.

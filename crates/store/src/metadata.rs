@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{BoxFuture, StoreError, Watch};
+use crate::{BoxFuture, JournalChange, MessageChange, StoreError, Watch};
 
 /// A record with the revision it was read at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,15 @@ pub struct Change {
     pub value: Option<Bytes>,
 }
 
-/// Writes that commit together or not at all.
+/// Writes that commit together or not at all: of records, messages and journals.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// In order.
+    /// Of records, in order.
     pub changes: Vec<Change>,
+    /// Of messages, in order.
+    pub messages: Vec<MessageChange>,
+    /// Of journals, in order.
+    pub journals: Vec<JournalChange>,
 }
 
 impl Batch {
@@ -56,6 +60,20 @@ impl Batch {
     #[must_use]
     pub fn delete(mut self, key: impl Into<String>, precondition: Precondition) -> Self {
         self.changes.push(Change { key: key.into(), precondition, value: None });
+        self
+    }
+
+    /// Adds a change of a message.
+    #[must_use]
+    pub fn message(mut self, change: MessageChange) -> Self {
+        self.messages.push(change);
+        self
+    }
+
+    /// Adds a change of a journal.
+    #[must_use]
+    pub fn journal(mut self, change: JournalChange) -> Self {
+        self.journals.push(change);
         self
     }
 }

@@ -71,6 +71,13 @@ impl Store {
         let metadata = Sqlite::open(directory, options.durability, Arc::clone(&lock), failure.clone())?;
         let blobs = BlobFiles::open(&directory.join("blobs"), options.durability, Arc::clone(&lock), failure)?;
         let logs = LogFiles::open(&directory.join("logs"), options.logs, lock, clock)?;
-        Ok(Self { metadata: Arc::new(metadata), blobs: Arc::new(blobs), logs: Arc::new(logs) })
+        let metadata = Arc::new(metadata);
+        Ok(Self {
+            queues: Arc::clone(&metadata) as _,
+            journals: Arc::clone(&metadata) as _,
+            metadata,
+            blobs: Arc::new(blobs),
+            logs: Arc::new(logs),
+        })
     }
 }

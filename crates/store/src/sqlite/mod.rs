@@ -1,5 +1,7 @@
 //! Records in SQLite: one writer thread, readers beside it, watchers told after the commit.
 
+mod journals;
+mod messages;
 mod readers;
 mod schema;
 #[cfg(test)]
@@ -10,16 +12,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use tindra_core::clock::UnixMs;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use crate::directory_lock::DirectoryLock;
 use crate::failure::Failure;
 use crate::open::Durability;
 use crate::watch::Watchers;
-use crate::{Batch, BoxFuture, Metadata, Record, StoreError, Watch};
+use crate::{
+    Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, Message, Metadata,
+    QueueFigures, Queues, Record, StoreError, Watch,
+};
 use readers::Readers;
-use writer::{Request, Writer};
+use writer::{Alone, Commit, Reply, Request, Writer};
 
 /// The database inside the data directory.
 const FILE_NAME: &str = "metadata.sqlite";
@@ -61,13 +69,21 @@ impl Sqlite {
         Ok(Self { requests: Some(requests), writer: Some(writer), watchers, readers, failure, lock })
     }
 
-    async fn commit_batch(&self, batch: Batch) -> Result<u64, StoreError> {
-        const ATTEMPT: &str = "commit to the store";
-        let closed = || StoreError::storage(ATTEMPT, "its writer has ended");
+    /// Has the writer do something and waits for its answer.
+    async fn ask<T>(&self, attempt: &'static str, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+        let closed = || StoreError::storage(attempt, "its writer has ended");
         let (reply, outcome) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(closed)?;
-        requests.send(Request { batch, reply }).await.map_err(|_| closed())?;
+        requests.send(request(reply)).await.map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
+    }
+
+    async fn ask_alone<T>(
+        &self,
+        attempt: &'static str,
+        request: impl FnOnce(Reply<T>) -> Alone,
+    ) -> Result<T, StoreError> {
+        self.ask(attempt, |reply| Request::Alone(request(reply))).await
     }
 }
 
@@ -90,7 +106,7 @@ impl Metadata for Sqlite {
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.commit_batch(batch))
+        Box::pin(self.ask("commit to the store", |reply| Request::Commit(Commit { batch, reply })))
     }
 
     fn watch(&self, prefix: &str) -> Watch {
@@ -99,6 +115,76 @@ impl Metadata for Sqlite {
 
     fn failed(&self) -> BoxFuture<'_, String> {
         Box::pin(self.failure.raised())
+    }
+}
+
+impl Queues for Sqlite {
+    fn lease(&self, request: LeaseRequest) -> BoxFuture<'_, Result<LeasedMessages, StoreError>> {
+        Box::pin(self.ask_alone("lease messages", |reply| Alone::Lease(request, reply)))
+    }
+
+    fn renew(&self, leases: Vec<Lease>, lapse: Lapse) -> BoxFuture<'_, Result<Vec<Lease>, StoreError>> {
+        Box::pin(self.ask_alone("renew leases", move |reply| Alone::Renew(leases, lapse, reply)))
+    }
+
+    fn queues<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<QueueFigures>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        Box::pin(
+            self.readers
+                .read("list queues", move |connection| messages::queues(connection, &prefix, after.as_deref(), limit)),
+        )
+    }
+
+    fn peek<'a>(
+        &'a self,
+        queue: &'a str,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
+        let queue = queue.to_owned();
+        Box::pin(
+            self.readers.read("look at messages", move |connection| messages::peek(connection, &queue, after, limit)),
+        )
+    }
+
+    fn make_due<'a>(
+        &'a self,
+        queue: &'a str,
+        id: Option<Uuid>,
+        due_ms: UnixMs,
+        now_ms: UnixMs,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let queue = queue.to_owned();
+        Box::pin(self.ask_alone("make messages due", move |reply| Alone::MakeDue { queue, id, due_ms, now_ms, reply }))
+    }
+
+    fn purge<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let prefix = prefix.to_owned();
+        Box::pin(self.ask_alone("remove messages", move |reply| Alone::Purge { prefix, reply }))
+    }
+}
+
+impl Journals for Sqlite {
+    fn read<'a>(
+        &'a self,
+        journal: &'a str,
+        from: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(u64, Bytes)>, StoreError>> {
+        let journal = journal.to_owned();
+        Box::pin(
+            self.readers.read("read a journal", move |connection| journals::read(connection, &journal, from, limit)),
+        )
+    }
+
+    fn bounds<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<JournalBounds, StoreError>> {
+        let journal = journal.to_owned();
+        Box::pin(self.readers.read("look at a journal", move |connection| journals::bounds(connection, &journal)))
     }
 }
 

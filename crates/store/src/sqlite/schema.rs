@@ -9,7 +9,8 @@ use crate::StoreError;
 use crate::open::Durability;
 
 /// Each entry brings the schema from its index to the next version. Entries are only ever added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE records (
         key TEXT NOT NULL PRIMARY KEY COLLATE BINARY,
         value BLOB NOT NULL,
@@ -21,7 +22,38 @@ const MIGRATIONS: &[&str] = &["
         revision INTEGER NOT NULL
     ) STRICT;
     INSERT INTO counter (id, revision) VALUES (0, 0);
-"];
+",
+    "
+    CREATE TABLE messages (
+        number INTEGER NOT NULL PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        queue TEXT NOT NULL COLLATE BINARY,
+        enqueued_ms INTEGER NOT NULL,
+        due_ms INTEGER NOT NULL,
+        head BLOB NOT NULL,
+        head_checksum INTEGER NOT NULL,
+        body BLOB,
+        body_checksum INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_due ON messages (queue, due_ms, number, enqueued_ms);
+    CREATE TABLE bodies (
+        number INTEGER NOT NULL PRIMARY KEY,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE journals (
+        journal TEXT NOT NULL PRIMARY KEY COLLATE BINARY,
+        first INTEGER NOT NULL,
+        next INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE journal_records (
+        journal TEXT NOT NULL COLLATE BINARY,
+        position INTEGER NOT NULL,
+        value BLOB NOT NULL,
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (journal, position)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// How long a connection waits for another one that has the whole database, which happens only while the
 /// last one closes.

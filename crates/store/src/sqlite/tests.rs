@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::writer::{Request, Writer};
+use super::writer::{Commit, Request, Writer};
 use super::*;
 use crate::Precondition;
 
@@ -17,7 +17,7 @@ fn queued(
     for index in 0..commits {
         let (reply, outcome) = oneshot::channel();
         let batch = Batch::default().put(format!("k{index}"), Precondition::Absent, "v");
-        requests.try_send(Request { batch, reply }).unwrap();
+        requests.try_send(Request::Commit(Commit { batch, reply })).unwrap();
         outcomes.push(outcome);
     }
     let writer = Writer::new(connection, queue, Watchers::new(), writer_failure.clone()).unwrap();

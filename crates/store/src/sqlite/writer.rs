@@ -4,26 +4,49 @@
 //! measured) others queue up, and all of them, up to [`GROUP_MAX`], are the next transaction: one fsync.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Savepoint, TransactionBehavior, ffi, params};
+use tindra_core::clock::UnixMs;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
-use super::checksum;
+use super::messages::Held;
+use super::{checksum, journals, messages};
 use crate::failure::Failure;
 use crate::watch::Watchers;
-use crate::{Batch, Change, Precondition, StoreError};
+use crate::{Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, Precondition, StoreError};
 
 /// Batches of one transaction, so that the first of them does not wait for long.
 const GROUP_MAX: usize = 512;
 const ATTEMPT: &str = "commit to the store";
 
+/// What the writer is asked for.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// A batch, which may share its transaction with others.
+    Commit(Commit),
+    /// What needs the writer to itself.
+    Alone(Alone),
+}
+
 /// A batch and where its outcome goes.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct Commit {
     pub(super) batch: Batch,
-    pub(super) reply: oneshot::Sender<Result<u64, StoreError>>,
+    pub(super) reply: Reply<u64>,
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Work on messages between two transactions.
+#[derive(Debug)]
+pub(super) enum Alone {
+    Lease(LeaseRequest, Reply<LeasedMessages>),
+    Renew(Vec<Lease>, Lapse, Reply<Vec<Lease>>),
+    MakeDue { queue: String, id: Option<Uuid>, due_ms: UnixMs, now_ms: UnixMs, reply: Reply<u64> },
+    Purge { prefix: String, reply: Reply<u64> },
 }
 
 /// Why a batch was left out of its group.
-enum Refusal {
+pub(super) enum Refusal {
     Conflict(String),
     Database(rusqlite::Error),
 }
@@ -42,6 +65,9 @@ pub(super) struct Writer {
     watchers: Watchers,
     failure: Failure,
     revision: u64,
+    held: Held,
+    /// Arrived behind a group that it could not be a part of.
+    next: Option<Request>,
 }
 
 impl Writer {
@@ -52,7 +78,8 @@ impl Writer {
         failure: Failure,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let revision: i64 = connection.query_row("SELECT revision FROM counter", [], |row| row.get(0))?;
-        Ok(Self { connection, queue, watchers, failure, revision: u64::try_from(revision)? })
+        let revision = u64::try_from(revision)?;
+        Ok(Self { connection, queue, watchers, failure, revision, held: Held::default(), next: None })
     }
 
     /// Serves until every sender is gone and the queue is empty.
@@ -60,33 +87,73 @@ impl Writer {
         while self.serve_next() {}
     }
 
-    /// Waits for a commit and serves it with all that wait behind it, up to [`GROUP_MAX`]. `false` at the end.
+    /// Waits for a request and serves it; a commit with those that wait behind it, up to [`GROUP_MAX`]. `false` at the end.
     pub(super) fn serve_next(&mut self) -> bool {
-        let Some(first) = self.queue.blocking_recv() else { return false };
+        let Some(first) = self.next.take().or_else(|| self.queue.blocking_recv()) else { return false };
+        let first = match first {
+            Request::Commit(commit) => commit,
+            Request::Alone(alone) => {
+                self.serve_alone(alone);
+                return true;
+            }
+        };
         let mut group = vec![first];
         while group.len() < GROUP_MAX
             && let Ok(next) = self.queue.try_recv()
         {
-            group.push(next);
+            match next {
+                Request::Commit(commit) => group.push(commit),
+                Request::Alone(_) => {
+                    self.next = Some(next);
+                    break;
+                }
+            }
         }
         self.serve(group);
         true
     }
 
-    fn serve(&mut self, group: Vec<Request>) {
+    /// Nobody waits for an answer that cannot be sent.
+    fn serve_alone(&mut self, alone: Alone) {
+        match alone {
+            Alone::Lease(request, reply) => {
+                drop(reply.send(messages::lease(&self.connection, &mut self.held, &request)));
+            }
+            Alone::Renew(leases, lapse, reply) => drop(reply.send(Ok(self.held.renew(&leases, lapse)))),
+            Alone::MakeDue { queue, id, due_ms, now_ms, reply } => {
+                let made = self.in_transaction(|connection, held| {
+                    messages::make_due(connection, held, &queue, id, due_ms, now_ms)
+                });
+                drop(reply.send(made));
+            }
+            Alone::Purge { prefix, reply } => {
+                drop(reply.send(self.in_transaction(|connection, held| messages::purge(connection, held, &prefix))));
+            }
+        }
+    }
+
+    fn in_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Held) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.failure.check(ATTEMPT)?;
+        let done = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
+            let done = work(&transaction, &mut self.held)?;
+            transaction.commit().map(|()| done)
+        });
+        done.map_err(|error| refused(&self.failure, error))
+    }
+
+    fn serve(&mut self, group: Vec<Commit>) {
         let outcomes = match self.failure.check(ATTEMPT) {
             Err(refusal) => Err(cause_of(&refusal)),
-            Ok(()) => self.write(&group).map_err(|error| {
-                if is_final(&error) {
-                    self.failure.raise(ATTEMPT, &error);
-                }
-                error.to_string()
-            }),
+            Ok(()) => self.write(&group).map_err(|error| cause_of(&refused(&self.failure, error))),
         };
         match outcomes {
             Ok(outcomes) => {
                 for (request, outcome) in group.into_iter().zip(outcomes) {
                     if outcome.is_ok() {
+                        request.batch.messages.iter().for_each(|change| self.held.settle(change));
                         self.announce(&request.batch);
                     }
                     drop(request.reply.send(outcome));
@@ -102,13 +169,13 @@ impl Writer {
 
     /// One transaction for the whole group. An error means that nothing of it was written; a batch that is
     /// refused alone has its error in its own place.
-    fn write(&mut self, group: &[Request]) -> rusqlite::Result<Vec<Result<u64, StoreError>>> {
+    fn write(&mut self, group: &[Commit]) -> rusqlite::Result<Vec<Result<u64, StoreError>>> {
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut revision = self.revision;
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
             let savepoint = transaction.savepoint()?;
-            match apply(&savepoint, &request.batch, revision + 1) {
+            match apply(&savepoint, &self.held, &request.batch, revision + 1) {
                 Ok(()) => {
                     savepoint.commit()?;
                     revision += 1;
@@ -135,7 +202,7 @@ impl Writer {
 }
 
 /// Checks every precondition against the state before the batch, then writes.
-fn apply(savepoint: &Savepoint<'_>, batch: &Batch, revision: u64) -> Result<(), Refusal> {
+fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -> Result<(), Refusal> {
     for change in &batch.changes {
         if !holds(savepoint, change)? {
             return Err(Refusal::Conflict(change.key.clone()));
@@ -150,7 +217,8 @@ fn apply(savepoint: &Savepoint<'_>, batch: &Batch, revision: u64) -> Result<(), 
             None => savepoint.prepare_cached("DELETE FROM records WHERE key = ?1")?.execute([&change.key])?,
         };
     }
-    Ok(())
+    batch.messages.iter().try_for_each(|change| messages::apply(savepoint, held, change))?;
+    batch.journals.iter().try_for_each(|change| journals::apply(savepoint, change))
 }
 
 const PUT: &str = "INSERT INTO records (key, value, revision, checksum) VALUES (?1, ?2, ?3, ?4)
@@ -171,9 +239,17 @@ fn holds(savepoint: &Savepoint<'_>, change: &Change) -> rusqlite::Result<bool> {
     })
 }
 
-/// SQLite's integers are signed; the counter does not live to see the difference.
-fn signed(revision: u64) -> i64 {
-    i64::try_from(revision).unwrap_or(i64::MAX)
+/// SQLite's integers are signed; counters and times do not live to see the difference.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The error of what was not written; marks the store as failed when nothing more can be.
+fn refused(failure: &Failure, error: rusqlite::Error) -> StoreError {
+    if is_final(&error) {
+        failure.raise(ATTEMPT, &error);
+    }
+    StoreError::storage(ATTEMPT, error)
 }
 
 /// The disk failed or turned read-only: see [`crate::failure`]. A full disk is not final.
