@@ -5,6 +5,7 @@
 //! these types; start with [`function`] (what is deployed) and [`limits`] (every figure that holds).
 
 pub mod alias;
+pub mod async_invoke;
 pub mod clock;
 pub mod code_package;
 pub mod cpu;
@@ -15,6 +16,7 @@ pub mod function_url;
 pub mod keep_warm;
 pub mod layer;
 pub mod limits;
+pub mod lineage;
 pub mod managed_instances;
 pub mod name;
 pub mod policy;

@@ -38,6 +38,25 @@ pub const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 pub const SYNC_REQUEST_BYTES_MAX: usize = 6_291_456;
 /// Response body of a buffered invoke: 6 MiB and 100 bytes, as the runtime emulator enforces it.
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 6_291_556;
+/// Event of an asynchronous invoke (AWS: 1 MB since October 2025).
+pub const ASYNC_REQUEST_BYTES_MAX: usize = 1_048_576;
+/// Default `MaximumRetryAttempts` (AWS).
+pub const ASYNC_RETRIES_DEFAULT: u32 = 2;
+/// Default `MaximumEventAgeInSeconds` (AWS: six hours).
+pub const ASYNC_EVENT_AGE_S_DEFAULT: u32 = 21_600;
+/// From a failed first run to the second; twice that from the second to the third (AWS).
+pub const ASYNC_RETRY_WAIT_MS: u64 = 60_000;
+/// From the first attempt that met a throttle or a failure of the platform to the next; then twice as long each time (AWS).
+pub const ASYNC_REFUSAL_WAIT_MS_MIN: u64 = 1_000;
+/// The most of it (AWS).
+pub const ASYNC_REFUSAL_WAIT_MS_MAX: u64 = 300_000;
+/// An error object that is kept for the record of an event that fails. Ours: it is written anew at each attempt; larger ones
+/// are left out of the record.
+pub const KEPT_ERROR_BYTES_MAX: usize = 262_144;
+/// `ErrorMessage` of a dead letter (AWS).
+pub const DEAD_LETTER_MESSAGE_BYTES_MAX: usize = 1_024;
+/// How long a record that cannot be delivered is tried. Ours: as long as an event itself by default; AWS names no figure.
+pub const DELIVERY_AGE_MS_MAX: u64 = 21_600_000;
 /// Base64 text of the client context (AWS).
 pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// What `LogType: Tail` returns (AWS).

@@ -53,12 +53,17 @@ pub enum InvokeError {
     /// The name leads to no function that the caller may invoke.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// `InvocationType: Event`.
-    #[error("Asynchronous invocations (InvocationType Event) are not available in this version; nothing was queued.")]
-    EventNotServed,
-    /// The event is larger than [`limits::SYNC_REQUEST_BYTES_MAX`].
-    #[error("Request must be smaller than {} bytes for the InvokeFunction operation", limits::SYNC_REQUEST_BYTES_MAX)]
-    PayloadTooLarge,
+    /// The event is larger than [`limits::SYNC_REQUEST_BYTES_MAX`], or [`limits::ASYNC_REQUEST_BYTES_MAX`].
+    #[error("Request must be smaller than {bytes_max} bytes for the InvokeFunction operation")]
+    PayloadTooLarge {
+        /// How large it may be.
+        bytes_max: usize,
+    },
+    /// The function has caused itself too often; see [`tindra_core::lineage`].
+    #[error(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation."
+    )]
+    Recursive,
     /// The event is not JSON.
     #[error("Could not parse request body into json: {reason}")]
     PayloadNotJson {
@@ -136,8 +141,9 @@ impl InvokeError {
     pub fn api_code(&self) -> &'static str {
         match self {
             Self::Name(error) => error.code(),
-            Self::EventNotServed | Self::TenantMissing | Self::TenantUnexpected => "InvalidParameterValueException",
-            Self::PayloadTooLarge => "RequestTooLargeException",
+            Self::TenantMissing | Self::TenantUnexpected => "InvalidParameterValueException",
+            Self::PayloadTooLarge { .. } => "RequestTooLargeException",
+            Self::Recursive => "RecursiveInvocationException",
             Self::PayloadNotJson { .. } | Self::ClientContextNotJson | Self::ClientContextTooLarge => {
                 "InvalidRequestContentException"
             }
@@ -154,8 +160,8 @@ impl InvokeError {
     pub fn culprit(&self) -> Culprit {
         match self {
             Self::Name(_)
-            | Self::EventNotServed
-            | Self::PayloadTooLarge
+            | Self::PayloadTooLarge { .. }
+            | Self::Recursive
             | Self::PayloadNotJson { .. }
             | Self::ClientContextNotJson
             | Self::ClientContextTooLarge

@@ -20,11 +20,12 @@ pub(crate) struct Event {
 impl Event {
     /// Takes the event out of a request when it keeps to the limits.
     pub(crate) fn read(request: &InvokeRequest) -> Result<Self, InvokeError> {
-        if request.mode == Mode::Event {
-            return Err(InvokeError::EventNotServed);
-        }
-        if request.payload.len() > limits::SYNC_REQUEST_BYTES_MAX {
-            return Err(InvokeError::PayloadTooLarge);
+        let bytes_max = match request.mode {
+            Mode::Event => limits::ASYNC_REQUEST_BYTES_MAX,
+            Mode::RequestResponse | Mode::DryRun => limits::SYNC_REQUEST_BYTES_MAX,
+        };
+        if request.payload.len() > bytes_max {
+            return Err(InvokeError::PayloadTooLarge { bytes_max });
         }
         let payload = match request.payload.is_empty() {
             // A call without an event is a call with an empty one.

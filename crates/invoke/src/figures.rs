@@ -10,6 +10,7 @@ pub(crate) struct Figures {
     invocations: Counter,
     errors: Counter,
     throttles: Counter,
+    recursive: Counter,
     provisioned: Counter,
     spilled_over: Counter,
     duration: Histogram,
@@ -26,6 +27,7 @@ impl Figures {
             invocations: metrics::counter!("tindra_invocations_total", labels.iter()),
             errors: metrics::counter!("tindra_invocation_errors_total", labels.iter()),
             throttles: metrics::counter!("tindra_invocation_throttles_total", labels.iter()),
+            recursive: metrics::counter!("tindra_recursive_invocations_dropped_total", labels.iter()),
             provisioned: metrics::counter!("tindra_provisioned_concurrency_invocations_total", labels.iter()),
             spilled_over: metrics::counter!(
                 "tindra_provisioned_concurrency_spillover_invocations_total",
@@ -38,6 +40,11 @@ impl Figures {
     /// An invoke was refused for want of concurrency or room.
     pub(crate) fn throttled(&self) {
         self.throttles.increment(1);
+    }
+
+    /// An invoke was stopped because the function has caused itself too often.
+    pub(crate) fn recursive(&self) {
+        self.recursive.increment(1);
     }
 
     /// An invoke was let in as one of its version's provisioned ones.

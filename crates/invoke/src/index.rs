@@ -88,6 +88,8 @@ impl Index {
             Some(known) => known.emptied(),
             None => Known::new(scope, name, &self.map.admission, latest.reserved_concurrency),
         };
+        known.set_reserve(latest.reserved_concurrency);
+        known.set_recursive_loop(latest.recursive_loop);
         known.set_version(Version::Latest, Some(Entry::new(latest)));
         let version = match Version::parse(qualifier.unwrap_or(LATEST)) {
             Some(version) => version,
@@ -193,6 +195,7 @@ fn apply(known: &mut Known, what: &What<'_>, told: Option<Told>) {
         (What::Version(version), Some(Told::Version(function))) => {
             if *version == Version::Latest {
                 known.set_reserve(function.reserved_concurrency);
+                known.set_recursive_loop(function.recursive_loop);
             }
             known.set_version(*version, Some(Entry::new(*function)));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::alias::Alias;
-use tindra_core::function::{Function, Reason, Scope, State, Version};
+use tindra_core::function::{Function, Reason, RecursiveLoop, Scope, State, Version};
 use tindra_core::name::LATEST;
 use tindra_core::provisioned::Provisioned;
 
@@ -81,6 +81,7 @@ pub(crate) struct Known {
     /// Of the function's own reserve, or of its account and region.
     on_demand: Arc<Share>,
     reserve: Option<u32>,
+    recursive_loop: RecursiveLoop,
     provisioned: ProvisionedShares,
 }
 
@@ -96,6 +97,7 @@ impl Known {
             account: admission.account(scope),
             on_demand: admission.find(scope, name, reserve),
             reserve,
+            recursive_loop: RecursiveLoop::default(),
             provisioned: ProvisionedShares::default(),
         }
     }
@@ -133,6 +135,20 @@ impl Known {
 
     pub(crate) fn set_reserve(&mut self, reserve: Option<u32>) {
         self.reserve = reserve;
+    }
+
+    /// Whether the function is not to be invoked at all: its reserve is 0.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.reserve == Some(0)
+    }
+
+    pub(crate) fn set_recursive_loop(&mut self, recursive_loop: RecursiveLoop) {
+        self.recursive_loop = recursive_loop;
+    }
+
+    /// Whether an invoke that the function has caused itself too often is to be stopped.
+    pub(crate) fn ends_loops(&self) -> bool {
+        self.recursive_loop == RecursiveLoop::Terminate
     }
 
     pub(crate) fn set_provisioned(&mut self, qualifier: &str, record: Option<&Provisioned>) {

@@ -1,4 +1,5 @@
-//! What happens when an invoke arrives: resolve, authorise, check limits, admit, acquire, deliver, settle.
+//! What happens when an invoke arrives: resolve, authorise, check limits, admit, acquire, deliver, settle. One whose caller
+//! does not wait ends after "check limits" in the queue that [`event_queue`] declares, and comes back from there.
 //!
 //! [`Invoker::invoke`] is the walk; `docs/life-of-an-invoke.md` has the same steps as headings, and the
 //! tracing spans have their names. [`environments`] declares the port through which environments are had;
@@ -9,6 +10,7 @@ mod admission;
 pub mod environments;
 mod error;
 mod event;
+pub mod event_queue;
 mod figures;
 mod finishing;
 mod index;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_core::limits;
+use tindra_core::lineage::Lineage;
 use tindra_core::name::{self, FunctionReference, NameError};
 use tindra_core::tenant::TenantId;
 use tindra_store::Store;
@@ -41,6 +44,7 @@ pub use request::{InvokeRequest, InvokeResponse, Mode};
 use admission::{Admission, Limits, Permit};
 use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
 use event::Event;
+use event_queue::{EventQueue, NewEvent};
 use finishing::Finishing;
 use index::Index;
 use known::{Entry, Known};
@@ -92,6 +96,7 @@ struct Shared<E> {
     admission: Arc<Admission>,
     pace: Pace,
     environments: E,
+    queue: Arc<dyn EventQueue>,
     clock: Arc<dyn Clock>,
 }
 
@@ -123,6 +128,7 @@ impl<E: Environments> Invoker<E> {
     pub async fn start(
         store: Store,
         environments: E,
+        queue: Arc<dyn EventQueue>,
         clock: Arc<dyn Clock>,
         options: InvokerOptions,
     ) -> Result<Self, StartError> {
@@ -132,7 +138,7 @@ impl<E: Environments> Invoker<E> {
         };
         let admission = Arc::new(Admission::new(limits));
         let index = Index::start(store, Arc::clone(&admission)).await.map_err(|source| StartError { source })?;
-        Ok(Self { shared: Arc::new(Shared { index, admission, pace: Pace::default(), environments, clock }) })
+        Ok(Self { shared: Arc::new(Shared { index, admission, pace: Pace::default(), environments, queue, clock }) })
     }
 
     /// Runs a function for one event.
@@ -145,6 +151,9 @@ impl<E: Environments> Invoker<E> {
     pub async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         let resolved = self.shared.resolve(&request).await?;
         let found = authorise(&request, resolved)?;
+        if request.mode == Mode::Event {
+            return self.shared.enqueue(request, found).await;
+        }
         let (target, event) = check_limits(&request, &found.entry)?;
         if request.mode == Mode::DryRun {
             return Ok(InvokeResponse::DryRun);
@@ -234,6 +243,33 @@ impl<E: Environments> Shared<E> {
         Ok(Resolved { reference, found })
     }
 
+    /// Puts the event where it waits for its turn. A function that cannot be run now may be able to then. The client context
+    /// is for synchronous invokes only (AWS).
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn enqueue(&self, request: InvokeRequest, found: Found) -> Result<InvokeResponse, InvokeError> {
+        let target = found.entry.target().ok();
+        if let Some(target) = target {
+            for_whom(target, request.tenant.as_ref())?;
+        }
+        let event = Event::read(&request)?;
+        let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
+        let now_ms = self.clock.unix_ms();
+        let traces = target.is_some_and(|target| target.deployment.configuration.traces_actively);
+        let is_sampled = || traces && found.known.sampling.is_sampled(now_ms, random);
+        let event = NewEvent {
+            request_id: request.request_id,
+            scope: found.known.scope.clone(),
+            function_name: reference.name.to_owned(),
+            qualifier: reference.qualifier.map(str::to_owned),
+            trace_id: trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4),
+            tenant: request.tenant,
+            is_unwanted: found.known.wants_nothing(),
+            payload: event.payload,
+        };
+        self.queue.accept(event).await.map_err(|error| InvokeError::internal("queue the event", error))?;
+        Ok(InvokeResponse::Accepted)
+    }
+
     /// Counts the invoke in, and makes what the function will see.
     #[tracing::instrument(level = "debug", skip_all)]
     fn admit(
@@ -243,16 +279,22 @@ impl<E: Environments> Shared<E> {
         target: Arc<Target>,
         event: Event,
     ) -> Result<Admitted, InvokeError> {
-        let permit = known.admit(target.version, self.clock.monotonic()).inspect_err(|_| known.figures.throttled())?;
-        let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
         let now_ms = self.clock.unix_ms();
         let is_sampled =
             || target.deployment.configuration.traces_actively && known.sampling.is_sampled(now_ms, random);
+        let trace_id = trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4);
+        let lineage = Lineage::pass(Lineage::find(&trace_id), trace::resource(target.function_id));
+        if lineage.is_loop() && known.ends_loops() {
+            known.figures.recursive();
+            return Err(InvokeError::Recursive);
+        }
+        let permit = known.admit(target.version, self.clock.monotonic()).inspect_err(|_| known.figures.throttled())?;
+        let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
         let invocation = Invocation {
             invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),
             request_id: request.request_id,
             payload: event.payload,
-            trace_id: trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4),
+            trace_id: lineage.put_into(&trace_id),
             client_context: event.client_context,
             wants_log_tail: request.log_tail,
         };

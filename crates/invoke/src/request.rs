@@ -12,7 +12,7 @@ pub enum Mode {
     /// The caller waits for the answer.
     #[default]
     RequestResponse,
-    /// The event is to be queued; refused in this version.
+    /// The event is to be queued, and nobody waits for the answer.
     Event,
     /// Only whether the caller may invoke.
     DryRun,
@@ -48,6 +48,8 @@ pub struct InvokeRequest {
 pub enum InvokeResponse {
     /// The caller may invoke the function; nothing was run.
     DryRun,
+    /// The event is durable and will be run.
+    Accepted,
     /// The function has answered.
     Completed {
         /// What it answered.

@@ -28,6 +28,15 @@ pub(crate) fn trace_id(
     }
 }
 
+/// What stands for a function in a lineage.
+pub(crate) fn resource(function_id: Uuid) -> u32 {
+    let [first, second, third, fourth] = [0, 4, 8, 12].map(|at| {
+        let bytes = function_id.as_bytes();
+        u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    });
+    first ^ second ^ third ^ fourth
+}
+
 fn fresh(now_ms: UnixMs, random: impl FnOnce() -> Uuid) -> String {
     let random = random().simple().to_string();
     let (parent, root) = random.split_at(8);

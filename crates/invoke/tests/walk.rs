@@ -4,7 +4,7 @@ mod support;
 
 use bytes::Bytes;
 use support::{request, start};
-use tindra_core::function::{Function, Reason, Scope, State, UpdateStatus};
+use tindra_core::function::{Function, Reason, RecursiveLoop, Scope, State, UpdateStatus};
 use tindra_core::tenant::TenantId;
 use tindra_invoke::{Culprit, InvokeRequest, InvokeResponse, Mode};
 use tindra_testkit::{Plan, active_function, eventually, faulty_store, put_function, scope, settle, store};
@@ -118,8 +118,11 @@ async fn callers_learn_what_they_did_wrong() {
     let large = format!("\"{}\"", "x".repeat(6_291_455));
     let mut too_large = request("thing", "");
     too_large.payload = Bytes::from(large);
-    let mut event = request("thing", "{}");
-    event.mode = Mode::Event;
+    let mut large_event = request("thing", "");
+    large_event.payload = Bytes::from(format!("\"{}\"", "x".repeat(1_048_575)));
+    large_event.mode = Mode::Event;
+    let mut bad_event = request("thing", "nope");
+    bad_event.mode = Mode::Event;
     let mut mismatch = request("thing:1", "{}");
     mismatch.qualifier = Some("2".to_owned());
     let missing = "Function not found: arn:aws:lambda:eu-west-1:123456789012:function:";
@@ -134,7 +137,12 @@ async fn callers_learn_what_they_did_wrong() {
         (request("210987654321:function:thing", "{}"), "AccessDeniedException", ""),
         (request("210987654321:function:missing", "{}"), "AccessDeniedException", ""),
         (mismatch, "InvalidParameterValueException", "The derived qualifier"),
-        (event, "InvalidParameterValueException", "Asynchronous invocations"),
+        (
+            large_event,
+            "RequestTooLargeException",
+            "Request must be smaller than 1048576 bytes for the InvokeFunction operation",
+        ),
+        (bad_event, "InvalidRequestContentException", "Could not parse request body into json: "),
         (
             too_large,
             "RequestTooLargeException",
@@ -147,6 +155,62 @@ async fn callers_learn_what_they_did_wrong() {
         assert!(error.to_string().starts_with(text), "{error}");
     }
     assert!(fixture.environments.delivered().is_empty());
+    assert!(fixture.queue.accepted().is_empty());
+}
+
+fn event(function: &str, payload: &'static str) -> InvokeRequest {
+    InvokeRequest { mode: Mode::Event, ..request(function, payload) }
+}
+
+#[tokio::test]
+async fn events_are_queued_and_not_run() {
+    let fixture = start(store(), 10).await;
+    let mut function = active_function(&scope(), "thing");
+    put_function(&fixture.test.store, &function).await;
+    assert!(matches!(fixture.invoker.invoke(event("thing:$LATEST", "")).await, Ok(InvokeResponse::Accepted)));
+    let mut pending = active_function(&scope(), "pending");
+    (pending.serving, pending.state) = (None, State::Pending);
+    put_function(&fixture.test.store, &pending).await;
+    assert!(matches!(fixture.invoker.invoke(event("pending", "[1]")).await, Ok(InvokeResponse::Accepted)));
+    function.reserved_concurrency = Some(0);
+    put_function(&fixture.test.store, &function).await;
+    eventually("the reserve is known", async || {
+        assert!(matches!(fixture.invoker.invoke(event("thing", "2")).await, Ok(InvokeResponse::Accepted)));
+        fixture.queue.accepted().last().is_some_and(|event| event.is_unwanted)
+    })
+    .await;
+    let accepted = fixture.queue.accepted();
+    let told: Vec<_> = accepted[..2]
+        .iter()
+        .map(|event| (event.function_name.as_str(), event.qualifier.as_deref(), &event.payload[..], event.is_unwanted))
+        .collect();
+    assert_eq!(told, [("thing", Some("$LATEST"), &b"{}"[..], false), ("pending", None, b"[1]", false)]);
+    assert!(accepted[0].trace_id.starts_with("Root=1-697deec0-"), "{}", accepted[0].trace_id);
+    assert!(fixture.environments.delivered().is_empty());
+    fixture.queue.fail(true);
+    let error = fixture.refusal(event("thing", "3")).await;
+    assert_eq!((error.api_code(), error.culprit()), ("ServiceException", Culprit::Platform));
+    assert_eq!(fixture.refusal(event("missing", "3")).await.api_code(), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn what_causes_itself_is_stopped_unless_it_may() {
+    let fixture = start(store(), 10).await;
+    let mut function = active_function(&scope(), "thing");
+    put_function(&fixture.test.store, &function).await;
+    let mut passed_on = None;
+    for _ in 0..16 {
+        fixture.answer(InvokeRequest { trace_id: passed_on, ..request("thing", "{}") }).await;
+        passed_on = Some(fixture.environments.delivered().last().unwrap().1.trace_id.clone());
+    }
+    let next = || InvokeRequest { trace_id: passed_on.clone(), ..request("thing", "{}") };
+    let error = fixture.refusal(next()).await;
+    assert_eq!((error.api_code(), error.culprit()), ("RecursiveInvocationException", Culprit::Caller));
+    assert_eq!(error.retry_after_s(), None);
+    assert_eq!(fixture.environments.delivered().len(), 16);
+    function.recursive_loop = RecursiveLoop::Allow;
+    put_function(&fixture.test.store, &function).await;
+    eventually("it may", async || fixture.invoker.invoke(next()).await.is_ok()).await;
 }
 
 #[tokio::test]

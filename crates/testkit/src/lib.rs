@@ -7,12 +7,14 @@
 
 mod clock;
 mod environments;
+mod event_queue;
 mod functions;
 mod store;
 mod wait;
 
 pub use clock::FakeClock;
 pub use environments::{FakeEnvironments, FakeLease, Plan};
+pub use event_queue::FakeQueue;
 pub use functions::{active_function, put_function, scope, settle, settle_version};
 pub use store::{TestStore, faulty_store, store};
 pub use wait::{BOUND, eventually};

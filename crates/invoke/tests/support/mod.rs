@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tindra_invoke::environments::Outcome;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker, InvokerOptions, Mode};
-use tindra_testkit::{FakeClock, FakeEnvironments, TestStore, scope};
+use tindra_testkit::{FakeClock, FakeEnvironments, FakeQueue, TestStore, scope};
 
 /// An invoke path with the parts that a test holds.
 pub struct Fixture {
     pub test: TestStore,
     pub environments: FakeEnvironments,
+    pub queue: Arc<FakeQueue>,
     pub invoker: Invoker<FakeEnvironments>,
 }
 
@@ -20,8 +21,9 @@ pub async fn start(test: TestStore, concurrency: u32) -> Fixture {
     let environments = FakeEnvironments::default();
     let options = InvokerOptions { concurrent_executions_max: concurrency, ..InvokerOptions::default() };
     let clock = Arc::new(FakeClock::at(1_769_860_800_000));
-    let invoker = Invoker::start(test.store.clone(), environments.clone(), clock, options).await.unwrap();
-    Fixture { test, environments, invoker }
+    let queue = Arc::new(FakeQueue::default());
+    let invoker = Invoker::start(test.store.clone(), environments.clone(), Arc::clone(&queue) as _, clock, options);
+    Fixture { test, environments, queue, invoker: invoker.await.unwrap() }
 }
 
 /// An invoke of a function with an event.
@@ -50,7 +52,7 @@ impl Fixture {
                     Outcome::Success(payload) | Outcome::FunctionError(payload) => payload,
                 }
             }
-            InvokeResponse::DryRun => panic!("not a dry run"),
+            other => panic!("{other:?} is no answer of a function"),
         }
     }
 

@@ -87,14 +87,17 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
 
 fn answer(response: InvokeResponse, is_stream: bool) -> Response<Full<Bytes>> {
     match response {
-        InvokeResponse::DryRun => {
-            let mut response = Response::new(Full::new(Bytes::new()));
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            response
-        }
+        InvokeResponse::DryRun => empty(StatusCode::NO_CONTENT),
+        InvokeResponse::Accepted => empty(StatusCode::ACCEPTED),
         InvokeResponse::Completed { finished, executed_version } if is_stream => streamed(finished, &executed_version),
         InvokeResponse::Completed { finished, executed_version } => completed(finished, &executed_version),
     }
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = status;
+    response
 }
 
 fn streamed(finished: Finished, executed_version: &str) -> Response<Full<Bytes>> {
