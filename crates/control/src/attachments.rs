@@ -4,6 +4,7 @@
 //! the unpublished version.
 
 use tindra_core::alias::Alias;
+use tindra_core::event_invoke_config::EVENT_INVOKE_CONFIG_PREFIX;
 use tindra_core::function::{Function, Scope};
 use tindra_core::function_url::URL_KIND;
 use tindra_core::scaling::SCALABLE_TARGET_KIND;
@@ -35,7 +36,7 @@ impl Attachment {
         match self {
             Self::Policy => "policy",
             Self::Url => URL_KIND,
-            Self::EventInvokeConfig => "event-invoke-config",
+            Self::EventInvokeConfig => EVENT_INVOKE_CONFIG_PREFIX.trim_end_matches('/'),
             Self::ProvisionedConcurrency => "provisioned-concurrency",
             Self::ScalableTarget => SCALABLE_TARGET_KIND,
         }

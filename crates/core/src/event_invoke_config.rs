@@ -6,6 +6,9 @@ use crate::clock::UnixMs;
 use crate::function::Scope;
 use crate::name;
 
+/// Prefix of the keys of all of them.
+pub const EVENT_INVOKE_CONFIG_PREFIX: &str = "event-invoke-config/";
+
 /// The configuration of a version or alias as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventInvokeConfig {
@@ -28,6 +31,18 @@ pub struct EventInvokeConfig {
 }
 
 impl EventInvokeConfig {
+    /// The prefix of the keys of those that belong to one function.
+    #[must_use]
+    pub fn key_prefix(scope: &Scope, function: &str) -> String {
+        format!("{EVENT_INVOKE_CONFIG_PREFIX}{}/{}/{function}/", scope.account, scope.region)
+    }
+
+    /// The key of the one that belongs to a version or an alias.
+    #[must_use]
+    pub fn key(scope: &Scope, function: &str, qualifier: &str) -> String {
+        format!("{}{qualifier}", Self::key_prefix(scope, function))
+    }
+
     /// `FunctionArn`, always qualified.
     #[must_use]
     pub fn function_arn(&self) -> String {

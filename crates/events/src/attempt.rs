@@ -1,0 +1,237 @@
+//! One attempt to run a function for a queued event, and what follows from how it ends.
+//!
+//! The end of an attempt is one commit: the event is taken out together with what is to be told to destinations, or it waits
+//! with what is known of it now. A server that is killed before that commit has not made the attempt.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tindra_core::async_invoke::{AsyncEvent, AttemptEnd, Condition, FailedRun, RetryPolicy, Verdict};
+use tindra_core::clock::UnixMs;
+use tindra_core::event_invoke_config::EventInvokeConfig;
+use tindra_core::limits;
+use tindra_core::tenant::TenantId;
+use tindra_invoke::environments::Outcome;
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
+use tindra_store::{Batch, Leased, Message, MessageChange, Store};
+use uuid::Uuid;
+
+use crate::clock::Timer;
+use crate::configs::Configs;
+use crate::deliveries::{self, bytes_max};
+use crate::dispatcher::Worked;
+use crate::lanes::{QueueName, Settled};
+use crate::ports::{Delivery, Invoke, Purpose};
+use crate::record::{Answer, record};
+use crate::{figures, steps};
+
+/// Runs functions for queued events.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    pub(crate) store: Store,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) configs: Configs,
+    pub(crate) invoker: Arc<dyn Invoke>,
+}
+
+/// How a run ended.
+struct Ended {
+    end: AttemptEnd,
+    answer: Option<Answer>,
+}
+
+impl Attempts {
+    /// Tries an event once.
+    pub(crate) async fn attempt(&self, leased: Leased) -> Worked {
+        let mut event: AsyncEvent = match steps::understand(&self.store, &leased, self.timer.unix_ms()).await {
+            Ok(event) => event,
+            Err(worked) => return worked,
+        };
+        let policy = RetryPolicy::of(self.config(&event).await.as_deref());
+        let now_ms = self.timer.unix_ms();
+        if let Some(condition) = event.over_before_an_attempt(policy, now_ms) {
+            let answer = last_answer(&event);
+            return self.finish(&leased, &event, condition, answer).await;
+        }
+        figures::age(&event.scope, &event.function_name, event.age_ms(now_ms));
+        let Ended { end, answer } = ended(self.invoker.invoke(request(&event, &leased.message.body)).await);
+        let was_throttled = matches!(&end, AttemptEnd::Refused { status, .. } if *status == 429 || *status >= 500);
+        // It may have been changed while the function ran.
+        let policy = RetryPolicy::of(self.config(&event).await.as_deref());
+        match event.settle(end, policy, self.timer.unix_ms()) {
+            Verdict::Again { due_ms } => {
+                steps::give_back(&self.store, leased.lease, &event, due_ms, was_throttled).await
+            }
+            Verdict::Over(condition) => self.finish(&leased, &event, condition, answer).await,
+        }
+    }
+
+    async fn config(&self, event: &AsyncEvent) -> Option<Arc<EventInvokeConfig>> {
+        steps::insist(|| self.configs.get(event)).await
+    }
+
+    /// Takes the event out, and in the same commit puts in what is to be told of it.
+    async fn finish(
+        &self,
+        leased: &Leased,
+        event: &AsyncEvent,
+        condition: Condition,
+        answer: Option<Answer>,
+    ) -> Worked {
+        let config = self.config(event).await;
+        let destination = config.and_then(|config| match condition {
+            Condition::Success => config.on_success.clone(),
+            _ => config.on_failure.clone(),
+        });
+        let dead_letters = match condition {
+            Condition::Success => None,
+            _ => steps::insist(|| self.configs.dead_letter_target(event)).await,
+        };
+        let at_ms = self.timer.unix_ms();
+        let letter = dead_letters.map(|target_arn| {
+            let delivery = delivery(event, target_arn, at_ms, dead_letter(event, condition));
+            (delivery, leased.message.body.clone())
+        });
+        let told = destination.map(|target_arn| {
+            let body_max = bytes_max(&target_arn);
+            let delivery = delivery(event, target_arn, at_ms, Purpose::Record { condition });
+            (delivery, record(event, &leased.message.body, condition, answer.as_ref(), at_ms, body_max))
+        });
+        let mut batch = Batch::default().message(MessageChange::Complete(leased.lease));
+        let mut filled = Vec::new();
+        for (delivery, body) in letter.into_iter().chain(told) {
+            let message = message(&delivery, body, at_ms);
+            filled.push(QueueName::from(message.queue.as_str()));
+            batch = batch.message(MessageChange::Enqueue { message, held_until_ms: None });
+        }
+        steps::settle(&self.store, batch).await;
+        if condition != Condition::Success {
+            figures::dropped(&event.scope, &event.function_name);
+            tracing::info!(
+                request_id = event.request_id,
+                function = event.function_name,
+                condition = condition.as_str(),
+                attempts = event.attempts,
+                told = filled.len(),
+                "an event is given up"
+            );
+        }
+        Worked { settled: Settled::default(), filled }
+    }
+}
+
+fn request(event: &AsyncEvent, payload: &Bytes) -> InvokeRequest {
+    InvokeRequest {
+        scope: event.scope.clone(),
+        function: event.function_name.clone(),
+        qualifier: event.qualifier.clone(),
+        mode: Mode::RequestResponse,
+        tenant: event.tenant.clone().map(TenantId::from),
+        log_tail: false,
+        client_context: None,
+        payload: payload.clone(),
+        request_id: event.request_id.clone(),
+        trace_id: Some(event.trace_id.clone()),
+    }
+}
+
+fn ended(result: Result<InvokeResponse, InvokeError>) -> Ended {
+    let refused = |status, message| Ended { end: AttemptEnd::Refused { status, message }, answer: None };
+    match result {
+        Ok(InvokeResponse::Completed { finished, executed_version }) => match finished.outcome {
+            Outcome::Success(payload) => Ended {
+                end: AttemptEnd::Succeeded,
+                answer: Some(Answer { executed_version, is_error: false, payload: Some(payload) }),
+            },
+            Outcome::FunctionError(payload) => {
+                let run = FailedRun::new(executed_version, &payload);
+                let answer = answer_of(&run);
+                Ended { end: AttemptEnd::Failed(run), answer: Some(answer) }
+            }
+        },
+        Ok(InvokeResponse::DryRun | InvokeResponse::Accepted) => refused(500, "The event was not run.".to_owned()),
+        Err(error @ InvokeError::Recursive) => {
+            Ended { end: AttemptEnd::Recursive { message: error.to_string() }, answer: None }
+        }
+        Err(error) => refused(status(&error), error.to_string()),
+    }
+}
+
+/// The HTTP status that a caller who waits would get.
+fn status(error: &InvokeError) -> u16 {
+    match error {
+        InvokeError::Throttled(_) | InvokeError::TooManyOfTenants { .. } | InvokeError::NoCapacity { .. } => 429,
+        InvokeError::Name(_) => 404,
+        InvokeError::Pending => 409,
+        InvokeError::Failed { .. } => 502,
+        InvokeError::Internal { .. } => 500,
+        _ => 400,
+    }
+}
+
+fn answer_of(run: &FailedRun) -> Answer {
+    Answer {
+        executed_version: run.executed_version.clone(),
+        is_error: true,
+        payload: run.payload.clone().map(Bytes::from),
+    }
+}
+
+/// What is known of the last run of an event that is not run again.
+fn last_answer(event: &AsyncEvent) -> Option<Answer> {
+    event.last.as_ref().and_then(|last| last.run.as_ref()).map(answer_of)
+}
+
+fn dead_letter(event: &AsyncEvent, condition: Condition) -> Purpose {
+    let (error_code, message) = match &event.last {
+        Some(last) => (last.status, last.message.as_str()),
+        None if condition == Condition::ZeroReservedConcurrency => {
+            (429, "The function's reserved concurrency is set to zero.")
+        }
+        None => (400, "The event became too old before the function could be run."),
+    };
+    Purpose::DeadLetter { error_code, error_message: first_bytes(message, limits::DEAD_LETTER_MESSAGE_BYTES_MAX) }
+}
+
+/// The beginning of a text, whole characters only.
+fn first_bytes(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
+}
+
+fn delivery(event: &AsyncEvent, target_arn: String, at_ms: UnixMs, purpose: Purpose) -> Delivery {
+    Delivery {
+        target_arn,
+        scope: event.scope.clone(),
+        function_name: event.function_name.clone(),
+        function_arn: event.qualified_arn(),
+        request_id: event.request_id.clone(),
+        trace_id: event.trace_id.clone(),
+        at_ms,
+        purpose,
+        attempts: 0,
+        last_error: None,
+    }
+}
+
+fn message(delivery: &Delivery, body: Bytes, at_ms: UnixMs) -> Message {
+    Message {
+        id: Uuid::now_v7(),
+        queue: deliveries::queue(delivery),
+        enqueued_ms: at_ms,
+        due_ms: at_ms,
+        head: serde_json::to_vec(delivery).unwrap_or_default().into(),
+        body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_bytes;
+
+    #[test]
+    fn messages_are_cut_between_characters() {
+        assert_eq!(first_bytes("aé", 2), "a");
+        assert_eq!(first_bytes("aé", 3), "aé");
+        assert_eq!(first_bytes("aé", 9), "aé");
+    }
+}

@@ -1,0 +1,91 @@
+//! Telling destinations and dead-letter queues: tried until it works or the word is too old.
+
+use std::sync::Arc;
+
+use tindra_core::limits;
+use tindra_store::{Batch, Leased, MessageChange, Store};
+
+use crate::clock::Timer;
+use crate::dispatcher::Worked;
+use crate::lanes::Settled;
+use crate::ports::{Deliver, Delivery, Purpose};
+use crate::{figures, steps};
+
+/// Prefix of the queues of deliveries: one for each function and target, so that a target that is away delays no other.
+pub(crate) const DELIVERY_PREFIX: &str = "delivery/";
+
+/// The queue of a delivery.
+pub(crate) fn queue(delivery: &Delivery) -> String {
+    let Delivery { scope, function_name, target_arn, .. } = delivery;
+    format!("{DELIVERY_PREFIX}{}/{}/{function_name}/{target_arn}", scope.account, scope.region)
+}
+
+/// The largest message of a target (AWS: SNS and EventBridge 256 KB, SQS and asynchronous invokes 1 MB).
+pub(crate) fn bytes_max(target_arn: &str) -> usize {
+    const SMALL: usize = 262_144;
+    match target_arn.split(':').nth(2) {
+        Some("sns" | "events") => SMALL,
+        Some("sqs" | "lambda") => limits::ASYNC_REQUEST_BYTES_MAX,
+        _ => usize::MAX,
+    }
+}
+
+/// Delivers what waits.
+#[derive(Debug)]
+pub(crate) struct Deliveries {
+    pub(crate) store: Store,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) deliver: Arc<dyn Deliver>,
+}
+
+impl Deliveries {
+    /// Tries a delivery once.
+    pub(crate) async fn attempt(&self, leased: Leased) -> Worked {
+        let mut delivery: Delivery = match steps::understand(&self.store, &leased, self.timer.unix_ms()).await {
+            Ok(delivery) => delivery,
+            Err(worked) => return worked,
+        };
+        delivery.attempts = delivery.attempts.saturating_add(1);
+        let outcome = self.deliver.deliver(&delivery, leased.message.body.clone()).await;
+        let Err(error) = outcome else { return self.complete(&leased).await };
+        let Delivery { scope, function_name, .. } = &delivery;
+        match delivery.purpose {
+            Purpose::DeadLetter { .. } => figures::dead_letter_failed(scope, function_name),
+            Purpose::Record { .. } => figures::delivery_failed(scope, function_name),
+        }
+        let now_ms = self.timer.unix_ms();
+        let target = &delivery.target_arn;
+        if now_ms.saturating_sub(delivery.at_ms) >= limits::DELIVERY_AGE_MS_MAX {
+            figures::delivery_given_up(scope, function_name);
+            tracing::error!(
+                function = function_name,
+                target,
+                reason = error.message,
+                "a delivery is given up: too old"
+            );
+            return self.complete(&leased).await;
+        }
+        tracing::warn!(
+            function = function_name,
+            target,
+            attempts = delivery.attempts,
+            reason = error.message,
+            "a delivery has failed; trying again"
+        );
+        delivery.last_error = Some(error.message);
+        let due_ms =
+            (now_ms + wait_ms(delivery.attempts)).min(delivery.at_ms + limits::DELIVERY_AGE_MS_MAX).max(now_ms);
+        steps::give_back(&self.store, leased.lease, &delivery, due_ms, false).await
+    }
+
+    async fn complete(&self, leased: &Leased) -> Worked {
+        steps::settle(&self.store, Batch::default().message(MessageChange::Complete(leased.lease))).await;
+        Worked { settled: Settled::default(), filled: Vec::new() }
+    }
+}
+
+/// As long as an event waits that met a failure of the platform.
+fn wait_ms(attempts: u32) -> u64 {
+    let doublings = attempts.saturating_sub(1).min(16);
+    (limits::ASYNC_REFUSAL_WAIT_MS_MIN << doublings).min(limits::ASYNC_REFUSAL_WAIT_MS_MAX)
+}

@@ -1,0 +1,45 @@
+//! The figures of asynchronous invokes at `/metrics`, under CloudWatch's names.
+
+use std::time::Duration;
+
+use metrics::Label;
+use tindra_core::function::Scope;
+
+fn labels(scope: &Scope, function: &str) -> [Label; 3] {
+    [
+        Label::new("account", scope.account.clone()),
+        Label::new("region", scope.region.clone()),
+        Label::new("function", function.to_owned()),
+    ]
+}
+
+/// `AsyncEventsReceived`: an event was accepted.
+pub(crate) fn received(scope: &Scope, function: &str) {
+    metrics::counter!("tindra_async_events_received_total", labels(scope, function).iter()).increment(1);
+}
+
+/// `AsyncEventAge`: an attempt begins with an event of this age.
+pub(crate) fn age(scope: &Scope, function: &str, age_ms: u64) {
+    metrics::histogram!("tindra_async_event_age_seconds", labels(scope, function).iter())
+        .record(Duration::from_millis(age_ms).as_secs_f64());
+}
+
+/// `AsyncEventsDropped`: an event was given up.
+pub(crate) fn dropped(scope: &Scope, function: &str) {
+    metrics::counter!("tindra_async_events_dropped_total", labels(scope, function).iter()).increment(1);
+}
+
+/// `DeadLetterErrors`: a dead letter could not be delivered.
+pub(crate) fn dead_letter_failed(scope: &Scope, function: &str) {
+    metrics::counter!("tindra_dead_letter_errors_total", labels(scope, function).iter()).increment(1);
+}
+
+/// `DestinationDeliveryFailures`: a record could not be delivered.
+pub(crate) fn delivery_failed(scope: &Scope, function: &str) {
+    metrics::counter!("tindra_destination_delivery_failures_total", labels(scope, function).iter()).increment(1);
+}
+
+/// A dead letter or a record was given up for good.
+pub(crate) fn delivery_given_up(scope: &Scope, function: &str) {
+    metrics::counter!("tindra_deliveries_given_up_total", labels(scope, function).iter()).increment(1);
+}
