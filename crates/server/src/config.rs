@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tindra_model::signing::Credentials;
+use tindra_services::outside::Endpoint;
 
 pub(crate) use check::{is_account, is_region};
 pub use error::ConfigError;
@@ -211,8 +212,8 @@ impl EgressRule {
 /// An S3 and the keys for it.
 #[derive(Clone)]
 pub struct S3Access {
-    /// URL without a path.
-    pub endpoint: String,
+    /// Where it is.
+    pub endpoint: Endpoint,
     /// From `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; without them requests are unsigned.
     pub keys: Option<Credentials>,
 }

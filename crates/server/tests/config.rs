@@ -148,13 +148,13 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
 fn the_s3_endpoint_of_the_file_wins_and_keys_come_in_pairs() {
     let variables = [("AWS_ENDPOINT_URL_S3", "https://s3.local/"), ("AWS_ACCESS_KEY_ID", "key")];
     let of_environment = load(Settings::default(), &variables, None).unwrap().s3.unwrap();
-    assert_eq!(of_environment.endpoint, "https://s3.local");
+    assert_eq!(of_environment.endpoint.url(), "https://s3.local");
     assert!(of_environment.keys.is_none(), "half a pair of keys signs nothing");
     let variables = [variables[0], variables[1], ("AWS_SECRET_ACCESS_KEY", "secret")];
     let config = load(Settings::default(), &variables, Some("s3_endpoint = \"http://127.0.0.1:9000\"")).unwrap();
     assert!(!format!("{config:?}").contains("secret\""), "secrets stay out of logs");
     let of_file = config.s3.unwrap();
-    assert_eq!((of_file.endpoint.as_str(), of_file.keys.is_some()), ("http://127.0.0.1:9000", true));
+    assert_eq!((of_file.endpoint.url(), of_file.keys.is_some()), ("http://127.0.0.1:9000", true));
     let nothing = load(Settings::default(), &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")], None).unwrap();
     assert!(nothing.s3.is_none(), "that variable points clients at this server");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tindra_core::limits;
 use tindra_model::signing::Credentials;
+use tindra_services::outside::EndpointError;
 
 use super::source::Layers;
 use super::{
@@ -355,18 +356,14 @@ fn s3(layers: &Layers, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opti
         (None, _) => (variable("AWS_ENDPOINT_URL_S3"), "AWS_ENDPOINT_URL_S3".to_owned()),
     };
     let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else { return Ok(None) };
-    let uri: Option<http::Uri> = endpoint.parse().ok();
-    let is_good = uri.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.path() == "/"
-    });
-    if !is_good {
-        return Err(invalid(
+    let endpoint = endpoint.parse().map_err(|error: EndpointError| {
+        invalid(
             "s3_endpoint",
             origin,
-            format!("is \"{endpoint}\", which is not the URL of a server"),
+            format!("is {error}"),
             "write it like http://127.0.0.1:9000 or https://s3.eu-west-1.amazonaws.com, without a path",
-        ));
-    }
+        )
+    })?;
     let set = |name| variable(name).filter(|value: &String| !value.is_empty());
     let keys = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
     let keys = keys.map(|(access_key_id, secret_access_key)| Credentials {
@@ -374,7 +371,7 @@ fn s3(layers: &Layers, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opti
         secret_access_key,
         session_token: set("AWS_SESSION_TOKEN"),
     });
-    Ok(Some(S3Access { endpoint: endpoint.trim_end_matches('/').to_owned(), keys }))
+    Ok(Some(S3Access { endpoint, keys }))
 }
 
 fn dns_upstreams(layers: &Layers) -> Result<Vec<SocketAddr>, ConfigError> {
