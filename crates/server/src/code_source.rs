@@ -9,6 +9,7 @@ use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
 use tindra_core::clock::Clock;
 use tindra_model::signing::{self, Credentials, Signed};
 use tindra_services::outside::http::{Client, HttpError};
+use tindra_services::outside::{Refusal, object_path};
 
 use crate::config::S3Access;
 
@@ -75,9 +76,9 @@ impl S3Endpoint {
 
     /// Path and query, signed when there are keys.
     fn target(&self, object: &ObjectName, region: &str) -> String {
-        let path = format!("/{}/{}", escape(&object.bucket), escape(&object.key));
+        let path = object_path(&object.bucket, &object.key);
         let version = object.version.as_deref().filter(|version| !version.is_empty());
-        let query = version.map(|version| format!("versionId={}", escape(version).replace('/', "%2F")));
+        let query = version.map(|version| format!("versionId={}", signing::percent_encode(version)));
         let query = query.unwrap_or_default();
         let query = match &self.keys {
             Some(keys) => self.sign(keys, region, &path, &query),
@@ -106,31 +107,8 @@ fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
     if status.is_server_error() {
         return Err(Failure::Passing(format!("it answered {status}")));
     }
-    let text = String::from_utf8_lossy(&body);
-    let element = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        rest.split_once(&format!("</{name}>")).map(|(text, _)| unescape(text))
-    };
-    Err(Failure::Final(CodeSourceError::Refused {
-        code: element("Code").unwrap_or_else(|| status.as_u16().to_string()),
-        message: element("Message").unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned()),
-    }))
-}
-
-/// The text of an XML element.
-fn unescape(text: &str) -> String {
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
-    entities.into_iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
-}
-
-/// Escapes a path the way S3 signs it: everything but unreserved characters and the slashes of a key.
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
+    let Refusal { code, message } = Refusal::read(status, &body);
+    Err(Failure::Final(CodeSourceError::Refused { code, message }))
 }
 
 #[cfg(test)]

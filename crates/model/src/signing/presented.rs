@@ -5,7 +5,9 @@ use http::header::AUTHORIZATION;
 
 use super::canonical::{Canonical, query_value};
 use super::hash::{equal_in_constant_time, hex_digest, signature};
-use super::{ALGORITHM, CONTENT_HASH, EXPIRY_S_MAX, S3, SKEW_MS_MAX, STREAMING, SignatureError, Signed, UNSIGNED, time};
+use super::{
+    ALGORITHM, CONTENT_HASH, EXPIRY_S_MAX, S3, SKEW_MS_MAX, STREAMING, SignatureError, Signed, UNSIGNED, time,
+};
 
 /// The parts of an `Authorization` header or of a presigned query.
 #[derive(Clone, Debug, PartialEq, Eq)]
