@@ -9,9 +9,7 @@ use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
 use tindra_core::clock::Clock;
 use tindra_model::signing::{self, Credentials, Signed};
 use tindra_services::outside::http::{Client, HttpError};
-use tindra_services::outside::{Refusal, object_path};
-
-use crate::config::S3Access;
+use tindra_services::outside::{Endpoint, Refusal, object_path};
 
 /// How long an attempt may take with its download.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -38,8 +36,8 @@ enum Failure {
 }
 
 impl S3Endpoint {
-    pub(crate) fn new(access: S3Access, clock: Arc<dyn Clock>) -> Self {
-        Self { client: Client::new(access.endpoint), keys: access.keys, clock }
+    pub(crate) fn new(endpoint: Endpoint, keys: Option<Credentials>, clock: Arc<dyn Clock>) -> Self {
+        Self { client: Client::new(endpoint), keys, clock }
     }
 
     async fn fetch(&self, object: &ObjectName, region: &str, bytes_max: usize) -> Result<Bytes, CodeSourceError> {
@@ -118,8 +116,8 @@ mod tests {
     use super::*;
 
     fn endpoint(keys: Option<Credentials>) -> S3Endpoint {
-        let access = S3Access { endpoint: "http://127.0.0.1:9000".parse().unwrap(), keys };
-        S3Endpoint::new(access, Arc::new(FakeClock::at(1_769_860_800_000)))
+        let endpoint = "http://127.0.0.1:9000".parse().unwrap();
+        S3Endpoint::new(endpoint, keys, Arc::new(FakeClock::at(1_769_860_800_000)))
     }
 
     fn object(key: &str, version: Option<&str>) -> ObjectName {

@@ -16,8 +16,9 @@ pub enum OutsideService {
 }
 
 impl OutsideService {
-    /// As signatures and ARNs name it.
-    pub(super) fn signing_name(self) -> &'static str {
+    /// As signatures, ARNs and the names of AWS's own servers have it.
+    #[must_use]
+    pub fn signing_name(self) -> &'static str {
         match self {
             Self::Sqs => "sqs",
             Self::Sns => "sns",
