@@ -32,6 +32,7 @@ pub(super) struct Asked<'a> {
     operation: &'static str,
     target: &'a str,
     endpoint: String,
+    is_signed: bool,
 }
 
 impl Outside {
@@ -55,7 +56,8 @@ impl Outside {
     pub(super) async fn call<'a>(&self, call: Call<'a>) -> Result<(Bytes, Asked<'a>), OutsideError> {
         let client = self.client(call.service)?;
         let Call { service, operation, target, region, request } = call;
-        let asked = Asked { service, operation, target, endpoint: client.endpoint().to_string() };
+        let is_signed = self.0.keys.is_some();
+        let asked = Asked { service, operation, target, endpoint: client.endpoint().to_string(), is_signed };
         let request = self.signed(request, client, region, service);
         let answer = match client.send(request, ANSWER_BYTES_MAX).await {
             Ok(answer) => answer,
@@ -109,7 +111,9 @@ impl Asked<'_> {
 
     /// For a success whose body is not one of the service.
     pub(super) fn misunderstood(self) -> OutsideError {
-        let reason = format!("its answer to {} is not one of {}", self.operation, self.service);
+        let unsigned = "; it may tell services apart by signatures only, for which AWS_ACCESS_KEY_ID is not set";
+        let hint = if self.is_signed { "" } else { unsigned };
+        let reason = format!("its answer to {} is not one of {}{hint}", self.operation, self.service);
         self.unreachable(reason)
     }
 

@@ -71,7 +71,7 @@ async fn a_success_in_other_words_is_none() {
         Server::play([page(), page(), page(), answer(200, QUEUE_URL), page(), answer(200, &"x".repeat(100_000))]).await;
     let outside = outside(&server.endpoint, None);
     for (result, part) in [
-        (publish(&outside).await, "its answer to Publish is not one of SNS"),
+        (publish(&outside).await, "its answer to Publish is not one of SNS; it may tell services apart by signatures"),
         (put_event(&outside).await, "its answer to PutEvents is not one of EventBridge"),
         (send(&outside).await, "its answer to GetQueueUrl is not one of SQS"),
         (send(&outside).await, "its answer to SendMessage is not one of SQS"),
