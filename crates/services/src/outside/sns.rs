@@ -45,21 +45,23 @@ impl Outside {
 }
 
 fn form(topic_arn: &str, message: &str, attributes: &[MessageAttribute]) -> String {
-    let mut form = format!(
-        "Action=Publish&Version={API_VERSION}&TopicArn={}&Message={}",
-        percent_encode(topic_arn),
-        percent_encode(message)
-    );
+    let mut form =
+        format!("Action=Publish&Version={API_VERSION}&TopicArn={}&Message={}", encode(topic_arn), encode(message));
     for (number, attribute) in (1..).zip(attributes) {
         let entry = format!("MessageAttributes.entry.{number}");
         form.push_str(&format!(
             "&{entry}.Name={}&{entry}.Value.DataType={}&{entry}.Value.StringValue={}",
-            percent_encode(&attribute.name),
+            encode(&attribute.name),
             attribute.kind.data_type(),
-            percent_encode(&attribute.value)
+            encode(&attribute.value)
         ));
     }
     form
+}
+
+/// As AWS's own clients encode forms: a server that signs what it has decoded and encoded again comes to the same.
+fn encode(text: &str) -> String {
+    percent_encode(text).replace("%20", "+")
 }
 
 #[cfg(test)]
@@ -72,7 +74,7 @@ mod tests {
         assert_eq!(
             form("arn:aws:sns:eu-west-1:123456789012:news", "a&b=c+d é\n", &attributes),
             "Action=Publish&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012%3Anews\
-             &Message=a%26b%3Dc%2Bd%20%C3%A9%0A\
+             &Message=a%26b%3Dc%2Bd+%C3%A9%0A\
              &MessageAttributes.entry.1.Name=RequestID&MessageAttributes.entry.1.Value.DataType=String\
              &MessageAttributes.entry.1.Value.StringValue=r%2F1\
              &MessageAttributes.entry.2.Name=ErrorCode&MessageAttributes.entry.2.Value.DataType=Number\
