@@ -4,25 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::Scheme;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use http::{HeaderMap, Request, StatusCode, header};
 use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
 use tindra_core::clock::Clock;
 use tindra_model::signing::{self, Credentials, Signed};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tindra_services::outside::http::{Client, HttpError};
+use tindra_services::outside::{Endpoint, Refusal, object_path};
 
-use crate::config::S3Access;
-
-/// How long connecting may take, with the handshake of TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the endpoint may take to begin its answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an attempt may take with its download.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// No attempt begins later than this after the first: the caller waits.
@@ -31,13 +19,12 @@ const RETRIES_END: Duration = Duration::from_secs(10);
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 /// How long a signed link holds.
 const LINK_S: u32 = 300;
-/// How much of an answer that is not the object is read.
-const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
 /// One endpoint with the keys for it.
 #[derive(Debug)]
 pub(crate) struct S3Endpoint {
-    access: S3Access,
+    client: Client,
+    keys: Option<Credentials>,
     clock: Arc<dyn Clock>,
 }
 
@@ -49,8 +36,8 @@ enum Failure {
 }
 
 impl S3Endpoint {
-    pub(crate) fn new(access: S3Access, clock: Arc<dyn Clock>) -> Self {
-        Self { access, clock }
+    pub(crate) fn new(endpoint: Endpoint, keys: Option<Credentials>, clock: Arc<dyn Clock>) -> Self {
+        Self { client: Client::new(endpoint), keys, clock }
     }
 
     async fn fetch(&self, object: &ObjectName, region: &str, bytes_max: usize) -> Result<Bytes, CodeSourceError> {
@@ -72,47 +59,34 @@ impl S3Endpoint {
     }
 
     fn unreachable(&self, reason: String) -> CodeSourceError {
-        CodeSourceError::Unreachable { endpoint: self.access.endpoint.clone(), reason }
+        CodeSourceError::Unreachable { endpoint: self.client.endpoint().to_string(), reason }
     }
 
     async fn attempt(&self, object: &ObjectName, region: &str, bytes_max: usize) -> Result<Bytes, Failure> {
-        let uri: Uri = self
-            .access
-            .endpoint
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| Failure::Final(self.unreachable(error.to_string())))?;
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let target = self.target(object, region, &authority);
-        let stream = timely(TcpStream::connect((host.as_str(), port))).await?;
-        if !is_tls {
-            return get(stream, &authority, &target, bytes_max).await;
+        let request = Request::get(self.target(object, region)).body(Bytes::new());
+        let request = request.map_err(|error| Failure::Passing(error.to_string()))?;
+        match self.client.send(request, bytes_max).await {
+            Ok(answer) => judge(answer.status(), answer.into_body()),
+            Err(HttpError::TooLarge { bytes_max }) => Err(Failure::Final(CodeSourceError::TooLarge { bytes_max })),
+            Err(HttpError::Failed(reason)) => Err(Failure::Passing(reason)),
         }
-        let name = ServerName::try_from(host).map_err(|error| Failure::Final(self.unreachable(error.to_string())))?;
-        let stream = timely(connector().connect(name, stream)).await?;
-        get(stream, &authority, &target, bytes_max).await
     }
 
     /// Path and query, signed when there are keys.
-    fn target(&self, object: &ObjectName, region: &str, authority: &str) -> String {
-        let path = format!("/{}/{}", escape(&object.bucket), escape(&object.key));
+    fn target(&self, object: &ObjectName, region: &str) -> String {
+        let path = object_path(&object.bucket, &object.key);
         let version = object.version.as_deref().filter(|version| !version.is_empty());
-        let query = version.map(|version| format!("versionId={}", escape(version).replace('/', "%2F")));
+        let query = version.map(|version| format!("versionId={}", signing::percent_encode(version)));
         let query = query.unwrap_or_default();
-        let query = match &self.access.keys {
-            Some(keys) => self.sign(keys, region, authority, &path, &query),
+        let query = match &self.keys {
+            Some(keys) => self.sign(keys, region, &path, &query),
             None => query,
         };
         if query.is_empty() { path } else { format!("{path}?{query}") }
     }
 
-    fn sign(&self, keys: &Credentials, region: &str, authority: &str, path: &str, query: &str) -> String {
-        let mut headers = HeaderMap::new();
-        if let Ok(authority) = authority.parse() {
-            headers.insert(header::HOST, authority);
-        }
+    fn sign(&self, keys: &Credentials, region: &str, path: &str, query: &str) -> String {
+        let headers = HeaderMap::from_iter([(header::HOST, self.client.endpoint().authority().clone())]);
         let request = Signed { method: "GET", path, query, headers: &headers, body: b"" };
         signing::presign(&request, keys, region, "s3", LINK_S, self.clock.unix_ms())
     }
@@ -124,49 +98,6 @@ impl CodeSource for S3Endpoint {
     }
 }
 
-/// A step of connecting, within its time.
-async fn timely<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, Failure> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, step).await {
-        Ok(done) => done.map_err(|error| Failure::Passing(error.to_string())),
-        Err(_) => Err(Failure::Passing("connecting took too long".to_owned())),
-    }
-}
-
-async fn get(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    authority: &str,
-    target: &str,
-    bytes_max: usize,
-) -> Result<Bytes, Failure> {
-    let passing = |error: hyper::Error| Failure::Passing(error.to_string());
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(passing)?;
-    let driver = tokio::spawn(connection);
-    let request = Request::get(target).header(header::HOST, authority).body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| Failure::Passing(error.to_string()))?;
-    let answer = match tokio::time::timeout(ANSWER_TIMEOUT, sender.send_request(request)).await {
-        Ok(Ok(response)) => read(response, bytes_max).await,
-        Ok(Err(error)) => Err(passing(error)),
-        Err(_) => Err(Failure::Passing(format!("there was no answer within {} s", ANSWER_TIMEOUT.as_secs()))),
-    };
-    driver.abort();
-    answer
-}
-
-async fn read(response: Response<Incoming>, bytes_max: usize) -> Result<Bytes, Failure> {
-    let status = response.status();
-    let is_object = status.is_success();
-    let limit = if is_object { bytes_max } else { REFUSAL_BYTES_MAX };
-    match Limited::new(response.into_body(), limit).collect().await {
-        Ok(body) => judge(status, body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() && is_object => {
-            Err(Failure::Final(CodeSourceError::TooLarge { bytes_max }))
-        }
-        Err(error) if error.is::<LengthLimitError>() => judge(status, Bytes::new()),
-        Err(error) => Err(Failure::Passing(error.to_string())),
-    }
-}
-
 fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
     if status.is_success() {
         return Ok(body);
@@ -174,42 +105,8 @@ fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
     if status.is_server_error() {
         return Err(Failure::Passing(format!("it answered {status}")));
     }
-    let text = String::from_utf8_lossy(&body);
-    let element = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        rest.split_once(&format!("</{name}>")).map(|(text, _)| unescape(text))
-    };
-    Err(Failure::Final(CodeSourceError::Refused {
-        code: element("Code").unwrap_or_else(|| status.as_u16().to_string()),
-        message: element("Message").unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned()),
-    }))
-}
-
-/// The text of an XML element.
-fn unescape(text: &str) -> String {
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
-    entities.into_iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
-}
-
-/// Escapes a path the way S3 signs it: everything but unreserved characters and the slashes of a key.
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
-/// Trusts what the system trusts.
-fn connector() -> TlsConnector {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        // One that cannot be read is left out; another may do.
-        let _ = roots.add(certificate);
-    }
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
+    let Refusal { code, message } = Refusal::read(status, &body);
+    Err(Failure::Final(CodeSourceError::Refused { code, message }))
 }
 
 #[cfg(test)]
@@ -219,8 +116,8 @@ mod tests {
     use super::*;
 
     fn endpoint(keys: Option<Credentials>) -> S3Endpoint {
-        let access = S3Access { endpoint: "http://127.0.0.1:9000".to_owned(), keys };
-        S3Endpoint::new(access, Arc::new(FakeClock::at(1_769_860_800_000)))
+        let endpoint = "http://127.0.0.1:9000".parse().unwrap();
+        S3Endpoint::new(endpoint, keys, Arc::new(FakeClock::at(1_769_860_800_000)))
     }
 
     fn object(key: &str, version: Option<&str>) -> ObjectName {
@@ -230,7 +127,7 @@ mod tests {
     #[test]
     fn targets_are_escaped_and_signed() {
         let plain = endpoint(None);
-        let target = |key, version| plain.target(&object(key, version), "us-east-1", "127.0.0.1:9000");
+        let target = |key, version| plain.target(&object(key, version), "us-east-1");
         assert_eq!(target("a/b c+d.zip", None), "/code/a/b%20c%2Bd.zip");
         assert_eq!(target("a.zip", Some("v/1")), "/code/a.zip?versionId=v%2F1");
         let keys = Credentials {
@@ -244,7 +141,7 @@ mod tests {
             ("a/b c+d.zip", Some("v/1"), "e9f95339880e5daf754d95ceb3ef57c929a32789832da28141a307a6eaa04a4c"),
             ("/x/../y.zip", None, "68a3a60c7049f147e6020d9a1077371cccfc0128b5fefc5969070a3e9ab7b449"),
         ] {
-            let target = signed.target(&object(key, version), "eu-west-1", "127.0.0.1:9000");
+            let target = signed.target(&object(key, version), "eu-west-1");
             assert!(target.contains("X-Amz-Security-Token=token"), "{target}");
             assert!(target.ends_with(&format!("X-Amz-Signature={signature}")), "{target}");
         }

@@ -6,6 +6,7 @@
 
 mod check;
 mod error;
+mod outside;
 mod source;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tindra_model::signing::Credentials;
 
 pub(crate) use check::{is_account, is_region};
 pub use error::ConfigError;
+pub use outside::OutsideAccess;
 
 /// Default of `listen`: the address that existing local-AWS scripts already use.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:4566";
@@ -131,8 +132,15 @@ pub struct Settings {
     pub subnets: Option<Vec<Subnet>>,
     /// Security groups that functions can name in `VpcConfig`. Default none.
     pub security_groups: Option<Vec<SecurityGroup>>,
-    /// URL of the S3 that code is read from, `http://` or `https://`. Default: `AWS_ENDPOINT_URL_S3`, or none.
+    /// URL of the S3 that code is read from and records of invokes go to, `http://` or `https://`. Default:
+    /// `AWS_ENDPOINT_URL_S3`, or none.
     pub s3_endpoint: Option<String>,
+    /// URL of the SQS that dead letters and records of invokes go to. Default: `AWS_ENDPOINT_URL_SQS`, or none.
+    pub sqs_endpoint: Option<String>,
+    /// URL of the SNS that dead letters and records of invokes go to. Default: `AWS_ENDPOINT_URL_SNS`, or none.
+    pub sns_endpoint: Option<String>,
+    /// URL of the EventBridge that records of invokes go to. Default: `AWS_ENDPOINT_URL_EVENTBRIDGE`, or none.
+    pub eventbridge_endpoint: Option<String>,
     /// Seconds for which an idle environment is kept of whose function too little is known. Default 600. Set without
     /// `keep_warm_max_s`, it is the most for all.
     pub idle_timeout_s: Option<u64>,
@@ -208,29 +216,6 @@ impl EgressRule {
     }
 }
 
-/// An S3 and the keys for it.
-#[derive(Clone)]
-pub struct S3Access {
-    /// URL without a path.
-    pub endpoint: String,
-    /// From `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; without them requests are unsigned.
-    pub keys: Option<Credentials>,
-}
-
-impl std::fmt::Debug for S3Access {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("S3Access").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for S3Access {
-    fn eq(&self, other: &Self) -> bool {
-        self.endpoint == other.endpoint && self.keys.is_some() == other.keys.is_some()
-    }
-}
-
-impl Eq for S3Access {}
-
 /// Certificate and key files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -277,8 +262,8 @@ pub struct Config {
     pub subnets: Vec<Subnet>,
     /// Security groups that functions can be in.
     pub security_groups: Vec<SecurityGroup>,
-    /// Where code comes from that lies in S3.
-    pub s3: Option<S3Access>,
+    /// Where code comes from that lies in S3, and where dead letters and records of invokes go.
+    pub outside: OutsideAccess,
     /// For which an idle environment is kept of whose function too little is known.
     pub idle_timeout: Duration,
     /// For which an idle environment is kept at least.

@@ -320,7 +320,11 @@ fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>) -> 
     let versions = VersionsOfPacks(Arc::clone(worker.packs()));
     ControlOptions {
         concurrent_executions_max: config.account_concurrency,
-        code_source: config.s3.clone().map(|access| Arc::new(S3Endpoint::new(access, Arc::clone(clock))) as _),
+        code_source: config
+            .outside
+            .s3
+            .clone()
+            .map(|endpoint| Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock))) as _),
         networks: Some(Arc::new(NetworksOfConfig::new(config))),
         runtime_versions: Some(Arc::new(versions)),
         ..ControlOptions::default()

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tindra_server::config::{Auth, Config, ConfigError, Egress, Mode, Settings};
+use tindra_server::config::{Auth, Config, ConfigError, Egress, Mode, OutsideAccess, Settings};
+use tindra_services::outside::Endpoint;
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
     let directory = tempfile::tempdir().unwrap();
@@ -131,6 +132,12 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
         (Settings::default(), &[], Some("dns_upstreams = [\"dns.example\"]"), &["dns_upstreams", "dns.example"]),
         (Settings::default(), &[], Some("s3_endpoint = \"s3.local\""), &["s3_endpoint (in ", "s3.local", "http://"]),
         (Settings::default(), &[("AWS_ENDPOINT_URL_S3", "http://s3/path")], None, &["AWS_ENDPOINT_URL_S3", "a path"]),
+        (
+            Settings::default(),
+            &[],
+            Some("sqs_endpoint = \"jobs\""),
+            &["sqs_endpoint (in ", "jobs", "https://sqs.eu-west-1"],
+        ),
         (Settings::default(), &[], Some("lisen = \"x\""), &["tindra.toml", "unknown field `lisen`", "listen"]),
         (Settings::default(), &[], Some("listen = 5"), &["tindra.toml", "line 1", "expected a string"]),
     ] {
@@ -145,18 +152,34 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
 }
 
 #[test]
-fn the_s3_endpoint_of_the_file_wins_and_keys_come_in_pairs() {
-    let variables = [("AWS_ENDPOINT_URL_S3", "https://s3.local/"), ("AWS_ACCESS_KEY_ID", "key")];
-    let of_environment = load(Settings::default(), &variables, None).unwrap().s3.unwrap();
-    assert_eq!(of_environment.endpoint, "https://s3.local");
-    assert!(of_environment.keys.is_none(), "half a pair of keys signs nothing");
-    let variables = [variables[0], variables[1], ("AWS_SECRET_ACCESS_KEY", "secret")];
-    let config = load(Settings::default(), &variables, Some("s3_endpoint = \"http://127.0.0.1:9000\"")).unwrap();
-    assert!(!format!("{config:?}").contains("secret\""), "secrets stay out of logs");
-    let of_file = config.s3.unwrap();
-    assert_eq!((of_file.endpoint.as_str(), of_file.keys.is_some()), ("http://127.0.0.1:9000", true));
-    let nothing = load(Settings::default(), &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")], None).unwrap();
-    assert!(nothing.s3.is_none(), "that variable points clients at this server");
+fn the_endpoint_of_the_file_wins_and_keys_come_in_pairs() {
+    type Pick = fn(OutsideAccess) -> Option<Endpoint>;
+    let services: [(&str, &str, Pick); 4] = [
+        ("s3_endpoint", "AWS_ENDPOINT_URL_S3", |outside| outside.s3),
+        ("sqs_endpoint", "AWS_ENDPOINT_URL_SQS", |outside| outside.sqs),
+        ("sns_endpoint", "AWS_ENDPOINT_URL_SNS", |outside| outside.sns),
+        ("eventbridge_endpoint", "AWS_ENDPOINT_URL_EVENTBRIDGE", |outside| outside.eventbridge),
+    ];
+    for (setting, variable, endpoint) in services {
+        let variables = [(variable, "https://outside.local/"), ("AWS_ACCESS_KEY_ID", "key")];
+        let of_environment = load(Settings::default(), &variables, None).unwrap().outside;
+        assert!(of_environment.keys.is_none(), "half a pair of keys signs nothing");
+        assert_eq!(endpoint(of_environment).unwrap().url(), "https://outside.local");
+        let variables = [variables[0], variables[1], ("AWS_SECRET_ACCESS_KEY", "secret")];
+        let file = format!("{setting} = \"http://127.0.0.1:9000\"");
+        let config = load(Settings::default(), &variables, Some(&file)).unwrap();
+        assert!(!format!("{config:?}").contains("secret\""), "secrets stay out of logs");
+        assert!(config.outside.keys.is_some());
+        assert_eq!(endpoint(config.outside).unwrap().url(), "http://127.0.0.1:9000");
+        let emptied = load(Settings::default(), &variables, Some(&format!("{setting} = \"\""))).unwrap();
+        assert!(endpoint(emptied.outside).is_none(), "an empty one is none, whatever the variable says");
+        let nothing = load(Settings::default(), &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")], None).unwrap();
+        assert!(endpoint(nothing.outside).is_none(), "that variable points clients at this server");
+        let error = load(Settings::default(), &[(variable, "http://h/path")], None).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("{setting} ({variable}) is \"http://h/path\"")), "{error}");
+        let error = load(Settings::default(), &[(variable, "http://key:secret@h")], None).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
 }
 
 #[test]

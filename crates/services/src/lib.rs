@@ -1,8 +1,10 @@
-//! The APIs of the neighbours that a Lambda user needs at hand, a folder each.
+//! The APIs of the neighbours that a Lambda user needs at hand, a folder each, and the way to neighbours that are
+//! elsewhere (`outside`).
 //!
 //! They know the store and the wire shapes, and nothing of how functions run.
 
 pub mod autoscaling;
 pub mod iam;
 pub mod logs;
+pub mod outside;
 pub mod sts;

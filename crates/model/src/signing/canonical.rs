@@ -75,8 +75,9 @@ pub(super) fn query_value(query: &str, name: &str) -> Option<String> {
     Some(percent_decode(pair.1).into_owned())
 }
 
-/// Percent-encodes all but the unreserved characters.
-pub(super) fn encode(text: &str) -> String {
+/// Percent-encodes all but the unreserved characters of RFC 3986, as signatures, paths of S3 and forms want it.
+#[must_use]
+pub fn encode(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),

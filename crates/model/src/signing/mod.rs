@@ -1,4 +1,5 @@
-//! AWS Signature Version 4: verifying requests, and signing them for the command line and for links.
+//! AWS Signature Version 4: verifying requests, and signing them for the command line, for links and
+//! for the services that Tindra is a client of.
 //!
 //! Every service but S3 signs its path normalised and encoded once more, and signs the body; S3 signs the path as
 //! it is and may leave the body out. Which of the two holds follows from the service in the signature's scope.
@@ -12,6 +13,7 @@ mod time;
 
 use http::HeaderMap;
 
+pub use canonical::encode as percent_encode;
 pub use hash::equal_in_constant_time;
 pub use presented::Presented;
 pub use sign::{Credentials, presign, sign};
@@ -23,6 +25,8 @@ const SKEW_MS_MAX: u64 = 5 * 60 * 1000;
 const EXPIRY_S_MAX: u64 = 7 * 24 * 3600;
 /// The service whose rules differ.
 const S3: &str = "s3";
+/// The header in which S3 is told the hash of a body, or what stands in its place.
+const CONTENT_HASH: &str = "x-amz-content-sha256";
 /// In place of a body's hash: it is not signed.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// In place of a body's hash: the body comes in chunks with signatures or trailers of their own.

@@ -5,7 +5,9 @@ use http::header::AUTHORIZATION;
 
 use super::canonical::{Canonical, query_value};
 use super::hash::{equal_in_constant_time, hex_digest, signature};
-use super::{ALGORITHM, EXPIRY_S_MAX, S3, SKEW_MS_MAX, STREAMING, SignatureError, Signed, UNSIGNED, time};
+use super::{
+    ALGORITHM, CONTENT_HASH, EXPIRY_S_MAX, S3, SKEW_MS_MAX, STREAMING, SignatureError, Signed, UNSIGNED, time,
+};
 
 /// The parts of an `Authorization` header or of a presigned query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +144,7 @@ impl Presented {
     }
 
     fn stated_hash<'a>(&self, request: &Signed<'a>) -> Option<&'a str> {
-        request.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok())
+        request.headers.get(CONTENT_HASH).and_then(|value| value.to_str().ok())
     }
 
     /// What was signed of the body: its hash, which must then be the body's, or for S3 a word in its place.

@@ -2,7 +2,7 @@
 
 use super::canonical::{Canonical, encode};
 use super::hash::{hex_digest, signature};
-use super::{ALGORITHM, S3, Signed, UNSIGNED, time};
+use super::{ALGORITHM, CONTENT_HASH, S3, Signed, UNSIGNED, time};
 
 /// Keys to sign with.
 #[derive(Clone)]
@@ -21,7 +21,8 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The headers to add to a request so that it is signed; its `Host` header must be there already.
+/// The headers to add to a request so that it is signed; its `Host` header must be there already. S3 wants the hash
+/// of the body in a header, too.
 #[must_use]
 pub fn sign(
     request: &Signed<'_>,
@@ -34,6 +35,9 @@ pub fn sign(
     let mut headers = request.headers.clone();
     let mut added = vec![("x-amz-date", timestamp.clone())];
     added.extend(credentials.session_token.clone().map(|token| ("x-amz-security-token", token)));
+    let hash = hex_digest(request.body);
+    let is_s3 = service == S3;
+    added.extend(is_s3.then(|| (CONTENT_HASH, hash.clone())));
     for (name, value) in &added {
         if let Ok(value) = value.parse() {
             headers.insert(*name, value);
@@ -46,10 +50,8 @@ pub fn sign(
         .collect();
     signed_headers.sort();
     signed_headers.dedup();
-    let hash = hex_digest(request.body);
     let request = Signed { headers: &headers, ..*request };
-    let canonical =
-        Canonical { request: &request, signed_headers: &signed_headers, payload_hash: &hash, is_s3: service == S3 };
+    let canonical = Canonical { request: &request, signed_headers: &signed_headers, payload_hash: &hash, is_s3 };
     let scope = format!("{}/{region}/{service}/aws4_request", &timestamp[..8]);
     let signature = signature(&canonical.text(), &credentials.secret_access_key, &timestamp, &scope);
     added.push((

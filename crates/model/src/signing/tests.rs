@@ -263,6 +263,99 @@ fn botocores_signatures_verify_and_are_the_ones_we_make() {
     }
 }
 
+/// A request to a service of AWS with the signature that botocore makes of it.
+struct Outgoing {
+    service: &'static str,
+    method: &'static str,
+    path: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    body: &'static str,
+    token: Option<&'static str>,
+    signed: &'static str,
+    signature: &'static str,
+}
+
+const OUTGOING: [Outgoing; 5] = [
+    Outgoing {
+        service: "s3",
+        method: "PUT",
+        path: "/bucket/aws/lambda/a%20b//..%3A%24/x.json",
+        headers: &[("content-type", "application/json")],
+        body: r#"{"a": 1}"#,
+        token: None,
+        signed: "content-type;host;x-amz-content-sha256;x-amz-date",
+        signature: "df70152ba2fc969e95527fec3ae20f0b3abd8a6218084250ce4e6df75b8ad814",
+    },
+    Outgoing {
+        service: "s3",
+        method: "PUT",
+        path: "/bucket/k",
+        headers: &[("content-type", "application/json")],
+        body: "",
+        token: Some("TOKEN"),
+        signed: "content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token",
+        signature: "90174958010b7c240d57533258c3f5240c48b6093040c5555b34eb2e07c5110d",
+    },
+    Outgoing {
+        service: "sqs",
+        method: "POST",
+        path: "/",
+        headers: &[("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "AmazonSQS.SendMessage")],
+        body: r#"{"a": 1}"#,
+        token: Some("TOKEN"),
+        signed: "content-type;host;x-amz-date;x-amz-security-token;x-amz-target",
+        signature: "476df136212eb0e322d791ed975bc493a1b3f82e57c990975a39c03e30b9e6f0",
+    },
+    Outgoing {
+        service: "sns",
+        method: "POST",
+        path: "/",
+        headers: &[("content-type", "application/x-www-form-urlencoded; charset=utf-8"), ("x-amzn-trace-id", "Root=1")],
+        body: "Action=Publish&Message=%C3%A9%20",
+        token: None,
+        signed: "content-type;host;x-amz-date",
+        signature: "5f0a99b86eb8a790c5e2583ac0cb01e83e29aac6c51e1df51e7a767a09ef2c34",
+    },
+    Outgoing {
+        service: "events",
+        method: "POST",
+        path: "/",
+        headers: &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AWSEvents.PutEvents")],
+        body: r#"{"a": "é"}"#,
+        token: None,
+        signed: "content-type;host;x-amz-date;x-amz-target",
+        signature: "90ab50c042b10a3788fceec982ad64bb7379069b8343d429e07a10ecd5426d17",
+    },
+];
+
+#[test]
+fn requests_to_other_services_are_signed_as_botocore_signs_them() {
+    for outgoing in &OUTGOING {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", "localhost:4566".parse().unwrap());
+        for (name, value) in outgoing.headers {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        let credentials = Credentials {
+            access_key_id: KEY.into(),
+            secret_access_key: SECRET.into(),
+            session_token: outgoing.token.map(str::to_owned),
+        };
+        let Outgoing { method, path, service, .. } = *outgoing;
+        let request = Signed { method, path, query: "", headers: &headers, body: outgoing.body.as_bytes() };
+        let added = sign(&request, &credentials, "eu-west-1", service, NOW_MS);
+        let value = |name| added.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
+        let authorization = format!(
+            "{ALGORITHM} Credential={KEY}/20260102/eu-west-1/{service}/aws4_request, SignedHeaders={}, Signature={}",
+            outgoing.signed, outgoing.signature
+        );
+        assert_eq!(value("authorization"), Some(authorization.as_str()), "{service} {path}");
+        assert_eq!((value("x-amz-security-token"), value("x-amz-date")), (outgoing.token, Some("20260102T030405Z")));
+        let hash = hash::hex_digest(outgoing.body.as_bytes());
+        assert_eq!(value("x-amz-content-sha256"), (service == "s3").then_some(hash.as_str()));
+    }
+}
+
 #[test]
 fn a_presigned_url_verifies_until_it_expires() {
     let headers = headers(&VECTORS[0]);

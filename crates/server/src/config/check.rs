@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tindra_core::limits;
-use tindra_model::signing::Credentials;
 
 use super::source::Layers;
 use super::{
     ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT,
-    ENVIRONMENTS_MAX_DEFAULT, Egress, GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, S3Access,
-    SPARES_MAX_DEFAULT, SecurityGroup, Subnet, TlsFiles,
+    ENVIRONMENTS_MAX_DEFAULT, Egress, GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, SPARES_MAX_DEFAULT,
+    SecurityGroup, Subnet, TlsFiles,
 };
 
 mod keep_warm;
+mod outside;
 
 const DNS_PORT: u16 = 53;
 
@@ -49,7 +49,7 @@ pub(super) fn check(
         dns_upstreams: dns_upstreams(layers)?,
         subnets: subnets(layers)?,
         security_groups: security_groups(layers)?,
-        s3: s3(layers, variable)?,
+        outside: outside::outside(layers, variable)?,
         hosts: layers.pick("hosts", |settings| &settings.hosts).0.unwrap_or_default(),
         idle_timeout: keep_warm.standard,
         keep_warm_min: keep_warm.min,
@@ -347,34 +347,6 @@ fn check_members<'a>(
         )),
         None => Ok(()),
     }
-}
-
-fn s3(layers: &Layers, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<S3Access>, ConfigError> {
-    let (endpoint, origin) = match layers.pick("s3_endpoint", |settings| &settings.s3_endpoint) {
-        (Some(endpoint), origin) => (Some(endpoint), origin),
-        (None, _) => (variable("AWS_ENDPOINT_URL_S3"), "AWS_ENDPOINT_URL_S3".to_owned()),
-    };
-    let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else { return Ok(None) };
-    let uri: Option<http::Uri> = endpoint.parse().ok();
-    let is_good = uri.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.path() == "/"
-    });
-    if !is_good {
-        return Err(invalid(
-            "s3_endpoint",
-            origin,
-            format!("is \"{endpoint}\", which is not the URL of a server"),
-            "write it like http://127.0.0.1:9000 or https://s3.eu-west-1.amazonaws.com, without a path",
-        ));
-    }
-    let set = |name| variable(name).filter(|value: &String| !value.is_empty());
-    let keys = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
-    let keys = keys.map(|(access_key_id, secret_access_key)| Credentials {
-        access_key_id,
-        secret_access_key,
-        session_token: set("AWS_SESSION_TOKEN"),
-    });
-    Ok(Some(S3Access { endpoint: endpoint.trim_end_matches('/').to_owned(), keys }))
 }
 
 fn dns_upstreams(layers: &Layers) -> Result<Vec<SocketAddr>, ConfigError> {
