@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tindra_server::{Auth, Settings};
+use tindra_server::{Auth, ClockKind, Settings};
 
 use crate::endpoint::EndpointArguments;
 
@@ -60,6 +60,9 @@ pub(crate) struct ServeArguments {
     /// Who may be answered: anyone (only on loopback), or who signs with a known key [env: TINDRA_AUTH] [default: off]
     #[arg(long, value_enum)]
     pub(crate) auth: Option<AuthArgument>,
+    /// Clock of retries and schedules: the machine's, or one that POST /_tindra/clock/advance moves, for tests [env: TINDRA_CLOCK] [default: system]
+    #[arg(long, value_enum)]
+    pub(crate) clock: Option<ClockArgument>,
     /// Account of requests that select none, twelve digits [env: TINDRA_ACCOUNT] [default: 000000000000]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
@@ -125,6 +128,7 @@ impl ServeArguments {
             runtimes: self.runtimes.clone(),
             store: self.store.clone(),
             auth: self.auth.map(Into::into),
+            clock: self.clock.map(Into::into),
             account: self.account.clone(),
             region: self.region.clone(),
             tls_cert: self.tls_cert.clone(),
@@ -165,6 +169,24 @@ impl From<AuthArgument> for Auth {
     }
 }
 
+/// Values of `--clock`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ClockArgument {
+    /// The machine's
+    System,
+    /// Stands still until it is moved
+    Manual,
+}
+
+impl From<ClockArgument> for ClockKind {
+    fn from(argument: ClockArgument) -> Self {
+        match argument {
+            ClockArgument::System => Self::System,
+            ClockArgument::Manual => Self::Manual,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct DevArguments {
     /// Folder with a function, with folders of functions, or with a tindra.toml
@@ -176,6 +198,9 @@ pub(crate) struct DevArguments {
     /// Directory of the runtime packs, kept for the next time [env: TINDRA_RUNTIMES]
     #[arg(long, value_name = "DIR")]
     pub(crate) runtimes: Option<PathBuf>,
+    /// Clock of retries and schedules: the machine's, or one that POST /_tindra/clock/advance moves, for tests [env: TINDRA_CLOCK] [default: system]
+    #[arg(long, value_enum)]
+    pub(crate) clock: Option<ClockArgument>,
     /// End after the test invokes
     #[arg(long)]
     pub(crate) once: bool,

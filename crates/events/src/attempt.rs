@@ -89,12 +89,12 @@ impl Attempts {
         };
         let at_ms = self.timer.unix_ms();
         let letter = dead_letters.map(|target_arn| {
-            let delivery = delivery(event, target_arn, at_ms, dead_letter(event, condition));
+            let delivery = delivery(event, answer.as_ref(), target_arn, at_ms, dead_letter(event, condition));
             (delivery, leased.message.body.clone())
         });
         let told = destination.map(|target_arn| {
             let body_max = bytes_max(&target_arn);
-            let delivery = delivery(event, target_arn, at_ms, Purpose::Record { condition });
+            let delivery = delivery(event, answer.as_ref(), target_arn, at_ms, Purpose::Record { condition });
             (delivery, record(event, &leased.message.body, condition, answer.as_ref(), at_ms, body_max))
         });
         let mut batch = Batch::default().message(MessageChange::Complete(leased.lease));
@@ -138,14 +138,19 @@ fn request(event: &AsyncEvent, payload: &Bytes) -> InvokeRequest {
 fn ended(result: Result<InvokeResponse, InvokeError>) -> Ended {
     let refused = |status, message| Ended { end: AttemptEnd::Refused { status, message }, answer: None };
     match result {
-        Ok(InvokeResponse::Completed { finished, executed_version }) => match finished.outcome {
+        Ok(InvokeResponse::Completed { finished, executed_version, trace_id }) => match finished.outcome {
             Outcome::Success(payload) => Ended {
                 end: AttemptEnd::Succeeded,
-                answer: Some(Answer { executed_version, is_error: false, payload: Some(payload) }),
+                answer: Some(Answer {
+                    executed_version,
+                    is_error: false,
+                    payload: Some(payload),
+                    trace_id: Some(trace_id),
+                }),
             },
             Outcome::FunctionError(payload) => {
                 let run = FailedRun::new(executed_version, &payload);
-                let answer = answer_of(&run);
+                let answer = Answer { trace_id: Some(trace_id), ..answer_of(&run) };
                 Ended { end: AttemptEnd::Failed(run), answer: Some(answer) }
             }
         },
@@ -174,6 +179,7 @@ fn answer_of(run: &FailedRun) -> Answer {
         executed_version: run.executed_version.clone(),
         is_error: true,
         payload: run.payload.clone().map(Bytes::from),
+        trace_id: None,
     }
 }
 
@@ -198,14 +204,21 @@ fn first_bytes(text: &str, bytes_max: usize) -> String {
     text[..text.floor_char_boundary(bytes_max)].to_owned()
 }
 
-fn delivery(event: &AsyncEvent, target_arn: String, at_ms: UnixMs, purpose: Purpose) -> Delivery {
+fn delivery(
+    event: &AsyncEvent,
+    answer: Option<&Answer>,
+    target_arn: String,
+    at_ms: UnixMs,
+    purpose: Purpose,
+) -> Delivery {
+    let trace_id = answer.and_then(|answer| answer.trace_id.as_ref()).unwrap_or(&event.trace_id);
     Delivery {
         target_arn,
         scope: event.scope.clone(),
         function_name: event.function_name.clone(),
         function_arn: event.qualified_arn(),
         request_id: event.request_id.clone(),
-        trace_id: event.trace_id.clone(),
+        trace_id: trace_id.clone(),
         at_ms,
         purpose,
         attempts: 0,

@@ -1,9 +1,11 @@
 //! The one task that hands messages out: it learns of new ones, fetches what the store has, keeps leases alive, and stops.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tindra_core::clock::{Clock, SystemClock, UnixMs};
 use tindra_store::{
     Batch, BoxFuture, Lapse, Lease, LeaseRequest, Leased, LeasedMessages, MessageChange, QueueFigures, Store,
@@ -178,8 +180,8 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         let work = Arc::clone(&self.work);
         self.tasks.spawn(async move {
             // A panic in it is that message's alone.
-            let worked = tokio::spawn(async move { work.work(leased).await }).await;
-            Back::Worked(id, worked.unwrap_or_else(|error| failed_work(id, &error)))
+            let worked = AssertUnwindSafe(work.work(leased)).catch_unwind().await;
+            Back::Worked(id, worked.unwrap_or_else(|_| failed_work(id)))
         });
     }
 
@@ -330,8 +332,8 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
 }
 
 /// What is left of work that panicked: its lease, which lapses; meanwhile nobody works on the message.
-fn failed_work(id: Uuid, error: &tokio::task::JoinError) -> Worked {
-    tracing::error!(%id, error = error as &dyn std::error::Error, "the work on a queued event has failed");
+fn failed_work(id: Uuid) -> Worked {
+    tracing::error!(%id, "the work on a queued event has panicked; it is begun again in a minute");
     Worked::default()
 }
 

@@ -106,6 +106,11 @@ impl AsyncInvokes {
         self.ask(Command::Drain).await;
     }
 
+    /// Ends at once. What runs has not been tried, as far as the store knows, and is run again by the next process.
+    pub fn stop(&self) {
+        self.dispatching.abort();
+    }
+
     /// Moves a clock on that the queue goes by. Everything that becomes due meanwhile is done in its order and at its time:
     /// the clock goes from one due time to the next, and on only when functions and deliveries have ended.
     pub async fn advance(&self, clock: &ManualClock, by_ms: u64) {

@@ -97,13 +97,18 @@ impl AsyncInvokes {
         Ok(figures.into_iter().map(|(named, figures)| listed(named, &figures)).collect())
     }
 
-    /// The first messages of a function, its events before its deliveries, at most `limit`.
+    /// The first messages of a function (of one account, or of any), its events before its deliveries, at most `limit`.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn messages(&self, function: &str, limit: usize) -> Result<Vec<MessageListed>, StoreError> {
+    pub async fn messages(
+        &self,
+        account: Option<&str>,
+        function: &str,
+        limit: usize,
+    ) -> Result<Vec<MessageListed>, StoreError> {
         let mut all = Vec::new();
-        for queue in self.queues_of(function).await? {
+        for queue in self.queues_of(account, function).await? {
             let mut after = None;
             while all.len() < limit {
                 let page = self.store.queues.peek(&queue, after, PAGE.min(limit - all.len())).await?;
@@ -119,19 +124,22 @@ impl AsyncInvokes {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn redrive(&self, function: &str, id: Option<Uuid>) -> Result<u64, StoreError> {
+    pub async fn redrive(&self, account: Option<&str>, function: &str, id: Option<Uuid>) -> Result<u64, StoreError> {
         let (now_ms, real_ms) = (self.timer.unix_ms(), self.real_ms());
         let mut changed = 0;
-        for queue in self.queues_of(function).await? {
+        for queue in self.queues_of(account, function).await? {
             changed += self.store.queues.make_due(&queue, id, now_ms, real_ms).await?;
             self.stored(&queue);
         }
         Ok(changed)
     }
 
-    async fn queues_of(&self, function: &str) -> Result<Vec<String>, StoreError> {
+    async fn queues_of(&self, account: Option<&str>, function: &str) -> Result<Vec<String>, StoreError> {
         let all = self.figures().await?;
-        let mut queues: Vec<_> = all.into_iter().filter(|(named, _)| named.function == function).collect();
+        let mut queues: Vec<_> = all
+            .into_iter()
+            .filter(|(named, _)| named.function == function && account.is_none_or(|account| named.account == account))
+            .collect();
         // Events first.
         queues.sort_by_key(|(named, _)| named.kind != "event");
         Ok(queues.into_iter().map(|(_, figures)| figures.queue).collect())

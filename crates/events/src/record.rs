@@ -17,6 +17,8 @@ pub(crate) struct Answer {
     pub(crate) is_error: bool,
     /// None when it is too large to be told.
     pub(crate) payload: Option<Bytes>,
+    /// The trace header of the run, when it was just now.
+    pub(crate) trace_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -138,6 +140,7 @@ mod tests {
             executed_version: "$LATEST".to_owned(),
             is_error: true,
             payload: Some(Bytes::from_static(br#"{"errorMessage":"no"}"#)),
+            trace_id: None,
         };
         let expected = r#"{"version":"1.0","timestamp":"2019-11-14T18:16:05.568Z","requestContext":{"requestId":"e4b46cbf","functionArn":"arn:aws:lambda:us-east-1:123456789012:function:my-function:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":3},"requestPayload":{"IDS":[1.0]},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},"responsePayload":{"errorMessage":"no"}}"#;
         assert_eq!(text(3, r#"{"IDS":[1.0]}"#, Condition::RetriesExhausted, Some(&answer), 10_000), expected);
@@ -153,7 +156,7 @@ mod tests {
     #[test]
     fn answers_that_are_no_json_are_strings_and_large_records_have_no_payloads() {
         let payload = Some(Bytes::from_static(b"not \"json"));
-        let answer = Answer { executed_version: "7".to_owned(), is_error: false, payload };
+        let answer = Answer { executed_version: "7".to_owned(), is_error: false, payload, trace_id: None };
         let whole = text(1, "[1]", Condition::Success, Some(&answer), 10_000);
         assert!(whole.ends_with(
             r#""responseContext":{"statusCode":200,"executedVersion":"7"},"responsePayload":"not \"json"}"#

@@ -201,12 +201,13 @@ impl<E: Environments> Invoker<E> {
         let task = async move {
             let Admitted { known, target, permit, invocation } = admitted;
             let started = shared.clock.monotonic();
+            let trace_id = invocation.trace_id.clone();
             let finished = match shared.acquire(&target).await {
                 Ok(lease) => shared.deliver(lease, invocation).await,
                 Err(error) => Err(error),
             };
             let took = shared.clock.monotonic().saturating_sub(started);
-            settle(&known, &target, permit, finished, took)
+            settle(&known, &target, permit, finished, took, trace_id)
         };
         match Finishing::new(task.instrument(span)).await {
             Ok(result) => result,
@@ -266,8 +267,14 @@ impl<E: Environments> Shared<E> {
             is_unwanted: found.known.wants_nothing(),
             payload: event.payload,
         };
-        self.queue.accept(event).await.map_err(|error| InvokeError::internal("queue the event", error))?;
-        Ok(InvokeResponse::Accepted)
+        // A caller that goes away now may have its event run; it is not left half handed over.
+        let queue = Arc::clone(&self.queue);
+        let queued = Finishing::new(async move { queue.accept(event).await }).await;
+        match queued {
+            Ok(Ok(())) => Ok(InvokeResponse::Accepted),
+            Ok(Err(error)) => Err(InvokeError::internal("queue the event", error)),
+            Err(error) => Err(InvokeError::internal("queue the event", error)),
+        }
     }
 
     /// Counts the invoke in, and makes what the function will see.
@@ -363,12 +370,13 @@ fn settle(
     permit: Permit,
     finished: Result<Finished, AcquireError>,
     took: Duration,
+    trace_id: String,
 ) -> Result<InvokeResponse, InvokeError> {
     drop(permit);
     match finished {
         Ok(finished) => {
             known.figures.ended(matches!(finished.outcome, Outcome::FunctionError(_)), took);
-            Ok(InvokeResponse::Completed { finished, executed_version: target.version.to_string() })
+            Ok(InvokeResponse::Completed { finished, executed_version: target.version.to_string(), trace_id })
         }
         Err(AcquireError::NoCapacity { reason }) => {
             known.figures.throttled();

@@ -56,5 +56,7 @@ pub enum InvokeResponse {
         finished: Finished,
         /// `ExecutedVersion`: what the qualifier led to.
         executed_version: String,
+        /// `X-Amzn-Trace-Id` as the function saw it, its own lineage included: what follows from the invoke goes on from it.
+        trace_id: String,
     },
 }

@@ -53,6 +53,17 @@ pub enum Auth {
     SigV4,
 }
 
+/// By which clock all waits that may take long: retries, ages of events, schedules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockKind {
+    /// The machine's.
+    #[default]
+    System,
+    /// One that stands still until `POST /_tindra/clock/advance` moves it. For tests; only with auth off.
+    Manual,
+}
+
 /// What the server was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -105,6 +116,8 @@ pub struct Settings {
     pub store: Option<String>,
     /// `off` (only on a loopback address) or `sigv4`. Default `off`.
     pub auth: Option<Auth>,
+    /// `system` or `manual` (for tests, only with `auth = "off"`): the clock of retries and schedules. Default `system`.
+    pub clock: Option<ClockKind>,
     /// Account of requests that select none, twelve digits. Default `000000000000`.
     pub account: Option<String>,
     /// Region of requests that name none. Default `us-east-1`.
@@ -238,6 +251,8 @@ pub struct Config {
     pub runtimes: PathBuf,
     /// Who may be answered.
     pub auth: Auth,
+    /// By which clock all waits that may take long.
+    pub clock: ClockKind,
     /// Twelve digits.
     pub account: String,
     /// For requests that name none.

@@ -14,6 +14,7 @@ mod head;
 mod invoke;
 mod invoke_error;
 mod local;
+mod queue;
 mod refusal;
 mod route;
 mod timed_stream;
@@ -33,7 +34,7 @@ use tindra_model::{ApiError, Call};
 use tindra_worker::EnvironmentIdentity;
 use uuid::Uuid;
 
-pub use backends::{Backends, Health, HealthLayer};
+pub use backends::{Backends, ClockShown, Health, HealthLayer};
 pub(crate) use head::{Claim, claimed_scope, region};
 pub use timed_stream::Patience;
 

@@ -10,6 +10,7 @@ mod code_source;
 pub mod config;
 pub mod credentials;
 mod data_directory;
+mod deliveries;
 pub mod edge;
 mod error;
 mod ground;
@@ -20,8 +21,9 @@ mod signals;
 mod start;
 mod telemetry;
 pub mod tls;
+mod waiting;
 
-pub use config::{Auth, Config, ConfigError, Mode, Settings};
+pub use config::{Auth, ClockKind, Config, ConfigError, Mode, Settings};
 pub use data_directory::DataDirectoryError;
 pub use error::ServerError;
 pub use ground::{Ground, launcher};

@@ -7,6 +7,7 @@ use tindra_control::{Caller, Control};
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
+use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::autoscaling::AutoscalingService;
@@ -15,9 +16,11 @@ use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
 use tindra_store::Store;
 use tindra_worker::{Headroom, Listed, Worker};
+use uuid::Uuid;
 
-use crate::edge::{Backends, Health, HealthLayer};
+use crate::edge::{Backends, ClockShown, Health, HealthLayer};
 use crate::telemetry;
+use crate::waiting::WaitingClock;
 
 /// A key that need not exist: health asks only whether the store answers.
 const PROBE_KEY: &str = "health/probe";
@@ -31,11 +34,19 @@ pub(crate) struct Neighbours {
     pub(crate) autoscaling: AutoscalingService,
 }
 
+/// Asynchronous invokes and the clock that they wait by.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) invokes: AsyncInvokes,
+    pub(crate) clock: WaitingClock,
+}
+
 /// Control plane, invoke path and neighbours over one store and one worker.
 #[derive(Debug)]
 pub(crate) struct Parts {
     control: Arc<Control>,
     invoker: Invoker<Worker>,
+    queue: Queue,
     neighbours: Neighbours,
     store: Store,
     worker: Worker,
@@ -46,12 +57,18 @@ impl Parts {
     pub(crate) fn new(
         control: Arc<Control>,
         invoker: Invoker<Worker>,
+        queue: Queue,
         neighbours: Neighbours,
         store: Store,
         worker: Worker,
         layers: Vec<HealthLayer>,
     ) -> Self {
-        Self { control, invoker, neighbours, store, worker, layers }
+        Self { control, invoker, queue, neighbours, store, worker, layers }
+    }
+
+    /// The queue of asynchronous invokes.
+    pub(crate) fn async_invokes(&self) -> &AsyncInvokes {
+        &self.queue.invokes
     }
 
     /// Invokes that run now, those whose callers have gone among them.
@@ -94,7 +111,8 @@ impl Backends for Parts {
     }
 
     async fn reset(&self) -> Result<(), String> {
-        self.control.reset().await.map_err(|error| error.to_string())
+        self.control.reset().await.map_err(|error| error.to_string())?;
+        self.queue.invokes.reset().await.map_err(|error| error.to_string())
     }
 
     async fn health(&self) -> Health {
@@ -117,6 +135,26 @@ impl Backends for Parts {
 
     async fn environments(&self) -> Vec<Listed> {
         self.worker.environments().await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueListed>, String> {
+        self.queue.invokes.queues().await.map_err(|error| error.to_string())
+    }
+
+    async fn queued(&self, account: Option<&str>, function: &str, limit: usize) -> Result<Vec<MessageListed>, String> {
+        self.queue.invokes.messages(account, function, limit).await.map_err(|error| error.to_string())
+    }
+
+    async fn redrive(&self, account: Option<&str>, function: &str, id: Option<Uuid>) -> Result<u64, String> {
+        self.queue.invokes.redrive(account, function, id).await.map_err(|error| error.to_string())
+    }
+
+    fn clock(&self) -> ClockShown {
+        self.queue.clock.shown()
+    }
+
+    async fn advance(&self, by_ms: u64) -> bool {
+        self.queue.clock.advance(&self.queue.invokes, &self.store, by_ms).await
     }
 
     fn metrics(&self) -> String {

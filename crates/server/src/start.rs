@@ -15,6 +15,7 @@ use tindra_sandbox::{Launcher, Layer};
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
+use tindra_services::outside::Outside;
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -32,11 +33,13 @@ use crate::auth::Authenticator;
 use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress};
 use crate::data_directory::DataDirectory;
+use crate::deliveries::Deliveries;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
-use crate::parts::{Neighbours, Parts};
+use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::waiting::WaitingClock;
 use crate::{credentials, listener, telemetry, tls};
 
 /// How often the histograms are compacted, so that they do not grow when nobody reads `/metrics`.
@@ -69,6 +72,9 @@ impl Server {
         let (close, closing) = watch::channel(false);
 
         let store = open_store(&config, &clock).await?;
+        let waiting = WaitingClock::start(config.clock, &store)
+            .await
+            .map_err(|source| ServerError::Part { part: "clock", source: source.into() })?;
         let logs = LogsService::new(store.clone(), Arc::clone(&clock));
         let iam = IamService::new(store.clone(), Arc::clone(&clock));
         let sts = StsService::new(store.clone(), Arc::clone(&clock), iam.clone());
@@ -86,16 +92,23 @@ impl Server {
         )
         .await
         .map_err(|source| ServerError::Part { part: "execution environments", source: source.into() })?;
-        let invoker = Invoker::start(store.clone(), worker.clone(), Arc::clone(&clock), invoker_options(&config))
+        let (queue, unstarted) = tindra_events::open(store.clone(), waiting.timer());
+        let options = invoker_options(&config);
+        let invoker = Invoker::start(store.clone(), worker.clone(), queue, Arc::clone(&clock), options)
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
         let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock));
         let control = Arc::new(control);
         let provisioning = ProvisioningOfLambda { control: Arc::clone(&control), invoker: invoker.clone() };
         let autoscaling =
-            AutoscalingService::start(store.clone(), Arc::clone(&clock), iam.clone(), Arc::new(provisioning));
+            AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
+        let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
+        let deliveries = Deliveries { invoker: invoker.clone(), outside };
+        let invokes =
+            unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
+        let queue = Queue { invokes, clock: waiting };
         let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling };
-        let parts = Arc::new(Parts::new(control, invoker, neighbours, store, worker.clone(), layers));
+        let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));
         let accepting =
@@ -150,6 +163,7 @@ impl Running {
         let _ = self.stop.send(true);
         self.drain().await;
         self.accepting.abort();
+        self.parts.async_invokes().stop();
         let _ = self.close.send(true);
         self.upkeep.abort();
         self.worker.shutdown().await;
@@ -159,7 +173,7 @@ impl Running {
 
     async fn drain(&mut self) {
         let drained = async {
-            let _ = (&mut self.accepting).await;
+            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain());
             while self.parts.running_invokes() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;
             }

@@ -46,7 +46,7 @@ impl Fixture {
     /// The function's answer.
     pub async fn answer(&self, request: InvokeRequest) -> Bytes {
         match self.invoker.invoke(request).await.unwrap() {
-            InvokeResponse::Completed { finished, executed_version } => {
+            InvokeResponse::Completed { finished, executed_version, .. } => {
                 assert_eq!(executed_version, "$LATEST");
                 match finished.outcome {
                     Outcome::Success(payload) | Outcome::FunctionError(payload) => payload,

@@ -8,7 +8,7 @@ use tindra_core::limits;
 
 use super::source::Layers;
 use super::{
-    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT,
+    ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, ClockKind, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT,
     ENVIRONMENTS_MAX_DEFAULT, Egress, GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, SPARES_MAX_DEFAULT,
     SecurityGroup, Subnet, TlsFiles,
 };
@@ -27,6 +27,7 @@ pub(super) fn check(
     refuse_other_stores(layers)?;
     let listen = listen(layers)?;
     let auth = auth(layers, listen)?;
+    let clock = clock(layers, auth)?;
     let data = data(layers, variable)?;
     let runtimes = layers.pick("runtimes", |settings| &settings.runtimes).0.unwrap_or_else(|| data.join("runtimes"));
     let keep_warm = keep_warm::keep_warm(layers)?;
@@ -35,6 +36,7 @@ pub(super) fn check(
         listen,
         runtimes,
         auth,
+        clock,
         account: account(layers)?,
         region: region(layers)?,
         tls: tls(layers)?,
@@ -116,6 +118,19 @@ fn refuse_other_stores(layers: &Layers) -> Result<(), ConfigError> {
             ))
         }
         _ => Ok(()),
+    }
+}
+
+/// A clock that anybody may move is for a server that only this machine's programs reach.
+fn clock(layers: &Layers, auth: Auth) -> Result<ClockKind, ConfigError> {
+    match layers.pick("clock", |settings| &settings.clock) {
+        (Some(ClockKind::Manual), origin) if auth != Auth::Off => Err(invalid(
+            "clock",
+            origin,
+            "is manual, which is for tests and needs auth off",
+            "leave it out, or use auth off on a loopback address",
+        )),
+        (kind, _) => Ok(kind.unwrap_or_default()),
     }
 }
 

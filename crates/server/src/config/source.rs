@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Auth, ConfigError, Settings};
+use super::{Auth, ClockKind, ConfigError, Settings};
 
 /// The sources in the order in which they win, each with the words for "where".
 #[derive(Debug)]
@@ -49,6 +49,7 @@ pub(super) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Res
         runtimes: path("TINDRA_RUNTIMES"),
         store: text("TINDRA_STORE"),
         auth: text("TINDRA_AUTH").map(|value| parse_auth(&value)).transpose()?,
+        clock: text("TINDRA_CLOCK").map(|value| parse_clock(&value)).transpose()?,
         account: text("TINDRA_ACCOUNT"),
         region: text("TINDRA_REGION"),
         tls_cert: path("TINDRA_TLS_CERT"),
@@ -81,6 +82,19 @@ fn parse_auth(value: &str) -> Result<Auth, ConfigError> {
             origin: "TINDRA_AUTH".to_owned(),
             problem: format!("is \"{value}\""),
             remedy: "use off or sigv4".to_owned(),
+        }),
+    }
+}
+
+fn parse_clock(value: &str) -> Result<ClockKind, ConfigError> {
+    match value {
+        "system" => Ok(ClockKind::System),
+        "manual" => Ok(ClockKind::Manual),
+        _ => Err(ConfigError::Invalid {
+            setting: "clock",
+            origin: "TINDRA_CLOCK".to_owned(),
+            problem: format!("is \"{value}\""),
+            remedy: "use system or manual".to_owned(),
         }),
     }
 }

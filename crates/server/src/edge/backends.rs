@@ -9,10 +9,12 @@ use tindra_control::Caller;
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
+use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::iam::Identity;
 use tindra_worker::{Headroom, Listed};
+use uuid::Uuid;
 
 /// What `/_tindra/health` shows.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +38,15 @@ pub struct HealthLayer {
     pub holds: bool,
     /// How, or why not.
     pub detail: String,
+}
+
+/// What `/_tindra/clock` shows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ClockShown {
+    /// `system`, or `manual` when it moves only when it is told to.
+    pub clock: &'static str,
+    /// What time it is by it, in milliseconds since 1970.
+    pub unix_ms: u64,
 }
 
 /// The parts behind the edge.
@@ -82,6 +93,31 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The execution environments of this machine.
     fn environments(&self) -> impl Future<Output = Vec<Listed>> + Send;
+
+    /// What waits of asynchronous invokes. An error is for people.
+    fn queues(&self) -> impl Future<Output = Result<Vec<QueueListed>, String>> + Send;
+
+    /// The first messages that wait of a function, of one account or of any.
+    fn queued(
+        &self,
+        account: Option<&str>,
+        function: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<MessageListed>, String>> + Send;
+
+    /// Makes what waits of a function due, or one message of it.
+    fn redrive(
+        &self,
+        account: Option<&str>,
+        function: &str,
+        id: Option<Uuid>,
+    ) -> impl Future<Output = Result<u64, String>> + Send;
+
+    /// The clock by which all waits that may take long.
+    fn clock(&self) -> ClockShown;
+
+    /// Moves that clock and waits until everything that became due is done; `false` when it is the machine's.
+    fn advance(&self, by_ms: u64) -> impl Future<Output = bool> + Send;
 
     /// The figures in Prometheus's text format.
     fn metrics(&self) -> String;

@@ -89,8 +89,10 @@ fn answer(response: InvokeResponse, is_stream: bool) -> Response<Full<Bytes>> {
     match response {
         InvokeResponse::DryRun => empty(StatusCode::NO_CONTENT),
         InvokeResponse::Accepted => empty(StatusCode::ACCEPTED),
-        InvokeResponse::Completed { finished, executed_version } if is_stream => streamed(finished, &executed_version),
-        InvokeResponse::Completed { finished, executed_version } => completed(finished, &executed_version),
+        InvokeResponse::Completed { finished, executed_version, .. } if is_stream => {
+            streamed(finished, &executed_version)
+        }
+        InvokeResponse::Completed { finished, executed_version, .. } => completed(finished, &executed_version),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The server's own pages: health, metrics, capacity, environments, reset, and the code behind GetFunction's link.
+//! The server's own pages: health, metrics, capacity, environments, queue, clock, reset, and the code behind GetFunction's
+//! link.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -25,6 +26,10 @@ impl<B: Backends> Edge<B> {
             Page::Metrics => Ok(answer("text/plain; version=0.0.4", self.backends.metrics())),
             Page::Capacity => self.capacity(parts, claim, peer).await,
             Page::Environments => self.environments(parts, claim, peer).await,
+            Page::Queue => self.queue(parts, claim, peer).await,
+            Page::Redrive => self.redrive(parts, claim, peer).await,
+            Page::Clock => Ok(self.clock()),
+            Page::Advance => self.advance(parts).await,
             Page::Reset => self.reset().await,
             Page::Code(token) => match self.backends.code(token).await {
                 Some(zip) => Ok(answer("application/zip", zip)),

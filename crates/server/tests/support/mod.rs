@@ -84,7 +84,7 @@ impl Backends for Fakes {
             outcome: Outcome::Success(request.payload),
             log_tail: request.log_tail.then(|| Bytes::from_static(b"END\n")),
         };
-        Ok(InvokeResponse::Completed { finished, executed_version: "$LATEST".to_owned() })
+        Ok(InvokeResponse::Completed { finished, executed_version: "$LATEST".to_owned(), trace_id: String::new() })
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {
@@ -109,6 +109,31 @@ impl Backends for Fakes {
 
     async fn environments(&self) -> Vec<Listed> {
         ["000000000000", "111111111111"].map(environment_of).into()
+    }
+
+    async fn queues(&self) -> Result<Vec<tindra_events::QueueListed>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn queued(
+        &self,
+        _account: Option<&str>,
+        _function: &str,
+        _limit: usize,
+    ) -> Result<Vec<tindra_events::MessageListed>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn redrive(&self, _account: Option<&str>, _function: &str, _id: Option<uuid::Uuid>) -> Result<u64, String> {
+        Ok(0)
+    }
+
+    fn clock(&self) -> tindra_server::edge::ClockShown {
+        tindra_server::edge::ClockShown { clock: "system", unix_ms: 0 }
+    }
+
+    async fn advance(&self, _by_ms: u64) -> bool {
+        false
     }
 
     fn metrics(&self) -> String {

@@ -19,8 +19,12 @@ const PLACES_MAX: usize = 16;
 
 /// The configuration and the first free place. To be called before the process has a thread.
 pub(super) fn claim(arguments: &DevArguments) -> Result<(Config, Ground), Failure> {
-    let flags =
-        Settings { listen: arguments.listen.clone(), runtimes: arguments.runtimes.clone(), ..Settings::default() };
+    let flags = Settings {
+        listen: arguments.listen.clone(),
+        runtimes: arguments.runtimes.clone(),
+        clock: arguments.clock.map(Into::into),
+        ..Settings::default()
+    };
     let mut config = Config::load(Mode::Dev, flags, arguments.config.as_deref()).map_err(unusable)?;
     take_free_port_when_default_is_taken(&mut config);
     let places = config.data.join("dev");
