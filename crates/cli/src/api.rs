@@ -146,6 +146,20 @@ pub(crate) async fn environments(client: &Client) -> Result<Vec<Value>, ClientEr
     }
 }
 
+/// `GET /_tindra/queue`, of one function or of all.
+pub(crate) async fn queue(client: &Client, function: Option<&str>) -> Result<Value, ClientError> {
+    let query = function.map(|function| format!("?function={}", percent_encoded(function))).unwrap_or_default();
+    let path = format!("/_tindra/queue{query}");
+    client.send(Service::Lambda, Method::GET, &path, &[], Bytes::new()).await?.json()
+}
+
+/// `POST /_tindra/queue/redrive`.
+pub(crate) async fn redrive(client: &Client, function: &str, id: Option<&str>) -> Result<Value, ClientError> {
+    let id = id.map(|id| format!("&id={}", percent_encoded(id))).unwrap_or_default();
+    let path = format!("/_tindra/queue/redrive?function={}{id}", percent_encoded(function));
+    client.send(Service::Lambda, Method::POST, &path, &[], Bytes::new()).await?.json()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// List the execution environments of a server, and the runtimes that wait for cold starts
     Environments(EnvironmentsArguments),
+    /// Show what waits of asynchronous invokes, and make it due
+    Queue(QueueArguments),
     /// Look at and make runtimes on this machine
     Runtime(RuntimeArguments),
     /// Print the reference of all commands as Markdown
@@ -280,6 +282,24 @@ pub(crate) struct DeleteArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusArguments {
+    /// Print what the server says as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct QueueArguments {
+    /// The events and deliveries of the function with this name, one by one
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Make what waits of the function due now
+    #[arg(long, requires = "name")]
+    pub(crate) redrive: bool,
+    /// With --redrive: only the one with this id
+    #[arg(long, value_name = "ID", requires = "redrive")]
+    pub(crate) id: Option<String>,
     /// Print what the server says as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,6 +7,7 @@ pub(crate) mod environments;
 pub(crate) mod invoke;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod queue;
 pub(crate) mod runtime;
 pub(crate) mod serve;
 pub(crate) mod status;

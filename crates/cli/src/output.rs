@@ -59,6 +59,18 @@ pub(crate) fn confirm(question: &str) -> io::Result<Option<bool>> {
     Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
+/// A duration in milliseconds, in its two largest units at most.
+pub(crate) fn time(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0 => format!("{milliseconds} ms"),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +83,10 @@ mod tests {
         ];
         let expected = "NAME           RUNTIME\nhello          python3.13\na-longer-name  nodejs22.x";
         assert_eq!(table(&["name", "runtime"], rows), expected);
+    }
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!([time(0), time(59_999), time(86_400_000 * 3)], ["0 ms", "59 s", "3 d 0 h"]);
     }
 }

@@ -55,24 +55,12 @@ fn row(environment: &Value) -> Vec<String> {
         text("runtime"),
         number("memory_mb", |memory_mb| format!("{memory_mb} MB")),
         number("memory_bytes", |bytes| format!("{:.1} MB", bytes as f64 / f64::from(1 << 20))),
-        number("age_ms", time),
-        number("idle_ms", time),
+        number("age_ms", output::time),
+        number("idle_ms", output::time),
         number("invokes", |invokes| invokes.to_string()),
         text("initialization"),
         text("start"),
     ]
-}
-
-/// The two largest units at most.
-fn time(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1_000;
-    match seconds {
-        0 => format!("{milliseconds} ms"),
-        1..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
-    }
 }
 
 #[cfg(test)]
@@ -111,10 +99,5 @@ FUNCTION  VERSION  TENANT  STATE  RUNTIME     MEMORY  IN USE  AGE        IDLE  I
 hello     $LATEST  blue    busy   python3.13  128 MB  5.0 MB  1 min 1 s  -     3        on-demand  spare
 other     1        -       busy   python3.13  128 MB  5.0 MB  1 min 1 s  -     3        on-demand  spare";
         assert_eq!(table(&environments), expected);
-    }
-
-    #[test]
-    fn times_are_short() {
-        assert_eq!([time(0), time(59_999), time(86_400_000 * 3)], ["0 ms", "59 s", "3 d 0 h"]);
     }
 }
