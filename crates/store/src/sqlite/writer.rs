@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::messages::Held;
-use super::{checksum, journals, messages};
+use super::{journals, messages};
+use crate::checksum;
 use crate::failure::Failure;
 use crate::watch::Watchers;
 use crate::{Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, Precondition, StoreError};
@@ -211,7 +212,7 @@ fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -
     for change in &batch.changes {
         match &change.value {
             Some(value) => {
-                let sum = checksum(&change.key, value, revision);
+                let sum = checksum::of_value(&change.key, value, revision);
                 savepoint.prepare_cached(PUT)?.execute(params![change.key, &value[..], signed(revision), sum])?
             }
             None => savepoint.prepare_cached("DELETE FROM records WHERE key = ?1")?.execute([&change.key])?,
