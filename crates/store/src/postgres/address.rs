@@ -34,7 +34,10 @@ pub(super) fn parse(url: &str) -> Result<Config, StoreError> {
     if config.get_application_name().is_none() {
         config.application_name("tindra");
     }
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    // Of several hosts the one that takes writes is looked for; what a single one is, is said better when it has answered.
+    if config.get_hosts().len().max(config.get_hostaddrs().len()) > 1 {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     config.tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX).keepalives_interval(Duration::from_secs(2));
     // "prefer" takes an unencrypted connection whenever somebody on the way wants it to. Within this machine that is
     // nobody; beyond it, who wants no encryption writes so.
