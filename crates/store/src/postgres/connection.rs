@@ -199,6 +199,16 @@ impl Connection {
         Ok(if self.warned.load(Ordering::Acquire) { Committed::WithWarning } else { Committed::Whole })
     }
 
+    /// Ends a transaction that may be done again; [`Committed::WithWarning`] is a fault.
+    pub(super) async fn commit_whole(&self) -> Result<(), Fault> {
+        match self.commit().await? {
+            Committed::Whole => Ok(()),
+            Committed::WithWarning => Err(Fault::Away(
+                "PostgreSQL committed with a warning, which is in this server's log: a standby may not have it; see that the standby is there, and try again".to_owned(),
+            )),
+        }
+    }
+
     async fn prepared(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
         let known = lock(&self.statements).get(sql).cloned();
         if let Some(statement) = known {

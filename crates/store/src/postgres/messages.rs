@@ -80,7 +80,7 @@ pub(super) async fn lease(connection: Arc<Connection>, request: &LeaseRequest) -
     }
     let next = connection.query(NEXT_DUE, &[&queue, &now_ms]).await?;
     given.next_due_ms = next.first().map(|row| unsigned(row, 0));
-    connection.run("COMMIT").await?;
+    connection.commit_whole().await?;
     Ok(given)
 }
 
@@ -153,7 +153,7 @@ pub(super) async fn purge(connection: Arc<Connection>, prefix: &str) -> Result<u
     connection.run("BEGIN").await?;
     connection.query(LOCK_COUNTER, &[]).await?;
     let removed = connection.execute(PURGE, &[&below, &above]).await?;
-    connection.run("COMMIT").await?;
+    connection.commit_whole().await?;
     Ok(removed)
 }
 

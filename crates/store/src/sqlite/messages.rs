@@ -55,7 +55,7 @@ impl Held {
         self.by_id.get(&id).is_some_and(|holding| holding.until_ms > now_ms)
     }
 
-    /// What a committed change means for it.
+    /// What a committed change that changed something means for it.
     pub(super) fn settle(&mut self, change: &MessageChange) {
         match change {
             MessageChange::Enqueue { message, held_until_ms: Some(until_ms) } => {
@@ -80,10 +80,10 @@ impl Held {
     }
 }
 
-/// Makes one change of a batch.
-pub(super) fn apply(savepoint: &Savepoint<'_>, held: &Held, change: &MessageChange) -> Result<(), Refusal> {
+/// Makes one change of a batch; `false` when nothing was to be changed, because the message was put in before.
+pub(super) fn apply(savepoint: &Savepoint<'_>, held: &Held, change: &MessageChange) -> Result<bool, Refusal> {
     match change {
-        MessageChange::Enqueue { message, .. } => enqueue(savepoint, message)?,
+        MessageChange::Enqueue { message, .. } => return enqueue(savepoint, message),
         MessageChange::Complete(lease) => {
             let taken: Option<(i64, bool)> = match held.holds(*lease) {
                 true => savepoint
@@ -109,10 +109,10 @@ pub(super) fn apply(savepoint: &Savepoint<'_>, held: &Held, change: &MessageChan
             savepoint.prepare_cached(DELAY)?.execute(params![lease.id.as_bytes(), signed(*due_ms), &head[..], sum])?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-fn enqueue(savepoint: &Savepoint<'_>, message: &Message) -> Result<(), Refusal> {
+fn enqueue(savepoint: &Savepoint<'_>, message: &Message) -> Result<bool, Refusal> {
     let in_row = message.body.len() <= ROW_BODY_BYTES_MAX;
     let put = savepoint.prepare_cached(PUT)?.execute(params![
         message.id.as_bytes(),
@@ -127,7 +127,7 @@ fn enqueue(savepoint: &Savepoint<'_>, message: &Message) -> Result<(), Refusal> 
     if put == 1 && !in_row {
         savepoint.prepare_cached(PUT_BODY)?.execute([&message.body[..]])?;
     }
-    Ok(())
+    Ok(put == 1)
 }
 
 fn lost(id: Uuid) -> Refusal {
