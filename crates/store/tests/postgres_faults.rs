@@ -192,3 +192,23 @@ async fn a_database_that_does_not_answer_is_given_up() {
     assert!(error.contains("did not answer within 4 s"), "{error}");
     assert!(asked.elapsed() < Duration::from_secs(4) + QUICKLY);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_keeps_others_from_committing_is_not_waited_for_without_end() {
+    let cluster = Cluster::start(&[]);
+    cluster.create("d");
+    let directory = tempfile::tempdir().unwrap();
+    let store = try_open(&cluster.url("d"), directory.path()).unwrap();
+    store.metadata.commit(enqueue(1)).await.unwrap();
+    let (holder, connection) = tokio_postgres::connect(&cluster.url("d"), tokio_postgres::NoTls).await.unwrap();
+    drop(tokio::spawn(connection));
+    holder.batch_execute("BEGIN; SELECT * FROM tindra.counter FOR UPDATE").await.unwrap();
+    let asked = Instant::now();
+    let error = text(&store.metadata.commit(enqueue(2)).await.unwrap_err());
+    assert!(error.contains("another server holds the lock for writing"), "{error}");
+    assert!(asked.elapsed() < Duration::from_secs(5) + QUICKLY);
+    assert_eq!(store.queues.lease(lease_request()).await.unwrap().leased.len(), 1, "leasing goes on meanwhile");
+    assert!(store.metadata.get("k/1").await.unwrap().is_some());
+    holder.batch_execute("COMMIT").await.unwrap();
+    store.metadata.commit(enqueue(2)).await.unwrap();
+}

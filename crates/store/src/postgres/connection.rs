@@ -122,6 +122,11 @@ impl Connector {
 
     fn away(&self, cause: &str) -> Fault {
         let database = self.shown();
+        if cause.contains("invalid peer certificate") {
+            return Fault::Away(format!(
+                "the database {database} cannot be trusted ({cause}); add its certificate authority to those that this machine trusts, or name a file with it in SSL_CERT_FILE; sslmode=disable in the address does without encryption"
+            ));
+        }
         Fault::Away(format!(
             "the database {database} is away ({cause}); see that PostgreSQL runs there and lets this server in: the next request tries again"
         ))

@@ -3,6 +3,9 @@
 //!
 //! Pure: the state comes in as [`Known`] and the writes go out as [`Writes`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
