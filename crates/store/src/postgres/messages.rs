@@ -6,6 +6,7 @@
 //! Rows are locked either without waiting (leases) or in the order of their ids (renewals, commits), so that work does
 //! not lock itself in.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -75,8 +76,8 @@ pub(super) async fn lease(connection: Arc<Connection>, request: &LeaseRequest) -
             connection.execute(SET_ASIDE, &[&damaged]).await?;
         }
         // An update answers in any order; what was wanted is in the right one.
-        let place = |leased: &Leased| wanted.iter().position(|id| *id == leased.message.id);
-        given.leased.sort_by_cached_key(place);
+        let places: HashMap<Uuid, usize> = wanted.iter().copied().zip(0..).collect();
+        given.leased.sort_unstable_by_key(|leased| places.get(&leased.message.id));
     }
     let next = connection.query(NEXT_DUE, &[&queue, &now_ms]).await?;
     given.next_due_ms = next.first().map(|row| unsigned(row, 0));
@@ -105,8 +106,7 @@ pub(super) async fn renew(connection: Arc<Connection>, leases: &[Lease], lapse: 
     let ids: Vec<Uuid> = leases.iter().map(|lease| lease.id).collect();
     let epochs: Vec<i64> = leases.iter().map(|lease| signed(lease.epoch)).collect();
     let kept = connection.query(RENEW, &[&ids, &epochs, &signed(lapse.held_until_ms)]).await?;
-    let kept: std::collections::HashSet<Lease> =
-        kept.iter().map(|row| Lease { id: row.get(0), epoch: unsigned(row, 1) }).collect();
+    let kept: HashSet<Lease> = kept.iter().map(|row| Lease { id: row.get(0), epoch: unsigned(row, 1) }).collect();
     Ok(leases.iter().filter(|lease| !kept.contains(lease)).copied().collect())
 }
 

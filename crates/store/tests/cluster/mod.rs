@@ -80,7 +80,7 @@ impl Cluster {
     pub(crate) fn kill(&self) {
         let file = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
         let process = file.lines().next().unwrap();
-        assert!(Command::new("kill").args(["-KILL", process]).status().unwrap().success());
+        assert!(Command::new("sh").args(["-c", "kill -KILL \"$1\"", "sh", process]).status().unwrap().success());
     }
 
     pub(crate) fn stop(&self) {
