@@ -212,3 +212,21 @@ async fn who_keeps_others_from_committing_is_not_waited_for_without_end() {
     holder.batch_execute("COMMIT").await.unwrap();
     store.metadata.commit(enqueue(2)).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_hangs_is_given_up_for_another_one() {
+    let cluster = Cluster::start(&[]);
+    cluster.create("d");
+    let directory = tempfile::tempdir().unwrap();
+    let store = try_open(&cluster.url("d"), directory.path()).unwrap();
+    store.metadata.commit(enqueue(1)).await.unwrap();
+    let sessions = cluster.sql("d", "SELECT pid FROM pg_stat_activity WHERE datname = 'd' AND query = 'COMMIT'");
+    let [session] = &sessions[..] else { panic!("{sessions:?}") };
+    cluster.signal("STOP", session);
+    let asked = Instant::now();
+    let error = text(&store.metadata.commit(enqueue(2)).await.unwrap_err());
+    assert!(error.contains("did not answer within 10 s"), "{error}");
+    assert!(asked.elapsed() < Duration::from_secs(10) + QUICKLY);
+    store.metadata.commit(enqueue(2)).await.unwrap();
+    cluster.signal("CONT", session);
+}

@@ -79,8 +79,13 @@ impl Cluster {
     /// Kills it as a fault would.
     pub(crate) fn kill(&self) {
         let file = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
-        let process = file.lines().next().unwrap();
-        assert!(Command::new("sh").args(["-c", "kill -KILL \"$1\"", "sh", process]).status().unwrap().success());
+        self.signal("KILL", file.lines().next().unwrap());
+    }
+
+    /// Sends a signal to one of its processes.
+    pub(crate) fn signal(&self, name: &str, process: &str) {
+        let arguments = ["-c", "kill -s \"$1\" \"$2\"", "sh", name, process];
+        assert!(Command::new("sh").args(arguments).status().unwrap().success());
     }
 
     pub(crate) fn stop(&self) {
