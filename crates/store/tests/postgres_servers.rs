@@ -126,13 +126,18 @@ async fn whose_lease_has_lapsed_cannot_change_what_another_has() {
     let lapse = Lapse { now_ms: 110, held_until_ms: 900 };
     assert_eq!(one.queues.renew(vec![old], lapse).await.unwrap(), [old]);
     assert_eq!(one.metadata.get("k").await.unwrap(), None, "nothing else of the batch was written");
-    assert_eq!(other.queues.renew(vec![new], lapse).await.unwrap(), []);
-    commit(other, MessageChange::Complete(new)).await.unwrap();
+    assert!(lease(one, 199, 1).await.leased.is_empty());
+    let newer = lease(other, 200, 1).await.leased[0].lease;
+    assert!(newer.epoch > new.epoch, "nobody but the holder made it hold for longer");
+    assert_eq!(other.queues.renew(vec![newer], lapse).await.unwrap(), []);
+    assert!(lease(one, 899, 1).await.leased.is_empty());
+    assert!(is_conflict(&commit(other, MessageChange::Complete(new)).await));
+    commit(other, MessageChange::Complete(newer)).await.unwrap();
     // One that is put in anew is another one: no lease of the old one fits.
     enqueue(one, 1).await;
     let newest = lease(one, 2_000, 1).await.leased[0].lease;
-    assert!(newest.epoch > new.epoch);
-    assert!(is_conflict(&commit(other, MessageChange::Complete(new)).await));
+    assert!(newest.epoch > newer.epoch);
+    assert!(is_conflict(&commit(other, MessageChange::Complete(newer)).await));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
