@@ -6,11 +6,13 @@
 //! first three are views over one transaction: a [`Batch`] changes them together. An answer that promises something comes
 //! after [`Metadata::commit`] returned. The store does not know what any record means.
 //!
-//! [`Store::open_sqlite`] is the one way to get a store: SQLite and plain files in one directory.
+//! [`Store::open_sqlite`] keeps everything in one directory: SQLite and plain files. [`Store::open_postgres`] keeps the first
+//! three in PostgreSQL, where several servers share them, and blobs and logs in a directory of each server.
 //! `docs/design/store.md` says what is durable when.
 
 mod blob_files;
 mod blobs;
+mod checksum;
 mod directory_lock;
 mod failure;
 mod journals;
@@ -19,6 +21,7 @@ mod log_files;
 mod logs;
 mod metadata;
 mod open;
+mod postgres;
 mod queues;
 mod sqlite;
 mod watch;
@@ -60,6 +63,16 @@ pub enum StoreError {
     Conflict {
         /// The first key whose precondition failed.
         key: String,
+    },
+    /// The connection broke while the database was committing: the batch may be written as a whole or not at all. Read
+    /// again and decide anew, or repeat it where that is harmless (enqueueing by id is).
+    #[error(
+        "failed to learn whether the commit was made; it may have been, so read again, or repeat it if that is harmless"
+    )]
+    OutcomeUnknown {
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The storage itself failed.
     #[error("failed to {attempt}")]

@@ -91,7 +91,8 @@ pub trait Metadata: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
 
-    /// Writes a batch durably, or nothing of it. Returns the revision that the written records now have.
+    /// Writes a batch durably, or nothing of it. Returns the revision that the written records now have. Which of the two
+    /// it was is not known after [`StoreError::OutcomeUnknown`].
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Watches the keys under a prefix, from now on.

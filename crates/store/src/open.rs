@@ -1,4 +1,4 @@
-//! Opening a store directory: the lock, then records, blobs and logs.
+//! Opening a store: the lock of its directory, then records, blobs and logs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use crate::blob_files::BlobFiles;
 use crate::directory_lock::DirectoryLock;
 use crate::failure::Failure;
 use crate::log_files::LogFiles;
+use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Store, StoreError};
+use crate::{Journals, Metadata, Queues, Store, StoreError};
 
 /// What a power cut may take. A killed process loses nothing that was answered under any of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,13 +70,48 @@ impl Store {
         let lock = Arc::new(DirectoryLock::acquire(directory)?);
         let failure = Failure::default();
         let metadata = Sqlite::open(directory, options.durability, Arc::clone(&lock), failure.clone())?;
+        Self::beside(Arc::new(metadata), directory, options, lock, failure, clock)
+    }
+
+    /// Opens the store in a PostgreSQL database, which other servers may have open, too; blobs and logs lie in `directory`,
+    /// which is this process's alone. Makes what is missing in both. Blocks until the database has answered, some
+    /// seconds at most when it is away, and may be called on any thread.
+    ///
+    /// `url` is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, several hosts are separated by commas, and a socket's
+    /// directory is given as `?host=`. The way there is encrypted unless it stays on this machine or the address says
+    /// `sslmode=disable`. `options.durability` is not handed to the database but demanded of it: under
+    /// [`Durability::Full`] one that would lose what it acknowledged is refused, otherwise there are warnings.
+    ///
+    /// # Errors
+    /// When the database is away, is a standby, is older than PostgreSQL 14, syncs too little, or was written by a newer
+    /// version; when another process has the directory open, and when the file system refuses.
+    pub fn open_postgres(
+        url: &str,
+        directory: &Path,
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let lock = Arc::new(DirectoryLock::acquire(directory)?);
+        let failure = Failure::default();
+        let metadata = Postgres::open(url, options.durability, Arc::clone(&lock), failure.clone())?;
+        Self::beside(Arc::new(metadata), directory, options, lock, failure, clock)
+    }
+
+    /// Joins a database with the blobs and logs in a directory.
+    fn beside<D: Metadata + Queues + Journals + 'static>(
+        database: Arc<D>,
+        directory: &Path,
+        options: StoreOptions,
+        lock: Arc<DirectoryLock>,
+        failure: Failure,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let blobs = BlobFiles::open(&directory.join("blobs"), options.durability, Arc::clone(&lock), failure)?;
         let logs = LogFiles::open(&directory.join("logs"), options.logs, lock, clock)?;
-        let metadata = Arc::new(metadata);
         Ok(Self {
-            queues: Arc::clone(&metadata) as _,
-            journals: Arc::clone(&metadata) as _,
-            metadata,
+            queues: Arc::clone(&database) as _,
+            journals: Arc::clone(&database) as _,
+            metadata: database,
             blobs: Arc::new(blobs),
             logs: Arc::new(logs),
         })

@@ -16,7 +16,8 @@ const LAG_MAX: usize = 1_024;
 struct Announcement {
     /// Counted from one.
     number: u64,
-    keys: Vec<String>,
+    /// None when it is not known which ones have changed.
+    keys: Option<Vec<String>>,
 }
 
 /// Where committed batches are announced, before the commit is answered.
@@ -49,15 +50,23 @@ impl Watchers {
 
     /// Tells every watcher.
     pub(crate) fn announce(&self, keys: Vec<String>) {
-        if keys.is_empty() {
-            return;
+        if !keys.is_empty() {
+            self.send(Some(keys));
         }
+    }
+
+    /// Tells every watcher to list again: changes of other processes were missed.
+    pub(crate) fn announce_anything(&self) {
+        self.send(None);
+    }
+
+    fn send(&self, keys: Option<Vec<String>>) {
         let mut register = lock(&self.register);
         register.announced += 1;
         let number = register.announced;
         register.marks.retain(|mark| {
             let Some(mark) = mark.upgrade() else { return false };
-            if keys.iter().any(|key| key.starts_with(&mark.prefix)) {
+            if keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key.starts_with(&mark.prefix))) {
                 mark.announced.store(number, Ordering::Release);
             }
             true
@@ -85,7 +94,7 @@ pub struct Watch {
 
 impl Watch {
     /// The next changed keys under the prefix. `None` means "anything may have changed: list again" (the
-    /// watcher was too slow); an empty vector means that the store has closed.
+    /// watcher was too slow, or changes of other processes were missed); an empty vector means that the store has closed.
     ///
     /// Calling it again says that what was told before has been dealt with; see [`Progress`].
     pub async fn changed(&mut self) -> Option<Vec<String>> {
@@ -93,7 +102,11 @@ impl Watch {
         loop {
             match self.receiver.recv().await {
                 Ok(announcement) => {
-                    let keys = announcement.keys.iter().filter(|key| key.starts_with(&self.mark.prefix));
+                    let Some(keys) = &announcement.keys else {
+                        self.received = self.received.max(announcement.number);
+                        return None;
+                    };
+                    let keys = keys.iter().filter(|key| key.starts_with(&self.mark.prefix));
                     let keys: Vec<String> = keys.cloned().collect();
                     if !keys.is_empty() {
                         self.received = self.received.max(announcement.number);
@@ -160,6 +173,18 @@ mod tests {
         watchers.announce(vec!["a/2".to_owned()]);
         assert_eq!(watch.changed().await, Some(vec!["a/2".to_owned()]));
         assert!(progress.is_behind());
+        drop(tokio::time::timeout(std::time::Duration::ZERO, watch.changed()).await);
+        assert!(!progress.is_behind());
+    }
+
+    #[tokio::test]
+    async fn one_is_told_to_list_again_when_it_is_not_known_what_has_changed() {
+        let watchers = Watchers::new();
+        let mut watch = watchers.watch("a/");
+        let progress = watch.progress();
+        watchers.announce_anything();
+        assert!(progress.is_behind());
+        assert_eq!(watch.changed().await, None);
         drop(tokio::time::timeout(std::time::Duration::ZERO, watch.changed()).await);
         assert!(!progress.is_behind());
     }

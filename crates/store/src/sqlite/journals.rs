@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Savepoint, params};
 
 use super::writer::{Refusal, signed};
+use crate::checksum;
 use crate::{JournalBounds, JournalChange, StoreError};
 
 const BOUNDS: &str = "SELECT first, next FROM journals WHERE journal = ?1";
@@ -27,7 +28,7 @@ pub(super) fn apply(savepoint: &Savepoint<'_>, change: &JournalChange) -> Result
             }
             let mut position = *at;
             for record in records {
-                let sum = checksum(journal, position, record);
+                let sum = checksum::of_value(journal, record, position);
                 savepoint.prepare_cached(APPEND)?.execute(params![journal, signed(position), &record[..], sum])?;
                 position += 1;
             }
@@ -63,7 +64,7 @@ pub(super) fn read(
         let value: Vec<u8> = row.get(1).map_err(failed)?;
         let sum: u32 = row.get(2).map_err(failed)?;
         let position = position.unsigned_abs();
-        if checksum(journal, position, &value) != sum {
+        if checksum::of_value(journal, &value, position) != sum {
             let attempt = format!("read record {position} of the journal {journal}");
             let cause = "its checksum does not match: the disk changed it; restore it from a backup";
             return Err(StoreError::storage(attempt, cause));
@@ -87,8 +88,4 @@ fn read_bounds(connection: &Connection, journal: &str) -> rusqlite::Result<Journ
         })
         .optional()?;
     Ok(row.unwrap_or_default())
-}
-
-fn checksum(journal: &str, position: u64, value: &[u8]) -> u32 {
-    super::checksum(journal, value, position)
 }

@@ -9,6 +9,7 @@ use tindra_core::clock::UnixMs;
 use uuid::Uuid;
 
 use super::writer::{Refusal, signed};
+use crate::checksum;
 use crate::{Lapse, Lease, LeaseRequest, Leased, LeasedMessages, Message, MessageChange, QueueFigures, StoreError};
 
 /// Larger bodies lie in a table of their own, so that looking at heads does not drag them along. A page holds four rows of
@@ -54,7 +55,7 @@ impl Held {
         self.by_id.get(&id).is_some_and(|holding| holding.until_ms > now_ms)
     }
 
-    /// What a committed change means for it.
+    /// What a committed change that changed something means for it.
     pub(super) fn settle(&mut self, change: &MessageChange) {
         match change {
             MessageChange::Enqueue { message, held_until_ms: Some(until_ms) } => {
@@ -79,10 +80,10 @@ impl Held {
     }
 }
 
-/// Makes one change of a batch.
-pub(super) fn apply(savepoint: &Savepoint<'_>, held: &Held, change: &MessageChange) -> Result<(), Refusal> {
+/// Makes one change of a batch; `false` when nothing was to be changed, because the message was put in before.
+pub(super) fn apply(savepoint: &Savepoint<'_>, held: &Held, change: &MessageChange) -> Result<bool, Refusal> {
     match change {
-        MessageChange::Enqueue { message, .. } => enqueue(savepoint, message)?,
+        MessageChange::Enqueue { message, .. } => return enqueue(savepoint, message),
         MessageChange::Complete(lease) => {
             let taken: Option<(i64, bool)> = match held.holds(*lease) {
                 true => savepoint
@@ -104,14 +105,14 @@ pub(super) fn apply(savepoint: &Savepoint<'_>, held: &Held, change: &MessageChan
                 false => None,
             };
             let Some(queue) = queue else { return Err(lost(lease.id)) };
-            let sum = head_checksum(lease.id, &queue, head);
+            let sum = checksum::of_head(lease.id, &queue, head);
             savepoint.prepare_cached(DELAY)?.execute(params![lease.id.as_bytes(), signed(*due_ms), &head[..], sum])?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-fn enqueue(savepoint: &Savepoint<'_>, message: &Message) -> Result<(), Refusal> {
+fn enqueue(savepoint: &Savepoint<'_>, message: &Message) -> Result<bool, Refusal> {
     let in_row = message.body.len() <= ROW_BODY_BYTES_MAX;
     let put = savepoint.prepare_cached(PUT)?.execute(params![
         message.id.as_bytes(),
@@ -119,14 +120,14 @@ fn enqueue(savepoint: &Savepoint<'_>, message: &Message) -> Result<(), Refusal> 
         signed(message.enqueued_ms),
         signed(message.due_ms),
         &message.head[..],
-        head_checksum(message.id, &message.queue, &message.head),
+        checksum::of_head(message.id, &message.queue, &message.head),
         in_row.then_some(&message.body[..]),
-        body_checksum(message.id, &message.body),
+        checksum::of_body(message.id, &message.body),
     ])?;
     if put == 1 && !in_row {
         savepoint.prepare_cached(PUT_BODY)?.execute([&message.body[..]])?;
     }
-    Ok(())
+    Ok(put == 1)
 }
 
 fn lost(id: Uuid) -> Refusal {
@@ -174,8 +175,8 @@ fn intact(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<Message>
         let (message, head_sum) = head(row)?;
         let body: Option<Vec<u8>> = row.get(6)?;
         let body_sum: u32 = row.get(7)?;
-        let body = body.filter(|body| body_checksum(id, body) == body_sum);
-        let is_intact = head_checksum(id, &message.queue, &message.head) == head_sum;
+        let body = body.filter(|body| checksum::of_body(id, body) == body_sum);
+        let is_intact = checksum::of_head(id, &message.queue, &message.head) == head_sum;
         match body {
             Some(body) if is_intact => Ok(Some(Message { body: body.into(), ..message })),
             _ => {
@@ -308,20 +309,4 @@ fn identity(row: &Row<'_>) -> rusqlite::Result<Uuid> {
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     Ok(number.unsigned_abs())
-}
-
-fn head_checksum(id: Uuid, queue: &str, head: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(id.as_bytes());
-    hasher.update(&(queue.len() as u64).to_le_bytes());
-    hasher.update(queue.as_bytes());
-    hasher.update(head);
-    hasher.finalize()
-}
-
-fn body_checksum(id: Uuid, body: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(id.as_bytes());
-    hasher.update(body);
-    hasher.finalize()
 }

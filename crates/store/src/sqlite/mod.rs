@@ -18,6 +18,7 @@ use tindra_core::clock::UnixMs;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::checksum;
 use crate::directory_lock::DirectoryLock;
 use crate::failure::Failure;
 use crate::open::Durability;
@@ -241,18 +242,9 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(Record, u32)> {
 
 /// SQLite does not checksum its pages, so each record carries its own.
 fn checked((record, sum): (Record, u32)) -> Result<Record, StoreError> {
-    if checksum(&record.key, &record.value, record.revision) == sum {
+    if checksum::of_value(&record.key, &record.value, record.revision) == sum {
         return Ok(record);
     }
     let attempt = format!("read the record {}", record.key);
     Err(StoreError::storage(attempt, "its checksum does not match: the disk changed it; restore it from a backup"))
-}
-
-fn checksum(key: &str, value: &[u8], revision: u64) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&(key.len() as u64).to_le_bytes());
-    hasher.update(key.as_bytes());
-    hasher.update(&revision.to_le_bytes());
-    hasher.update(value);
-    hasher.finalize()
 }

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::messages::Held;
-use super::{checksum, journals, messages};
+use super::{journals, messages};
+use crate::checksum;
 use crate::failure::Failure;
 use crate::watch::Watchers;
 use crate::{Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, Precondition, StoreError};
@@ -43,6 +44,13 @@ pub(super) enum Alone {
     Renew(Vec<Lease>, Lapse, Reply<Vec<Lease>>),
     MakeDue { queue: String, id: Option<Uuid>, due_ms: UnixMs, now_ms: UnixMs, reply: Reply<u64> },
     Purge { prefix: String, reply: Reply<u64> },
+}
+
+/// What became of a batch.
+struct Written {
+    revision: u64,
+    /// Of each change of a message, whether it changed anything.
+    messages: Vec<bool>,
 }
 
 /// Why a batch was left out of its group.
@@ -152,11 +160,12 @@ impl Writer {
         match outcomes {
             Ok(outcomes) => {
                 for (request, outcome) in group.into_iter().zip(outcomes) {
-                    if outcome.is_ok() {
-                        request.batch.messages.iter().for_each(|change| self.held.settle(change));
+                    if let Ok(written) = &outcome {
+                        let effective = request.batch.messages.iter().zip(&written.messages).filter(|(_, done)| **done);
+                        effective.for_each(|(change, _)| self.held.settle(change));
                         self.announce(&request.batch);
                     }
-                    drop(request.reply.send(outcome));
+                    drop(request.reply.send(outcome.map(|written| written.revision)));
                 }
             }
             Err(cause) => {
@@ -169,17 +178,17 @@ impl Writer {
 
     /// One transaction for the whole group. An error means that nothing of it was written; a batch that is
     /// refused alone has its error in its own place.
-    fn write(&mut self, group: &[Commit]) -> rusqlite::Result<Vec<Result<u64, StoreError>>> {
+    fn write(&mut self, group: &[Commit]) -> rusqlite::Result<Vec<Result<Written, StoreError>>> {
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut revision = self.revision;
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
             let savepoint = transaction.savepoint()?;
             match apply(&savepoint, &self.held, &request.batch, revision + 1) {
-                Ok(()) => {
+                Ok(messages) => {
                     savepoint.commit()?;
                     revision += 1;
-                    outcomes.push(Ok(revision));
+                    outcomes.push(Ok(Written { revision, messages }));
                 }
                 Err(Refusal::Conflict(key)) => outcomes.push(Err(StoreError::Conflict { key })),
                 Err(Refusal::Database(error)) if concerns_all(&error) || savepoint.is_autocommit() => {
@@ -201,8 +210,8 @@ impl Writer {
     }
 }
 
-/// Checks every precondition against the state before the batch, then writes.
-fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -> Result<(), Refusal> {
+/// Checks every precondition against the state before the batch, then writes. Returns what [`Written::messages`] is.
+fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -> Result<Vec<bool>, Refusal> {
     for change in &batch.changes {
         if !holds(savepoint, change)? {
             return Err(Refusal::Conflict(change.key.clone()));
@@ -211,14 +220,16 @@ fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -
     for change in &batch.changes {
         match &change.value {
             Some(value) => {
-                let sum = checksum(&change.key, value, revision);
+                let sum = checksum::of_value(&change.key, value, revision);
                 savepoint.prepare_cached(PUT)?.execute(params![change.key, &value[..], signed(revision), sum])?
             }
             None => savepoint.prepare_cached("DELETE FROM records WHERE key = ?1")?.execute([&change.key])?,
         };
     }
-    batch.messages.iter().try_for_each(|change| messages::apply(savepoint, held, change))?;
-    batch.journals.iter().try_for_each(|change| journals::apply(savepoint, change))
+    let messages = batch.messages.iter().map(|change| messages::apply(savepoint, held, change));
+    let messages = messages.collect::<Result<Vec<bool>, Refusal>>()?;
+    batch.journals.iter().try_for_each(|change| journals::apply(savepoint, change))?;
+    Ok(messages)
 }
 
 const PUT: &str = "INSERT INTO records (key, value, revision, checksum) VALUES (?1, ?2, ?3, ?4)

@@ -4,6 +4,7 @@ pub(crate) mod blobs;
 pub(crate) mod journals;
 pub(crate) mod logs;
 pub(crate) mod model;
+pub(crate) mod queue_model;
 pub(crate) mod queues;
 pub(crate) mod records;
 pub(crate) mod watch;
@@ -60,6 +61,7 @@ macro_rules! suite {
                 stay_within_the_stream_bound, stay_within_the_group_bound, stay_within_the_number_of_streams,
                 deleting_a_group_removes_it, many_streams_at_once, large_messages;
             model: random_operations_agree_with_a_map;
+            queue_model: random_operations_agree_with_a_list;
             journals: keep_order_and_offsets, one_that_was_overtaken_is_told, trimmed_ones_keep_their_offsets;
             queues: messages_come_as_they_are_due, no_more_than_wanted_are_leased,
                 completed_ones_are_gone_and_delayed_ones_come_again, a_lease_that_has_lapsed_is_somebody_elses,

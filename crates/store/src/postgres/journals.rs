@@ -1,0 +1,41 @@
+//! Reading journals: a row for where each begins and ends, and a row for each record.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::connection::Connection;
+use super::fault::Fault;
+use super::numbers::{rows, signed, unsigned};
+use crate::{JournalBounds, StoreError, checksum};
+
+const BOUNDS: &str = "SELECT first, next FROM journals WHERE journal = $1";
+const READ: &str = "SELECT position, value, checksum FROM journal_records WHERE journal = $1 AND position >= $2
+    ORDER BY position LIMIT $3";
+
+pub(super) async fn read(
+    connection: Arc<Connection>,
+    journal: &str,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<(u64, Bytes)>, Fault> {
+    let found = connection.query(READ, &[&journal.as_bytes(), &signed(from), &rows(limit)]).await?;
+    let mut records = Vec::with_capacity(found.len());
+    for row in &found {
+        let position = unsigned(row, 0);
+        let value: &[u8] = row.get(1);
+        if u64::from(checksum::of_value(journal, value, position)) != unsigned(row, 2) {
+            let attempt = format!("read record {position} of the journal {journal}");
+            let cause = "its checksum does not match: the database server's disk changed it; restore it from a backup";
+            return Err(Fault::Damaged(StoreError::storage(attempt, cause)));
+        }
+        records.push((position, Bytes::copy_from_slice(value)));
+    }
+    Ok(records)
+}
+
+pub(super) async fn bounds(connection: Arc<Connection>, journal: &str) -> Result<JournalBounds, Fault> {
+    let found = connection.query(BOUNDS, &[&journal.as_bytes()]).await?;
+    let bounds = found.first().map(|row| JournalBounds { first: unsigned(row, 0), end: unsigned(row, 1) });
+    Ok(bounds.unwrap_or_default())
+}
