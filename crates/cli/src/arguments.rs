@@ -56,7 +56,7 @@ pub(crate) struct ServeArguments {
     /// Directory of the runtime packs [env: TINDRA_RUNTIMES] [default: `runtimes` in the data directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) runtimes: Option<PathBuf>,
-    /// Where state is kept: `sqlite`, in the data directory [env: TINDRA_STORE]
+    /// Where records and queues are kept: `sqlite`, in the data directory, or postgres://USER@HOST/DATABASE [env: TINDRA_STORE] [default: sqlite]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// Who may be answered: anyone (only on loopback), or who signs with a known key [env: TINDRA_AUTH] [default: off]

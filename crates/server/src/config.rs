@@ -64,6 +64,26 @@ pub enum ClockKind {
     Manual,
 }
 
+/// Where records and queues live.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In the data directory.
+    #[default]
+    Sqlite,
+    /// In a database of PostgreSQL at this URL.
+    Postgres(String),
+}
+
+/// The URL may have a password in it.
+impl std::fmt::Debug for StoreKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Sqlite => "Sqlite",
+            Self::Postgres(_) => "Postgres",
+        })
+    }
+}
+
 /// What the server was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -112,7 +132,8 @@ pub struct Settings {
     pub data: Option<PathBuf>,
     /// Directory of the runtime packs. Default `runtimes` inside `data`.
     pub runtimes: Option<PathBuf>,
-    /// Where durable state lives: `sqlite` (in `data`), the default and only choice of this version.
+    /// Where records and queues live: `sqlite` (in `data`, the default) or `postgres://USER@HOST/DATABASE`. Code and logs lie
+    /// in `data` either way.
     pub store: Option<String>,
     /// `off` (only on a loopback address) or `sigv4`. Default `off`.
     pub auth: Option<Auth>,
@@ -249,6 +270,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Runtime packs.
     pub runtimes: PathBuf,
+    /// Where records and queues live.
+    pub store: StoreKind,
     /// Who may be answered.
     pub auth: Auth,
     /// By which clock all waits that may take long.

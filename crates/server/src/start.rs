@@ -31,7 +31,7 @@ use crate::adapters::{
 };
 use crate::auth::Authenticator;
 use crate::code_source::S3Endpoint;
-use crate::config::{Auth, Config, Egress};
+use crate::config::{Auth, Config, Egress, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
@@ -211,8 +211,11 @@ fn authenticator(config: &Config) -> Result<Authenticator, ServerError> {
 }
 
 async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Store, ServerError> {
-    let (directory, clock) = (config.store_directory(), Arc::clone(clock));
-    let opened = tokio::task::spawn_blocking(move || Store::open_sqlite(&directory, StoreOptions::default(), clock));
+    let (kind, directory, clock) = (config.store.clone(), config.store_directory(), Arc::clone(clock));
+    let opened = tokio::task::spawn_blocking(move || match kind {
+        StoreKind::Sqlite => Store::open_sqlite(&directory, StoreOptions::default(), clock),
+        StoreKind::Postgres(url) => Store::open_postgres(&url, &directory, StoreOptions::default(), clock),
+    });
     match opened.await {
         Ok(Ok(store)) => Ok(store),
         Ok(Err(source)) => Err(ServerError::Part { part: "store", source: source.into() }),

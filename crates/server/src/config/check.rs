@@ -10,7 +10,7 @@ use super::source::Layers;
 use super::{
     ACCOUNT_DEFAULT, Auth, CONNECTIONS_MAX_DEFAULT, ClockKind, Config, ConfigError, ENVIRONMENT_MAX_AGE_S_DEFAULT,
     ENVIRONMENTS_MAX_DEFAULT, Egress, GRACE_PERIOD_S_DEFAULT, LISTEN_DEFAULT, Mode, REGION_DEFAULT, SPARES_MAX_DEFAULT,
-    SecurityGroup, Subnet, TlsFiles,
+    SecurityGroup, StoreKind, Subnet, TlsFiles,
 };
 
 mod keep_warm;
@@ -24,7 +24,7 @@ pub(super) fn check(
     layers: &Layers,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
-    refuse_other_stores(layers)?;
+    let store = store(layers)?;
     let listen = listen(layers)?;
     let auth = auth(layers, listen)?;
     let clock = clock(layers, auth)?;
@@ -35,6 +35,7 @@ pub(super) fn check(
         mode,
         listen,
         runtimes,
+        store,
         auth,
         clock,
         account: account(layers)?,
@@ -106,18 +107,22 @@ fn invalid(
     ConfigError::Invalid { setting, origin, problem: problem.into(), remedy: remedy.into() }
 }
 
-fn refuse_other_stores(layers: &Layers) -> Result<(), ConfigError> {
+fn store(layers: &Layers) -> Result<StoreKind, ConfigError> {
     match layers.pick("store", |settings| &settings.store) {
-        (Some(store), origin) if store != "sqlite" => {
+        (None, _) => Ok(StoreKind::Sqlite),
+        (Some(store), _) if store == "sqlite" => Ok(StoreKind::Sqlite),
+        (Some(url), _) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(StoreKind::Postgres(url))
+        }
+        (Some(store), origin) => {
             let scheme = store.split("://").next().unwrap_or_default().to_owned();
             Err(invalid(
                 "store",
                 origin,
                 format!("asks for {scheme}, which this version does not have"),
-                "leave it out: state is kept in SQLite inside the data directory (--data)",
+                "leave it out: state is kept in SQLite inside the data directory (--data); or write postgres://USER@HOST/DATABASE",
             ))
         }
-        _ => Ok(()),
     }
 }
 
