@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tindra_core::async_invoke::AsyncEvent;
-use tindra_core::clock::SystemClock;
+use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_invoke::event_queue::{EventQueue, NewEvent};
 use tindra_store::{Batch, BoxFuture, Lease, Leased, Message, MessageChange, Store, StoreError};
@@ -29,7 +29,7 @@ pub(crate) fn queue(scope: &Scope, function: &str) -> String {
 pub(crate) struct Accepting {
     store: Store,
     timer: Arc<dyn Timer>,
-    real: SystemClock,
+    real: Arc<dyn Clock>,
     arrivals: Arc<Arrivals>,
     commands: mpsc::UnboundedSender<Command>,
 }
@@ -38,10 +38,11 @@ impl Accepting {
     pub(crate) fn new(
         store: Store,
         timer: Arc<dyn Timer>,
+        real: Arc<dyn Clock>,
         arrivals: Arc<Arrivals>,
         commands: mpsc::UnboundedSender<Command>,
     ) -> Self {
-        Self { store, timer, real: SystemClock::new(), arrivals, commands }
+        Self { store, timer, real, arrivals, commands }
     }
 
     async fn put(&self, event: NewEvent) -> Result<(), StoreError> {
@@ -73,7 +74,7 @@ impl Accepting {
         };
         let name = QueueName::from(name);
         let place = self.arrivals.enter(&name, message.head.len() + message.body.len());
-        let held_until_ms = place.as_ref().map(|_| held_until_ms(&self.real));
+        let held_until_ms = place.as_ref().map(|_| held_until_ms(&*self.real));
         let change = MessageChange::Enqueue { message: message.clone(), held_until_ms };
         self.store.metadata.commit(Batch::default().message(change)).await?;
         figures::received(&event.scope, &event.function_name);

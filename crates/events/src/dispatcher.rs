@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tindra_core::clock::{Clock, SystemClock, UnixMs};
+use tindra_core::clock::{Clock, UnixMs};
 use tindra_store::{
     Batch, BoxFuture, Lapse, Lease, LeaseRequest, Leased, LeasedMessages, MessageChange, QueueFigures, Store,
     StoreError,
@@ -86,7 +86,7 @@ pub(crate) struct Dispatcher<W> {
     store: Store,
     timer: Arc<dyn Timer>,
     /// For leases, which hold in real time.
-    real: SystemClock,
+    real: Arc<dyn Clock>,
     work: Arc<W>,
     arrivals: Arc<Arrivals>,
     lanes: Lanes<Waiting>,
@@ -110,6 +110,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
     pub(crate) fn new(
         store: Store,
         timer: Arc<dyn Timer>,
+        real: Arc<dyn Clock>,
         work: Arc<W>,
         arrivals: Arc<Arrivals>,
         running_max: usize,
@@ -117,7 +118,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         Self {
             store,
             timer,
-            real: SystemClock::new(),
+            real,
             work,
             arrivals,
             lanes: Lanes::new(running_max),
@@ -222,7 +223,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
     }
 
     fn lapse(&self) -> Lapse {
-        Lapse { now_ms: self.real.unix_ms(), held_until_ms: held_until_ms(&self.real) }
+        Lapse { now_ms: self.real.unix_ms(), held_until_ms: held_until_ms(&*self.real) }
     }
 
     fn leases(&self) -> Vec<Lease> {
@@ -345,7 +346,7 @@ fn answer_all(waiting: &mut Vec<oneshot::Sender<()>>) {
 }
 
 /// The end of a lease that begins now.
-pub(crate) fn held_until_ms(real: &SystemClock) -> UnixMs {
+pub(crate) fn held_until_ms(real: &dyn Clock) -> UnixMs {
     real.unix_ms().saturating_add(u64::try_from(HOLD.as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -22,7 +22,7 @@ mod steps;
 
 use std::sync::Arc;
 
-use tindra_core::clock::{Clock as _, SystemClock, UnixMs};
+use tindra_core::clock::{Clock, UnixMs};
 use tindra_invoke::event_queue::EventQueue;
 use tindra_store::{BoxFuture, Leased, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -45,6 +45,7 @@ use lanes::QueueName;
 pub struct Unstarted {
     store: Store,
     timer: Arc<dyn Timer>,
+    real: Arc<dyn Clock>,
     arrivals: Arc<Arrivals>,
     commands: mpsc::UnboundedSender<Command>,
     orders: mpsc::UnboundedReceiver<Command>,
@@ -55,17 +56,20 @@ pub struct Unstarted {
 pub struct AsyncInvokes {
     store: Store,
     timer: Arc<dyn Timer>,
+    real: Arc<dyn Clock>,
     commands: mpsc::UnboundedSender<Command>,
     dispatching: JoinHandle<()>,
 }
 
-/// Opens the queue in a store: where events come in, and what is to be started.
+/// Opens the queue in a store: where events come in, and what is to be started. Retries and ages go by `timer`; `real` is for
+/// leases, whose holders are not to keep silent for longer than that in real time.
 #[must_use]
-pub fn open(store: Store, timer: Arc<dyn Timer>) -> (Arc<dyn EventQueue>, Unstarted) {
+pub fn open(store: Store, timer: Arc<dyn Timer>, real: Arc<dyn Clock>) -> (Arc<dyn EventQueue>, Unstarted) {
     let (commands, orders) = mpsc::unbounded_channel();
     let arrivals = Arc::new(Arrivals::default());
-    let accepting = Accepting::new(store.clone(), Arc::clone(&timer), Arc::clone(&arrivals), commands.clone());
-    (Arc::new(accepting), Unstarted { store, timer, arrivals, commands, orders })
+    let accepting =
+        Accepting::new(store.clone(), Arc::clone(&timer), Arc::clone(&real), Arc::clone(&arrivals), commands.clone());
+    (Arc::new(accepting), Unstarted { store, timer, real, arrivals, commands, orders })
 }
 
 impl Unstarted {
@@ -73,14 +77,15 @@ impl Unstarted {
     /// inside a tokio runtime.
     #[must_use]
     pub fn start(self, invoker: Arc<dyn Invoke>, deliver: Arc<dyn Deliver>, running_max: usize) -> AsyncInvokes {
-        let Self { store, timer, arrivals, commands, orders } = self;
+        let Self { store, timer, real, arrivals, commands, orders } = self;
         let attempts =
             Attempts { store: store.clone(), timer: Arc::clone(&timer), configs: Configs::new(store.clone()), invoker };
         let deliveries = Deliveries { store: store.clone(), timer: Arc::clone(&timer), deliver };
         let work = Arc::new(Works { attempts, deliveries });
-        let dispatcher = Dispatcher::new(store.clone(), Arc::clone(&timer), work, arrivals, running_max);
+        let dispatcher =
+            Dispatcher::new(store.clone(), Arc::clone(&timer), Arc::clone(&real), work, arrivals, running_max);
         let dispatching = tokio::spawn(dispatcher.run(orders));
-        AsyncInvokes { store, timer, commands, dispatching }
+        AsyncInvokes { store, timer, real, commands, dispatching }
     }
 }
 
@@ -152,11 +157,6 @@ impl AsyncInvokes {
 
     fn stored(&self, queue: &str) {
         let _ = self.commands.send(Command::Stored(QueueName::from(queue)));
-    }
-
-    #[expect(clippy::unused_self, reason = "where a lease's time comes from is the queue's business")]
-    fn real_ms(&self) -> UnixMs {
-        SystemClock::new().unix_ms()
     }
 }
 

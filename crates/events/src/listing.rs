@@ -125,7 +125,7 @@ impl AsyncInvokes {
     /// # Errors
     /// When the store fails.
     pub async fn redrive(&self, account: Option<&str>, function: &str, id: Option<Uuid>) -> Result<u64, StoreError> {
-        let (now_ms, real_ms) = (self.timer.unix_ms(), self.real_ms());
+        let (now_ms, real_ms) = (self.timer.unix_ms(), self.real.unix_ms());
         let mut changed = 0;
         for queue in self.queues_of(account, function).await? {
             changed += self.store.queues.make_due(&queue, id, now_ms, real_ms).await?;

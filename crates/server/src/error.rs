@@ -1,4 +1,4 @@
-//! Why a server does not start.
+//! Why a server does not start, or does not go on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +51,14 @@ pub enum ServerError {
         address: SocketAddr,
         /// The names of the layers.
         layers: String,
+    },
+    /// The storage no longer makes anything durable.
+    #[error(
+        "stopped, because the store {cause}; see to the disk or the database, then start the server again: everything that was answered is there"
+    )]
+    StoreFailed {
+        /// Reads after "the store".
+        cause: String,
     },
     /// Another part does not start.
     #[error("failed to start the {part}")]

@@ -71,6 +71,11 @@ impl Parts {
         &self.queue.invokes
     }
 
+    /// Waits until the storage has failed for good, and returns why.
+    pub(crate) async fn store_failed(&self) -> String {
+        self.store.metadata.failed().await
+    }
+
     /// Invokes that run now, those whose callers have gone among them.
     pub(crate) fn running_invokes(&self) -> u32 {
         self.invoker.running_everywhere()

@@ -92,7 +92,7 @@ impl Server {
         )
         .await
         .map_err(|source| ServerError::Part { part: "execution environments", source: source.into() })?;
-        let (queue, unstarted) = tindra_events::open(store.clone(), waiting.timer());
+        let (queue, unstarted) = tindra_events::open(store.clone(), waiting.timer(), Arc::clone(&clock));
         let options = invoker_options(&config);
         let invoker = Invoker::start(store.clone(), worker.clone(), queue, Arc::clone(&clock), options)
             .await
@@ -150,11 +150,26 @@ impl Running {
         &self.config
     }
 
-    /// Serves until SIGTERM or SIGINT, then stops as [`Running::shutdown`] does.
-    pub async fn wait(mut self) {
-        let signal = self.signals.next().await;
-        tracing::info!(signal, grace_period_s = self.config.grace_period.as_secs(), "stopping");
-        self.shutdown().await;
+    /// Serves until SIGTERM or SIGINT, then stops as [`Running::shutdown`] does; and so it does when the storage has failed
+    /// for good, because then nothing can be promised any more.
+    ///
+    /// # Errors
+    /// When the storage has failed.
+    pub async fn wait(mut self) -> Result<(), ServerError> {
+        let parts = Arc::clone(&self.parts);
+        tokio::select! {
+            signal = self.signals.next() => {
+                tracing::info!(signal, grace_period_s = self.config.grace_period.as_secs(), "stopping");
+                self.shutdown().await;
+                Ok(())
+            }
+            cause = parts.store_failed() => {
+                tracing::error!(cause, "stopping, because nothing can be made durable");
+                parts.async_invokes().stop();
+                self.shutdown().await;
+                Err(ServerError::StoreFailed { cause })
+            }
+        }
     }
 
     /// Stops accepting, lets running invokes end within the grace period (a signal cuts it short), then ends

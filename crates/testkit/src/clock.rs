@@ -37,3 +37,27 @@ impl Clock for FakeClock {
         Duration::from_millis(self.elapsed_ms.load(Ordering::SeqCst))
     }
 }
+
+/// The time of the runtime, which a paused one lets pass at once when all that is left to do is waiting.
+#[derive(Debug)]
+pub struct RuntimeClock {
+    start: tokio::time::Instant,
+}
+
+impl RuntimeClock {
+    /// Begins at 1970. To be called inside a tokio runtime.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for RuntimeClock {
+    fn unix_ms(&self) -> UnixMs {
+        u64::try_from(self.monotonic().as_millis()).expect("no test runs for longer than the clock counts")
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+}

@@ -9,12 +9,14 @@ mod clock;
 mod environments;
 mod event_queue;
 mod functions;
+mod memory;
 mod store;
 mod wait;
 
-pub use clock::FakeClock;
+pub use clock::{FakeClock, RuntimeClock};
 pub use environments::{FakeEnvironments, FakeLease, Plan};
 pub use event_queue::FakeQueue;
 pub use functions::{active_function, put_function, scope, settle, settle_version};
+pub use memory::{MemoryStore, Seeded};
 pub use store::{TestStore, faulty_store, store};
 pub use wait::{BOUND, eventually};

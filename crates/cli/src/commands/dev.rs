@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tindra_server::{Config, Ground, Mode, Running, Server};
 
 use super::runtime::{ensure, resolve};
-use super::serve::{event_loop, not_started};
+use super::serve::{event_loop, not_started, stopped};
 use crate::arguments::DevArguments;
 use crate::client::Client;
 use crate::endpoint::Keys;
@@ -62,7 +62,7 @@ async fn work(
     match &outcome {
         Ok(_) if !arguments.once => {
             output::note("\nCtrl-C ends it; functions and logs go with it.");
-            running.wait().await;
+            running.wait().await.map_err(stopped)?;
             Ok(ExitCode::Success)
         }
         _ => {

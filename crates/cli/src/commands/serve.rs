@@ -17,9 +17,14 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<ExitCode, Failure> {
     event_loop()?.block_on(async {
         let running = Server::start(config, ground).await.map_err(not_started)?;
         output::note(&format!("listening on {}", running.base_url()));
-        running.wait().await;
+        running.wait().await.map_err(stopped)?;
         Ok(ExitCode::Success)
     })
+}
+
+/// A server that could not go on.
+pub(crate) fn stopped(error: ServerError) -> Failure {
+    Failure::new(error.into())
 }
 
 /// The event loop of a server.
