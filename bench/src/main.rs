@@ -1,7 +1,8 @@
 //! Benchmarks, each as a ratio to a floor measured in the same run. `invoke`: cold start and warm invoke of the hello
 //! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
 //! control plane with 10,000 functions in the store. `environments`: the table of docs/performance.md. `neighbours`: a
-//! function beside hostile ones. `peers`: other servers that run the same functions. `scaling`: much of everything at once.
+//! function beside hostile ones. `peers`: other servers that run the same functions. `queue`: asynchronous invokes. `scaling`:
+//! much of everything at once.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
@@ -17,6 +18,7 @@ mod interpreters;
 mod neighbours;
 mod options;
 mod peers;
+mod queue;
 mod relay;
 mod rust_hello;
 mod scaling;
@@ -55,10 +57,11 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let benchmark = arguments.next();
     let options = Options::parse(arguments)?;
-    let has_table_of_goals = matches!(benchmark.as_deref(), Some("environments" | "neighbours" | "peers" | "scaling"));
+    let has_table_of_goals =
+        matches!(benchmark.as_deref(), Some("environments" | "neighbours" | "peers" | "queue" | "scaling"));
     ensure!(
         has_table_of_goals || options == Options::default(),
-        "only environments, neighbours, peers and scaling take options"
+        "only environments, neighbours, peers, queue and scaling take options"
     );
     match benchmark.as_deref() {
         None | Some("invoke") => print!("{}", figures::table(&invokes()?)),
@@ -78,6 +81,11 @@ fn main() -> Result<()> {
             print!("{}", table.markdown("peer"));
             options.write(&table)?;
         }
+        Some("queue") => {
+            let table = queue::run_all(&options)?;
+            print!("{}", table.markdown("floor"));
+            options.write(&table)?;
+        }
         Some("scaling") => {
             let table = scaling::run_all(&options)?;
             print!("{}", table.markdown("beside"));
@@ -85,7 +93,7 @@ fn main() -> Result<()> {
         }
         Some(other) => {
             bail!(
-                "there is no benchmark called {other}; there are: invoke (the default), control, environments, neighbours, peers, scaling"
+                "there is no benchmark called {other}; there are: invoke (the default), control, environments, neighbours, peers, queue, scaling"
             )
         }
     }
