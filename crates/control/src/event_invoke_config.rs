@@ -1,6 +1,6 @@
 //! Configurations of asynchronous invokes: retries, age and destinations of a version or an alias.
 //!
-//! They are stored until this server takes asynchronous invokes, which it refuses today.
+//! The `events` crate heeds them.
 
 mod change_config;
 mod delete_config;

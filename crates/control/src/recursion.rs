@@ -1,7 +1,6 @@
 //! `PutFunctionRecursionConfig`, `GetFunctionRecursionConfig`.
 //!
-//! `RecursiveLoop` is stored and shown. It has no effect, because nothing here passes events on from function to
-//! function by itself; what would carry a loop is what would have to stop it.
+//! The invoke path heeds it: an invoke that a function has caused itself too often is stopped, or not.
 
 use serde_json::Value;
 use tindra_core::function::RecursiveLoop;
