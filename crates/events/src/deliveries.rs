@@ -75,7 +75,8 @@ impl Deliveries {
         delivery.last_error = Some(error.message);
         let due_ms =
             (now_ms + wait_ms(delivery.attempts)).min(delivery.at_ms + limits::DELIVERY_AGE_MS_MAX).max(now_ms);
-        steps::give_back(&self.store, leased.lease, &delivery, due_ms, false).await
+        // A target that is away is tried by one at a time, and takes no places from what goes elsewhere.
+        steps::give_back(&self.store, leased.lease, &delivery, due_ms, true).await
     }
 
     async fn complete(&self, leased: &Leased) -> Worked {

@@ -29,6 +29,8 @@ const RESCAN_EVERY: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of the messages of one fetch.
 const FETCH_BYTES_MAX: usize = 4 << 20;
+/// While so many bytes wait for a turn, a fetch brings one message.
+const WAITING_BYTES_MAX: usize = 128 << 20;
 /// Queues listed at once.
 const PAGE: usize = 512;
 
@@ -50,8 +52,8 @@ pub(crate) struct Worked {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     leased: Leased,
-    /// Of one that came straight from its sender.
-    _place: Option<Place>,
+    /// Of one that came straight from its sender; others were fetched.
+    place: Option<Place>,
 }
 
 /// What the dispatcher is told and asked.
@@ -93,6 +95,8 @@ pub(crate) struct Dispatcher<W> {
     running: HashMap<Uuid, Running>,
     tasks: JoinSet<Back>,
     renewed: Duration,
+    /// Of what was fetched and waits for a turn.
+    waiting_bytes: usize,
     is_draining: bool,
     quiet: Vec<oneshot::Sender<()>>,
     drained: Vec<oneshot::Sender<()>>,
@@ -125,6 +129,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
             running: HashMap::new(),
             tasks: JoinSet::new(),
             renewed: Duration::ZERO,
+            waiting_bytes: 0,
             is_draining: false,
             quiet: Vec::new(),
             drained: Vec::new(),
@@ -145,9 +150,13 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
                     Some(command) => self.take(command).await,
                     None => return,
                 },
-                Some(back) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => match back {
-                    Ok((_, back)) => self.take_back(back),
-                    Err(error) => self.take_failure(&error),
+                Some(back) = self.tasks.join_next(), if !self.tasks.is_empty() => match back {
+                    Ok(back) => self.take_back(back),
+                    // Only this file's own code can fail here, and only by a panic.
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a step of handing events out has failed"
+                    ),
                 },
                 () = wait(&*timer, wake_ms) => {}
                 _ = renewals.tick() => self.renew(),
@@ -174,10 +183,13 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
     }
 
     fn start(&mut self, queue: QueueName, waiting: Waiting) {
-        let Waiting { leased, _place } = waiting;
+        let Waiting { leased, place } = waiting;
         let id = leased.message.id;
+        if place.is_none() {
+            self.waiting_bytes -= bytes(&leased);
+        }
         // The body is shared, not copied.
-        self.running.insert(id, Running { queue, leased: leased.clone(), _place });
+        self.running.insert(id, Running { queue, leased: leased.clone(), _place: place });
         let work = Arc::clone(&self.work);
         self.tasks.spawn(async move {
             // A panic in it is that message's alone.
@@ -193,15 +205,10 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         // A machine that slept has let its leases lapse; nobody else has taken them, so they are made to hold again first.
         let overdue = self.real.monotonic().saturating_sub(self.renewed) > RENEW_EVERY * 2;
         let held = if overdue { self.leases() } else { Vec::new() };
+        let bytes_max = if self.waiting_bytes < WAITING_BYTES_MAX { FETCH_BYTES_MAX } else { 1 };
         let name = Arc::clone(&queue);
         self.tasks.spawn(async move {
-            let request = LeaseRequest {
-                queue: queue.to_string(),
-                due_ms,
-                lapse,
-                messages_max: WINDOW_MAX,
-                bytes_max: FETCH_BYTES_MAX,
-            };
+            let request = LeaseRequest { queue: queue.to_string(), due_ms, lapse, messages_max: WINDOW_MAX, bytes_max };
             let renewed = match held.is_empty() {
                 true => Ok(Vec::new()),
                 false => store.queues.renew(held, lapse).await,
@@ -232,7 +239,6 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
     }
 
     fn renew(&mut self) {
-        self.renewed = self.real.monotonic();
         let (store, leases, lapse) = (self.store.clone(), self.leases(), self.lapse());
         if !leases.is_empty() {
             self.tasks.spawn(async move { Back::Renewed(store.queues.renew(leases, lapse).await) });
@@ -248,10 +254,10 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         let now_ms = self.now_ms();
         match command {
             Command::Arrived(queue, leased, place) => {
-                self.lanes.arrived(&queue, Waiting { leased: *leased, _place: Some(place) }, now_ms);
+                self.lanes.arrived(&queue, Waiting { leased: *leased, place: Some(place) }, now_ms);
             }
             Command::Stored(queue) => self.lanes.stored(&queue, now_ms, now_ms),
-            Command::Forget => drop(self.lanes.take_waiting()),
+            Command::Forget => drop(self.take_waiting()),
             Command::Quiet(reply) => self.quiet.push(reply),
             Command::NextDue(reply) => drop(reply.send(self.lanes.next_wake_ms())),
             Command::Drain(reply) => {
@@ -277,13 +283,16 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
                     Ok(LeasedMessages { leased, next_due_ms }) => (leased, next_due_ms),
                     Err(_) => (Vec::new(), Some(now_ms)),
                 };
-                let waiting = leased.into_iter().map(|leased| Waiting { leased, _place: None });
+                self.waiting_bytes += leased.iter().map(bytes).sum::<usize>();
+                let waiting = leased.into_iter().map(|leased| Waiting { leased, place: None });
                 self.lanes.fetched(&queue, waiting, next_due_ms, now_ms);
                 self.arrivals.set_backlog(&queue, self.lanes.has_backlog(&queue, now_ms));
             }
-            Back::Renewed(Ok(lost)) if lost.is_empty() => {}
             Back::Renewed(Ok(lost)) => {
-                tracing::warn!(messages = lost.len(), "leases of queued events were lost; others have them now");
+                self.renewed = self.real.monotonic();
+                if !lost.is_empty() {
+                    tracing::warn!(messages = lost.len(), "leases of queued events were lost; others have them now");
+                }
             }
             Back::Renewed(Err(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "leases of queued events were not renewed");
@@ -299,12 +308,6 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         }
     }
 
-    /// Only the dispatcher's own code can fail here, and only by a panic.
-    #[expect(clippy::unused_self, reason = "it belongs with its siblings")]
-    fn take_failure(&mut self, error: &tokio::task::JoinError) {
-        tracing::error!(error = error as &dyn std::error::Error, "a step of handing events out has failed");
-    }
-
     /// Answers those who wait until there is nothing to do.
     fn tell(&mut self) {
         if self.lanes.is_quiet() && self.tasks.is_empty() {
@@ -315,9 +318,14 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         }
     }
 
+    fn take_waiting(&mut self) -> Vec<Waiting> {
+        self.waiting_bytes = 0;
+        self.lanes.take_waiting()
+    }
+
     /// Gives back what has not begun, for the next process or another one.
     async fn give_back(&mut self) {
-        let changes = self.lanes.take_waiting().into_iter().map(|waiting| {
+        let changes = self.take_waiting().into_iter().map(|waiting| {
             let Leased { message, lease } = waiting.leased;
             MessageChange::Delay { lease, due_ms: message.due_ms, head: message.head }
         });
@@ -336,6 +344,11 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
 fn failed_work(id: Uuid) -> Worked {
     tracing::error!(%id, "the work on a queued event has panicked; it is begun again in a minute");
     Worked::default()
+}
+
+/// What a message takes of memory.
+fn bytes(leased: &Leased) -> usize {
+    leased.message.head.len() + leased.message.body.len()
 }
 
 fn answer_all(waiting: &mut Vec<oneshot::Sender<()>>) {

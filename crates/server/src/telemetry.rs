@@ -15,6 +15,11 @@ const LATENCY_BUCKETS_S: [f64; 14] =
 const INIT: &str = "tindra_init_duration_seconds";
 const INIT_BUCKETS_S: [f64; 14] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 
+/// An event may wait for six hours.
+const EVENT_AGE: &str = "tindra_async_event_age_seconds";
+const EVENT_AGE_BUCKETS_S: [f64; 14] =
+    [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 180.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0];
+
 /// Sends the log to stderr: what `TINDRA_LOG` (or `RUST_LOG`) asks for, else `info` in `serve` and `warn` in `dev`.
 ///
 /// Does nothing when the process already has a subscriber.
@@ -42,9 +47,12 @@ pub fn init_log(mode: Mode) {
 pub(crate) fn metrics() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
-        let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS_S);
-        let init = Matcher::Full(INIT.to_owned());
-        let recorder = match builder.and_then(|builder| builder.set_buckets_for_metric(init, &INIT_BUCKETS_S)) {
+        let mut builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS_S);
+        for (metric, buckets_s) in [(INIT, &INIT_BUCKETS_S), (EVENT_AGE, &EVENT_AGE_BUCKETS_S)] {
+            let metric = Matcher::Full(metric.to_owned());
+            builder = builder.and_then(|builder| builder.set_buckets_for_metric(metric, buckets_s));
+        }
+        let recorder = match builder {
             Ok(builder) => builder.build_recorder(),
             Err(_) => PrometheusBuilder::new().build_recorder(),
         };
