@@ -4,15 +4,20 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
+import os
+import shutil
 import signal
+import subprocess
 import time
+import urllib.error
 
 import pytest
 
 from support import packages
 from support.errors import error_of
 from support.metrics import environments, metric
-from support.server import Function, Server
+from support.moto import KEYS
+from support.server import BINARY, ROOT, RUNTIMES, Function, Server
 from support.wait import until
 from support.waiting import advance, now_ms, queues, redrive, runs, send, settle, waiting, waits
 
@@ -143,6 +148,33 @@ class TestWhatIsTaken:
         assert code == "InvalidParameterValueException" and "tenant ID" in message
 
 
+    def test_many_at_once_run_once_each(self, clocked, make):
+        function = make()
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            ids = list(threads.map(lambda number: send(function, {"number": number}), range(300)))
+        settle(clocked)
+        seen = runs(function, 300)
+        assert sorted(run["id"] for run in seen) == sorted(ids) and {run["number"] for run in seen} == set(range(300))
+        assert waiting(clocked, function.name) == []
+        assert metric(clocked, "tindra_async_events_received_total", function=function.name) == 300
+
+    def test_what_is_no_call_to_the_queue_or_the_clock_is_told(self, server, clocked):
+        for path, status, part in (
+            ("/_tindra/clock/advance", 400, "seconds=N"), ("/_tindra/clock/advance?seconds=-1", 400, "whole number"),
+            ("/_tindra/clock/advance?seconds=1&ms=1", 400, "seconds=N"), ("/_tindra/queue/redrive", 400, "function=NAME"),
+            ("/_tindra/queue/redrive?function=a&id=b", 400, "/_tindra/queue?function=NAME"),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                clocked.http(path, data=b"", method="POST")
+            assert caught.value.code == status and part in caught.value.read().decode(), path
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            server.http("/_tindra/clock/advance?seconds=1", data=b"", method="POST")
+        assert caught.value.code == 403 and "--clock manual" in caught.value.read().decode()
+        assert json.load(server.http("/_tindra/clock"))["clock"] == "system"
+        assert json.load(clocked.http("/_tindra/clock"))["clock"] == "manual"
+        assert redrive(clocked, "nothing-here") == 0
+
+
 class TestRetries:
     def test_a_minute_and_two_minutes_and_not_a_millisecond_earlier(self, clocked, make, failures):
         function = make(config=failures.config)
@@ -208,6 +240,20 @@ class TestRetries:
         assert said([record]) == [("RetriesExhausted", 2)]
         assert record["responseContext"]["functionError"] == "Unhandled"
         assert record["responsePayload"]["errorType"] == "Sandbox.Timedout"
+
+    def test_whatever_ends_a_run_badly_is_a_function_error(self, clocked, make, failures):
+        for source, error in (
+            ("import os\ndef handler(event, context):\n    os._exit(1)\n", "Runtime.ExitError"),
+            ("import nothing_of_the_kind\n", "Runtime.ImportModuleError"),
+            ("def handler(event, context):\n    return {1, 2}\n", "Runtime.MarshalError"),
+        ):
+            function = make(source, config={"MaximumRetryAttempts": 1, **failures.config})
+            send(function, {})
+            settle(clocked)
+            assert waits(clocked, function.name)["attempts"] == 1, error
+            advance(clocked, 60)
+            record, = failures.records()
+            assert said([record]) == [("RetriesExhausted", 2)] and record["responsePayload"]["errorType"] == error
 
     def test_an_event_that_is_made_due_does_not_wait(self, clocked, make):
         function = make()
@@ -303,6 +349,20 @@ class TestThrottles:
         advance(clocked, ms=waited["due_ms"] - now_ms(clocked))
         assert waiting(clocked, function.name) == [] and failures.records() == []
 
+    def test_the_machines_clock_does_it_too(self, server, deploy_on):
+        function = deploy_on(server, "python3.12", packages.python(HELD), Timeout=60)
+        client = function.client
+        client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=1)
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            run = threads.submit(function.invoke, {"wait": True})
+            until(lambda: function.name in running(server), 20, "the run that takes the place")
+            send(function, {})
+            until(lambda: waits(server, function.name)["refusals"] == 2, 20, "two refusals")
+            client.tag_resource(Resource=function.created["FunctionArn"], Tags={"enough": "1"})
+            assert run.result(30).ok() == "enough"
+        until(lambda: waiting(server, function.name) == [], 20, "the run of the event")
+        assert metric(server, "tindra_async_events_dropped_total", function=function.name) == 0
+
     def test_new_events_for_a_function_without_any_concurrency_fail_at_once(self, clocked, make, failures, moto):
         letters = moto.queue("letters-of-none")
         function = make(config=failures.config, DeadLetterConfig={"TargetArn": letters.arn})
@@ -369,6 +429,31 @@ class TestWhichCodeAndWhichConfiguration:
             assert said(records) == [("RetriesExhausted", retries + 1)] * (2 if qualifier == "$LATEST" else 1)
             assert {record["requestContext"]["functionArn"] for record in records} == {f"{arn}:{qualifier}"}
         assert len(runs(function, 1 + 1 + 2 + 3 + 3)) == 10, "an alias without a configuration has the defaults"
+
+    def test_names_may_be_arns_and_have_qualifiers(self, clocked, make, failures):
+        function = make()
+        arn, client = function.created["FunctionArn"], function.client
+        version = function.publish()
+        client.create_alias(FunctionName=function.name, Name="live", FunctionVersion=version)
+        client.put_function_event_invoke_config(FunctionName=function.name, Qualifier="live", MaximumRetryAttempts=0, **failures.config)
+        names = (f"{arn}:live", f"{function.name}:live", f"000000000000:function:{function.name}:live")
+        for name in names:
+            assert client.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(FAIL))["StatusCode"] == 202
+        settle(clocked)
+        contexts = [record["requestContext"]["functionArn"] for record in failures.records()]
+        assert contexts == [f"{arn}:live"] * len(names)
+
+    def test_accounts_do_not_meet(self, clocked, deploy_on, make):
+        ours = make(name="of-two-accounts")
+        theirs = deploy_on(clocked, "python3.12", packages.python(SEEN), name=ours.name,
+                           client=clocked.client("lambda", account="111111111111"))
+        theirs.logs = clocked.client("logs", account="111111111111")
+        send(theirs, {**FAIL, "whose": "theirs"})
+        send(ours, {"whose": "ours"})
+        advance(clocked, 180)
+        assert [run["whose"] for run in runs(ours, 1)] == ["ours"]
+        assert [run["whose"] for run in runs(theirs, 3)] == ["theirs"] * 3
+        assert all(run["arn"].split(":")[4] == "111111111111" for run in runs(theirs, 3))
 
     def test_a_changed_configuration_holds_for_what_waits(self, clocked, make, failures):
         function = make()
@@ -469,6 +554,36 @@ class TestRestarts:
         until(lambda: waiting(server, function.name) == [], 30, "the events to be done")
         assert {seen["id"] for seen in until(lambda: finished(function, 3), 20, "the runs")} == ids
 
+    def test_nothing_of_many_is_lost_by_a_kill(self, server, function):
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            ids = set(threads.map(lambda _: send(function, {"seconds": 0.05}), range(150)))
+        server.kill()
+        server.start()
+        until(lambda: waiting(server, function.name) == [], 60, "the events to be done")
+        settle(server)
+        assert metric(server, "tindra_async_events_dropped_total") == 0
+        until(lambda: {run["id"] for run in finished(function, 1) or ()} >= ids, 20, "the runs")
+
+    def test_what_ends_during_a_stop_is_told_once_afterwards(self, server, function, moto):
+        queue = moto.queue("of-a-stop")
+        server.stop()
+        server.config, server.environment = moto.config(), KEYS
+        server.start()
+        function.client.put_function_event_invoke_config(
+            FunctionName=function.name, DestinationConfig={"OnSuccess": {"Destination": queue.arn}}
+        )
+        request_id = send(function, {"seconds": 2})
+        until(lambda: running(server), 20, "the run")
+        server.stop()
+        server.start()
+        settle(server)
+        record, = queue.records()
+        assert record["requestContext"]["requestId"] == request_id and waiting(server, function.name) == []
+        server.stop()
+        server.start()
+        settle(server)
+        assert queue.take() == []
+
     def test_a_stop_waits_for_the_run(self, server, function):
         request_id = send(function, {"seconds": 2})
         until(lambda: running(server), 20, "the run")
@@ -501,6 +616,33 @@ class TestRestarts:
         settle(server)
         assert waits(server, function.name)["attempts"] == 1
         assert {seen["id"] for seen in until(lambda: finished(function, 1), 20, "the run's line")} == {request_id}
+
+
+class Dev(Server):
+    """A server while somebody works; only that one can be emptied."""
+
+    def start(self):
+        folder = self.data.parent / "functions"
+        shutil.copytree(ROOT / "examples/hello", folder)
+        command = [str(BINARY), "dev", str(folder), "--listen", f"127.0.0.1:{self.port}", "--runtimes", str(RUNTIMES)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *self.arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"}
+            )
+        until(lambda: "aws lambda invoke" in self.output(), 60, "what dev says when it is ready")
+        return self
+
+
+def test_a_reset_removes_what_waits():
+    with Dev(arguments=["--clock", "manual"]) as server:
+        for number, left in ((1, {**FAIL, "number": 1}), (2, {"number": 2})):
+            function = Function(server, "emptied", "python3.12", packages.python(SEEN), "app.handler").ready()
+            send(function, left)
+            advance(server, 600 if number == 2 else 0)
+            assert [run["number"] for run in runs(function, 1)] == [number], "the logs are emptied, too"
+            assert len(waiting(server, function.name)) == 2 - number
+            server.http("/_tindra/reset", data=b"", method="POST")
+            assert queues(server) == []
 
 
 def finished(function, count):

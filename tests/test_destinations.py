@@ -171,6 +171,15 @@ class TestRecords:
         message, = queue.take()
         assert f'"requestPayload":{sent},' in message["Body"], "numbers, order, spaces and escapes"
 
+    def test_unusual_events_are_told_as_they_were(self, clocked, make, moto, name):
+        queue = moto.queue(name)
+        function = make(queue.arn, queue.arn, DeadLetterConfig={"TargetArn": moto.queue(f"{name}-letters").arn})
+        for sent in ("[" * 50_000 + "]" * 50_000, '"\\ud800"', "1e400", ' {"fail" :"a\\u0001b"}\n'):
+            send(function, sent.encode())
+            settle(clocked)
+            message, = queue.take()
+            assert f'"requestPayload":{sent.strip()},' in message["Body"], sent[:100]
+
     def test_only_what_is_configured_is_told(self, clocked, make, moto, name):
         successes, failures = moto.queue(f"{name}-s"), moto.queue(f"{name}-f")
         for function, good, bad in ((make(successes.arn), 1, 0), (make(failure=failures.arn), 0, 1)):
@@ -370,6 +379,19 @@ class TestTargetsThatAreAway:
         settle(alone)
         assert len(queue.take()) == 1
         assert [message["target"] for message in waiting(alone, function.name)] == [gone.arn] * 2
+
+    def test_what_can_never_be_told_says_why(self, alone, make, away):
+        function = make(failure="arn:aws:sqs:us-east-1:123456789012:queue.fifo", server=alone)
+        send(function, FAIL)
+        settle(alone)
+        assert "name a standard one" in waits(alone, function.name)["last_error"]
+        topic, queue = away.topic("small")
+        function = make(DeadLetterConfig={"TargetArn": topic}, server=alone)
+        send(function, {**FAIL, "more": "x" * 300_000})
+        settle(alone)
+        waited = waits(alone, function.name)
+        assert waited["kind"] == "dead letter" and topic in waited["last_error"], "an event is not made smaller"
+        assert figures(alone, function) == (1, 0, 0) and queue.take() == []
 
     def test_a_target_function_that_is_gone(self, alone, make):
         receiver = Function(alone, "comes-and-goes", "python3.12", packages.python(RECEIVES), "app.handler").ready()
