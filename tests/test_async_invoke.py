@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.error
 
+import botocore.exceptions
 import pytest
 
 from support import packages
@@ -564,6 +565,40 @@ class TestRestarts:
         assert metric(server, "tindra_async_events_dropped_total") == 0
         until(lambda: {run["id"] for run in finished(function, 1) or ()} >= ids, 20, "the runs")
 
+    def test_the_end_of_every_accepted_event_is_told_whenever_the_server_is_killed(self, server, function, moto):
+        queue = moto.queue("of-kills")
+        server.stop()
+        server.config, server.environment = moto.config(), KEYS
+        server.start()
+        function.client.put_function_event_invoke_config(
+            FunctionName=function.name, MaximumRetryAttempts=1,
+            DestinationConfig={name: {"Destination": queue.arn} for name in ("OnSuccess", "OnFailure")},
+        )
+        accepted, conditions = set(), {}
+
+        def send_until_it_dies(thread):
+            ours = set()
+            with contextlib.suppress(botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError):
+                while len(ours) < 20:
+                    ours.add(send(function, FAIL if len(ours) % 3 == thread else {}))
+            return ours
+
+        for told in (1, 30, 70):
+            with concurrent.futures.ThreadPoolExecutor(3) as threads:
+                sending = [threads.submit(send_until_it_dies, thread) for thread in range(3)]
+                until(lambda: collect(queue, conditions) or len(conditions) >= told, 30, f"{told} ends to be told")
+                server.kill()
+                for sent in sending:
+                    accepted |= sent.result()
+            server.start()
+        settle(server)
+        # An attempt that a busy machine could not make is made later.
+        advance(server, 600)
+        collect(queue, conditions)
+        assert queues(server) == []
+        assert accepted <= set(conditions), accepted - set(conditions)
+        assert set.union(*conditions.values()) == {("Success", 1), ("RetriesExhausted", 2)}
+
     def test_what_ends_during_a_stop_is_told_once_afterwards(self, server, function, moto):
         queue = moto.queue("of-a-stop")
         server.stop()
@@ -616,6 +651,13 @@ class TestRestarts:
         settle(server)
         assert waits(server, function.name)["attempts"] == 1
         assert {seen["id"] for seen in until(lambda: finished(function, 1), 20, "the run's line")} == {request_id}
+
+
+def collect(queue, conditions):
+    """Puts what a queue has got into {request id: {(condition, number of invokes)}}."""
+    for record in queue.records():
+        said_now, = said([record])
+        conditions.setdefault(record["requestContext"]["requestId"], set()).add(said_now)
 
 
 class Dev(Server):

@@ -144,6 +144,18 @@ class TestRecords:
             assert list(record) == RECORD and waiting(clocked, function.name) == waiting(clocked, receiver.name) == []
         assert [one["arn"] for one in told] == [arn, f"{arn}:live"]
 
+    def test_a_function_gets_a_large_record_without_its_payloads(self, clocked, make, deploy_on):
+        source = "import json\ndef handler(event, context):\n    print(json.dumps({key: len(json.dumps(event[key])) for key in event}))\n"
+        receiver = deploy_on(clocked, "python3.12", packages.python(source))
+        function = make(receiver.created["FunctionArn"])
+        for number, size in enumerate((200_000, 600_000), start=1):
+            send(function, {"answer": "y" * size})
+            settle(clocked)
+            seen = runs(receiver, number)[-1]
+            lengths = (size + len('{"answer": ""}'), size + 2) if number == 1 else (len("null"), len("null"))
+            assert (seen["requestPayload"], seen["responsePayload"]) == lengths
+        assert waiting(clocked, function.name) == waiting(clocked, receiver.name) == []
+
     def test_failures_to_a_bucket(self, clocked, make, moto, name):
         function = make(failure=moto.bucket(name))
         at_ms = now_ms(clocked)
@@ -379,6 +391,17 @@ class TestTargetsThatAreAway:
         settle(alone)
         assert len(queue.take()) == 1
         assert [message["target"] for message in waiting(alone, function.name)] == [gone.arn] * 2
+
+    def test_what_waits_is_told_although_the_function_is_gone(self, alone, make, away):
+        queue = away.queue("outlives-it")
+        away.sqs.delete_queue(QueueUrl=queue.url)
+        function = make(queue.arn, server=alone)
+        send(function, {})
+        settle(alone)
+        function.delete()
+        queue = away.queue("outlives-it")
+        assert redrive(alone, function.name) == 1
+        assert len(queue.take()) == 1 and waiting(alone, function.name) == []
 
     def test_what_can_never_be_told_says_why(self, alone, make, away):
         function = make(failure="arn:aws:sqs:us-east-1:123456789012:queue.fifo", server=alone)
