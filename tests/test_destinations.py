@@ -20,7 +20,16 @@ def handler(event, context):
         raise ValueError(event["fail"])
     return event["answer"] if isinstance(event, dict) and "answer" in event else "done"
 """
-RECEIVES = "import json\ndef handler(event, context):\n    print(json.dumps({'record': event, 'arn': context.invoked_function_arn}))\n"
+RECEIVES = """
+import json
+def handler(event, context):
+    print(json.dumps({"record": event, "arn": context.invoked_function_arn}))
+"""
+MEASURES = """
+import json
+def handler(event, context):
+    print(json.dumps({key: len(json.dumps(event[key])) for key in event}))
+"""
 FAIL = {"fail": "no such luck"}
 RECORD = ["version", "timestamp", "requestContext", "requestPayload", "responseContext", "responsePayload"]
 CONTEXT = ["requestId", "functionArn", "condition", "approximateInvokeCount"]
@@ -145,8 +154,7 @@ class TestRecords:
         assert [one["arn"] for one in told] == [arn, f"{arn}:live"]
 
     def test_a_function_gets_a_large_record_without_its_payloads(self, clocked, make, deploy_on):
-        source = "import json\ndef handler(event, context):\n    print(json.dumps({key: len(json.dumps(event[key])) for key in event}))\n"
-        receiver = deploy_on(clocked, "python3.12", packages.python(source))
+        receiver = deploy_on(clocked, "python3.12", packages.python(MEASURES))
         function = make(receiver.created["FunctionArn"])
         for number, size in enumerate((200_000, 600_000), start=1):
             send(function, {"answer": "y" * size})

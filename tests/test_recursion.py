@@ -36,6 +36,12 @@ def handler(event, context):
         return [event, response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]]
 """
 SHOWS_TRACE = "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_TRACE_ID']\n"
+FAILS = """
+import json, os
+def handler(event, context):
+    print(json.dumps({"trace": os.environ["_X_AMZN_TRACE_ID"]}))
+    raise ValueError
+"""
 SAYS_SO = "import json\ndef handler(event, context):\n    print(json.dumps({'came': True}))\n    return 1\n"
 TRACE = re.compile(r"(Root=1-[0-9a-f]{8}-[0-9a-f]{24});Parent=[0-9a-f]{16};Sampled=0;Lineage=0:([0-9a-f]{8}):(\d+)")
 MESSAGE = re.compile(r"recursive|loop", re.IGNORECASE)
@@ -103,7 +109,9 @@ def test_a_loop_of_two_functions_through_destinations_is_stopped(clocked, make, 
     for function, other in ((first, second), (second, first)):
         function.client.put_function_event_invoke_config(
             FunctionName=function.name,
-            DestinationConfig={"OnSuccess": {"Destination": other.created["FunctionArn"]}, "OnFailure": {"Destination": failures.arn}},
+            DestinationConfig={
+                "OnSuccess": {"Destination": other.created["FunctionArn"]}, "OnFailure": {"Destination": failures.arn},
+            },
         )
     before_ms = now_ms(clocked)
     send(first, {})
@@ -118,7 +126,7 @@ def test_a_loop_of_two_functions_through_destinations_is_stopped(clocked, make, 
 
 
 def test_retries_of_an_event_are_no_passes(clocked, make):
-    function = make("import json, os\ndef handler(event, context):\n    print(json.dumps({'trace': os.environ['_X_AMZN_TRACE_ID']}))\n    raise ValueError\n")
+    function = make(FAILS)
     send(function, {})
     advance(clocked, 180)
     traces = [run["trace"] for run in runs(function, 3)]

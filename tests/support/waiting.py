@@ -3,7 +3,25 @@
 import json
 import urllib.parse
 
+from support.metrics import environments
 from support.wait import until
+
+# Says what it sees; its event says what it does.
+SEEN = """
+import hashlib, json, os
+from time import sleep, time
+def handler(event, context):
+    event = event if isinstance(event, dict) else {"bytes": len(event), "digest": hashlib.sha256(event.encode()).hexdigest()}
+    print(json.dumps({
+        "id": context.aws_request_id, "version": context.function_version, "arn": context.invoked_function_arn,
+        "tenant": context.tenant_id, "code": os.environ.get("CODE"), **event,
+    }))
+    sleep(event.get("seconds", max(0, event.get("until", 0) - time())))
+    if event.get("fail") and os.environ.get("CODE") != "mended":
+        raise ValueError("no such luck")
+    return {"ended": event}
+"""
+FAIL = {"fail": True}
 
 
 def post(server, path, **parameters):
@@ -55,16 +73,29 @@ def send(function, event=None, **members):
     return answer.request_id
 
 
+def said(records):
+    """(condition, number of invokes) of each record."""
+    contexts = [record["requestContext"] for record in records]
+    return [(context["condition"], context["approximateInvokeCount"]) for context in contexts]
+
+
+def running(server):
+    """The functions that an environment is running now."""
+    return [each.get("function") for each in environments(server) if each["state"] == "busy"]
+
+
+def printed(function):
+    """The JSON objects that a function has printed so far."""
+    try:
+        lines = function.log_messages()
+    except function.logs.exceptions.ResourceNotFoundException:
+        return []  # it has not run yet
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
 def runs(function, count):
-    """The JSON objects that a function has printed in its runs so far, once there are as many; more are an error."""
-
-    def printed():
-        try:
-            lines = function.log_messages()
-        except function.logs.exceptions.ResourceNotFoundException:
-            return []
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
-    found = until(lambda: (len(seen := printed()) >= count) and seen or None, 20, f"{count} runs of {function.name}") if count else printed()
+    """What a function has printed in its runs, once it was one object in each of as many; more are an error."""
+    until(lambda: len(printed(function)) >= count, 20, f"{count} runs of {function.name}")
+    found = printed(function)
     assert len(found) == count, found
     return found
