@@ -241,6 +241,26 @@ class TestRecords:
         record, text = told(room + 1)
         assert json.loads(text) == {**record, "requestPayload": None, "responsePayload": None}
 
+    def test_an_event_for_a_bus_keeps_to_the_limit_of_an_entry(self, clocked, make, moto, name):
+        bus, queue = moto.bus(name)
+        function = make(bus)
+
+        def told(more):
+            event = {"more": "z" * more}
+            send(function, event)
+            settle(clocked)
+            message, = queue.records()
+            detail = json.dumps(message["detail"], separators=(",", ":"))
+            # As AWS counts an entry: its time as 14 bytes, and each text.
+            texts = [message["source"], message["detail-type"], detail, *message["resources"]]
+            return 14 + sum(len(text) for text in texts), message["detail"]["requestPayload"] == event
+
+        room = 262_144 - told(0)[0]
+        assert told(room - 1) == (262_143, True)
+        for more in (room + 1, room + 100, room + 200, room + 300):
+            size, is_whole = told(more)
+            assert size <= 262_144 and not is_whole, f"{more - room} bytes too many"
+
 
 class TestDeadLetters:
     def test_to_a_queue(self, clocked, make, moto, name):
