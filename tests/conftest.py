@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from support import packages  # noqa: E402
+from support.moto import KEYS, Moto  # noqa: E402
 from support.server import Function, Server  # noqa: E402
 
 NUMBERS = itertools.count(1)
@@ -32,6 +33,20 @@ def spares():
 def plain():
     """A server without spares: what a function finds there is right."""
     with Server(arguments=["--spares-max", "0"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """The services beside Lambda. Whoever stops it takes one of his own."""
+    with Moto() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def clocked(moto):
+    """A server whose clock the tests move, and whose destinations are moto's."""
+    with Server(config=moto.config(), arguments=["--clock", "manual"], environment=KEYS) as running:
         yield running
 
 

@@ -357,10 +357,13 @@ class TestStream:
         assert answer["StatusCode"] == 204
 
 
-def test_invoke_async_is_refused_like_an_event(client, function):
-    expected = error_of(client.invoke, FunctionName=function.name, InvocationType="Event")
-    assert expected[0] == "InvalidParameterValueException" and "nothing was queued" in expected[1]
-    assert error_of(client.invoke_async, FunctionName=function.name, InvokeArgs=b"{}") == expected
+def test_invoke_async_is_accepted_like_an_event(client, function):
+    answer = client.invoke(FunctionName=function.name, InvocationType="Event")
+    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+    assert client.invoke_async(FunctionName=function.name, InvokeArgs=b"{}")["Status"] == 202
+    expected = error_of(client.invoke, FunctionName=function.name, InvocationType="Event", Payload=b"{")
+    assert expected[0] == "InvalidRequestContentException"
+    assert error_of(client.invoke_async, FunctionName=function.name, InvokeArgs=b"{") == expected
     assert error_of(client.invoke_async, FunctionName="nothing-here", InvokeArgs=b"{}") == not_found()
 
 
