@@ -35,8 +35,10 @@ def until_empty(server, timeout_s):
 
 def runs(server, function):
     """What a printing function has printed. Lines that a killed server had not stored are missing."""
-    pages = server.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
-    for page in pages:
+    logs, group = server.client("logs"), f"/aws/lambda/{function}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return  # it has never run, as far as the server knows
+    for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
         for event in page["events"]:
             words = event["message"].split()
             if words[:1] == ["ran"]:
