@@ -26,6 +26,7 @@ def on_small_disk(tmp_path):
     with Told() as told, images.mounted(tmp_path / "image", tmp_path / "data") as disk:
         with Server(data=tmp_path, config=f'sqs_endpoint = "{told.url}"\n', environment=KEYS) as server:
             yield server, told, disk
+    (tmp_path / "image").unlink()  # it is as large as it can be
 
 
 def test_a_full_disk_refuses_events_until_there_is_space(on_small_disk):
