@@ -16,7 +16,7 @@ from support import packages
 from support.event_history import FAILURE, SUCCESS, History, Seen, judge
 from support.event_queue import printing, runs, until_empty, waiting
 from support.event_senders import Senders
-from support.moto import KEYS, moto
+from support.moto import KEYS, Moto
 from support.server import Function, Server
 from support.told import ARN, Told
 from support.wait import pause, until
@@ -32,14 +32,13 @@ BUCKET = "events-that-failed"
 
 def test_random_kills_lose_no_accepted_event(tmp_path):
     print(f"\n{EVENTS} events, {KILLS} kills, seed {SEED}")
-    with moto() as client, Told() as told:
-        s3 = client("s3")
-        s3.create_bucket(Bucket=BUCKET)
-        config = f'account_concurrency = {WORKING_MAX}\nsqs_endpoint = "{told.url}"\ns3_endpoint = "{s3.meta.endpoint_url}"\n'
+    with Moto() as moto, Told() as told:
+        failures = moto.bucket(BUCKET)
+        config = f'account_concurrency = {WORKING_MAX}\nsqs_endpoint = "{told.url}"\ns3_endpoint = "{moto.url}"\n'
         server = Server(data=tmp_path, config=config, environment=KEYS)
         try:
-            history = kill_again_and_again(server.start())
-            history.told += [*told_as_success(told), *told_as_failure(s3)]
+            history = kill_again_and_again(server.start(), failures)
+            history.told += [*told_as_success(told), *told_as_failure(moto.s3)]
             server.stop()
         finally:
             if server.process is not None:
@@ -47,14 +46,14 @@ def test_random_kills_lose_no_accepted_event(tmp_path):
     assert_good(history)
 
 
-def kill_again_and_again(server):
+def kill_again_and_again(server, failures):
     """Sends all events while the server is killed; the history without what was told."""
     choices = random.Random(SEED)
     source = printing(f"range(0, {EVENTS}, {FAILS_EVERY})")
     function = Function(server, "counted", "python3.12", packages.python(source), "app.handler")
     function.ready().client.put_function_event_invoke_config(
         FunctionName="counted", MaximumRetryAttempts=0, DestinationConfig={
-            "OnSuccess": {"Destination": ARN}, "OnFailure": {"Destination": f"arn:aws:s3:::{BUCKET}"}})
+            "OnSuccess": {"Destination": ARN}, "OnFailure": {"Destination": failures}})
     history = History(fails=set(range(0, EVENTS, FAILS_EVERY)))
     started_s = time.monotonic()
     senders = Senders(server, "counted", range(EVENTS)).start()
@@ -67,7 +66,7 @@ def kill_again_and_again(server):
     for _ in range(KILLS - while_sending):
         kill_and_start(server, history, choices.uniform(0.1, 3.0))
     sent_s = time.monotonic() - started_s
-    until_empty(server, 300)
+    until_empty(server, 120 + EVENTS / 100)
     print(f"sent in {sent_s:.1f} s, done after {time.monotonic() - started_s:.1f} s")
     assert not senders.refused, list(senders.refused.items())[:3]
     history.accepted, history.unanswered = senders.accepted, senders.unanswered
