@@ -61,7 +61,10 @@ def test_no_accepted_event_is_lost_in_a_power_cut(tmp_path, cut):
         ]
     verdict = judge(history, WORKING_MAX)
     waited = len({seen.number for seen in history.told if seen.at_s > history.kills_s[0]} & set(history.accepted))
-    print(f"\nseed {SEED + cut}: {len(history.accepted)} accepted, of which {waited} were told after the cut; told twice: {verdict.told_twice}")
+    print(
+        f"\nseed {SEED + cut}: {len(history.accepted)} accepted, of which {waited} were told after the cut; "
+        f"told twice: {verdict.told_twice}"
+    )
     assert len(history.accepted) > 50
     assert not verdict.faults, f"seed {SEED + cut}, {len(verdict.faults)} faults:\n" + "\n".join(verdict.faults[:20])
 
