@@ -82,7 +82,7 @@ class Server:
                 code = self.process.wait(timeout=40)
             except subprocess.TimeoutExpired:
                 self.kill()
-                raise AssertionError(f"the server did not end within 40 s of SIGTERM:\n{self.output()}") from None
+                raise AssertionError(f"the server did not end within 40 s of SIGTERM:\n{self.output()}")
             assert code == 0, f"the server ended with {code}:\n{self.output()}"
         self.process = None
 
