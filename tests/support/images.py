@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -13,8 +14,11 @@ def need_loop_devices():
     """Skips the test where it may not mount."""
     if os.geteuid() != 0:
         pytest.skip("LOUDLY SKIPPED: mounting a file system of the test's own needs root")
+    for program, package in (("losetup", "util-linux"), ("mkfs.ext4", "e2fsprogs")):
+        if shutil.which(program) is None:
+            pytest.skip(f"LOUDLY SKIPPED: making a file system of the test's own needs {program} (package {package})")
     if subprocess.run(["losetup", "--find"], capture_output=True).returncode != 0:
-        pytest.skip("LOUDLY SKIPPED: this machine has no loop devices, or no losetup (package util-linux)")
+        pytest.skip("LOUDLY SKIPPED: this machine has no loop devices")
 
 
 def make(image, megabytes):
