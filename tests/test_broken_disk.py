@@ -94,3 +94,12 @@ def test_what_was_accepted_before_is_on_the_disk(broken, tmp_path):
     print(f"\n{len(history.accepted)} accepted, {after_s} told after the server was started on what the disk has")
     verdict = judge(history, working_max=1_000)
     assert not verdict.faults, f"{len(verdict.faults)} faults:\n" + "\n".join(verdict.faults[:20])
+
+
+def test_the_server_ends_and_says_why(broken):
+    """A supervisor starts it again, perhaps elsewhere; one that stays would refuse every durable request for ever."""
+    server, _, _ = broken
+    until(lambda: server.process.poll() is not None, 20, "the server to end")
+    assert server.process.returncode > 0, server.process.returncode
+    last_words = server.output().rpartition("\nerror: ")[2]
+    assert last_words != server.output() and "disk" in last_words, server.output()[-2000:]

@@ -6,7 +6,7 @@ import pytest
 
 from support import images, packages
 from support.event_history import SUCCESS, History, Seen, judge
-from support.event_queue import printing, until_empty
+from support.event_queue import printing, runs, until_empty
 from support.event_senders import Senders, send
 from support.moto import KEYS
 from support.server import Function, Server
@@ -79,3 +79,25 @@ def with_ballast(number):
 def accepted_again(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     return send(connection, "counted", '["probe"]')[0] == 202
+
+
+def test_a_server_whose_own_log_is_on_the_full_disk_recovers_too(tmp_path):
+    images.need_loop_devices()
+    images.make(tmp_path / "image", IMAGE_MB)
+    with images.mounted(tmp_path / "image", tmp_path / "disk") as disk:
+        with Server(data=disk) as server:
+            function = Function(server, "counted", "python3.12", packages.python(printing()), "app.handler").ready()
+            function.invoke(-1).ok()
+            images.fill(disk / "filler")
+            full = Senders(server, "counted", range(EVENTS_MAX), payload=str).start()
+            until(lambda: len(full.refused) >= 100 or full.are_done(), 60, "events to be refused")
+            for _ in range(20):
+                function.invoke(-1).ok()
+            full.stop()
+            full.join()
+            (disk / "filler").unlink()
+            until(lambda: accepted_again(server), 30, "an event to be accepted again")
+            request_id = function.invoke(-2).request_id
+            until(lambda: any(seen.request_id == request_id for seen in runs(server, "counted")), 20, "a line in the function's log")
+            # Leaving the block is a part of it: the server ends when it is told to.
+    (tmp_path / "image").unlink()
