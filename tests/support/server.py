@@ -78,7 +78,11 @@ class Server:
         """Ends it as a service manager would, and expects a clean exit."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            code = self.process.wait(timeout=40)
+            try:
+                code = self.process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"the server did not end within 40 s of SIGTERM:\n{self.output()}")
             assert code == 0, f"the server ended with {code}:\n{self.output()}"
         self.process = None
 
