@@ -93,7 +93,7 @@ impl Attempts {
             (delivery, leased.message.body.clone())
         });
         let told = destination.map(|target_arn| {
-            let body_max = bytes_max(&target_arn);
+            let body_max = bytes_max(&target_arn, &event.qualified_arn());
             let delivery = delivery(event, answer.as_ref(), target_arn, at_ms, Purpose::Record { condition });
             (delivery, record(event, &leased.message.body, condition, answer.as_ref(), at_ms, body_max))
         });

@@ -20,11 +20,14 @@ pub(crate) fn queue(delivery: &Delivery) -> String {
     format!("{DELIVERY_PREFIX}{}/{}/{function_name}/{target_arn}", scope.account, scope.region)
 }
 
-/// The largest message of a target (AWS: SNS and EventBridge 256 KB, SQS and asynchronous invokes 1 MB).
-pub(crate) fn bytes_max(target_arn: &str) -> usize {
+/// The largest record that a target takes (AWS: SNS and EventBridge 256 KB, SQS and asynchronous invokes 1 MB). An entry
+/// for a bus is counted as a whole: 14 bytes for its time, source and detail type, and the two ARNs that it is about.
+pub(crate) fn bytes_max(target_arn: &str, function_arn: &str) -> usize {
     const SMALL: usize = 262_144;
+    const ENTRY: usize = 14 + "lambda".len() + "Lambda Function Invocation Result - Success".len();
     match target_arn.split(':').nth(2) {
-        Some("sns" | "events") => SMALL,
+        Some("sns") => SMALL,
+        Some("events") => SMALL - ENTRY - target_arn.len() - function_arn.len(),
         Some("sqs" | "lambda") => limits::ASYNC_REQUEST_BYTES_MAX,
         _ => usize::MAX,
     }

@@ -36,6 +36,9 @@ pub fn init_log(mode: Mode) {
         .unwrap_or_else(|| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written (stderr goes to a disk that is full) is lost; told on stderr, the loss would be a
+        // panic of whoever logged.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(rustix::termios::isatty(std::io::stderr()) && std::env::var_os("NO_COLOR").is_none());
     // A second server in one process (tests) keeps the first subscriber.
