@@ -1,6 +1,7 @@
 """The disk of the data directory fills up: durable work is refused, all else goes on, and with space all is as before."""
 
 import http.client
+import json
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_full_disk_refuses_events_until_there_is_space(on_small_disk):
     assert "disk is full" in server.output()
 
     (disk / "filler").unlink()
-    until(lambda: accepted_again(server), 30, "an event to be accepted again")
+    until(lambda: accepted_again(server, json.dumps(PROBE)), 30, "an event to be accepted again")
     with_space = Senders(server, "counted", range(EVENTS_MAX, EVENTS_MAX + 200), payload=with_ballast).start()
     with_space.join()
     assert len(with_space.accepted) == 200 and not with_space.refused
@@ -76,9 +77,9 @@ def with_ballast(number):
     return f'[{number}, "{"x" * 2_000}"]'
 
 
-def accepted_again(server):
+def accepted_again(server, payload):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    return send(connection, "counted", '["probe"]')[0] == 202
+    return send(connection, "counted", payload)[0] == 202
 
 
 def test_a_server_whose_own_log_is_on_the_full_disk_recovers_too(tmp_path):
@@ -96,7 +97,7 @@ def test_a_server_whose_own_log_is_on_the_full_disk_recovers_too(tmp_path):
             full.stop()
             full.join()
             (disk / "filler").unlink()
-            until(lambda: accepted_again(server), 30, "an event to be accepted again")
+            until(lambda: accepted_again(server, "-3"), 30, "an event to be accepted again")
             request_id = function.invoke(-2).request_id
             until(lambda: any(seen.request_id == request_id for seen in runs(server, "counted")), 20, "a line in the function's log")
             # Leaving the block is a part of it: the server ends when it is told to.

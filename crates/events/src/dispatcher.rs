@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Arrived(QueueName, Box<Leased>, Place),
     /// A message of this queue is in the store and due.
     Stored(QueueName),
+    /// What the store has of this queue was made due by somebody who does not want to wait.
+    Redriven(QueueName),
     /// What is in memory belongs to a store that has been emptied.
     Forget,
     /// Says when nothing is being done any more and nothing is due.
@@ -257,6 +259,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
                 self.lanes.arrived(&queue, Waiting { leased: *leased, place: Some(place) }, now_ms);
             }
             Command::Stored(queue) => self.lanes.stored(&queue, now_ms, now_ms),
+            Command::Redriven(queue) => self.lanes.redriven(&queue, now_ms),
             Command::Forget => drop(self.take_waiting()),
             Command::Quiet(reply) => self.quiet.push(reply),
             Command::NextDue(reply) => drop(reply.send(self.lanes.next_wake_ms())),

@@ -141,6 +141,15 @@ impl<T> Lanes<T> {
         self.change(queue, now_ms, |lane| lane.stored(due_ms));
     }
 
+    /// Somebody wants what the store has of a queue to be tried now, whatever came of it before.
+    pub(crate) fn redriven(&mut self, queue: &QueueName, now_ms: UnixMs) {
+        self.change(queue, now_ms, |lane| {
+            lane.pause_ms = 0;
+            lane.probe_ms = 0;
+            lane.stored(now_ms);
+        });
+    }
+
     /// What a fetch has brought, and when the next one of the store is due.
     pub(crate) fn fetched(
         &mut self,
@@ -364,6 +373,17 @@ mod tests {
         assert_eq!(all(&mut lanes, PROBE_AFTER_MS), Vec::<String>::new(), "nothing of its own will make room");
         assert_eq!(lanes.next_wake_ms(), Some(2 * PROBE_AFTER_MS));
         assert_eq!(all(&mut lanes, 2 * PROBE_AFTER_MS).len(), 2);
+    }
+
+    #[test]
+    fn whoever_redrives_a_queue_does_not_wait() {
+        let mut lanes = Lanes::new(1_000);
+        lanes.arrived(&name("a"), 1, 0);
+        assert_eq!(all(&mut lanes, 0), ["a1"]);
+        lanes.settled(&name("a"), Settled { was_throttled: true, due_ms: Some(4_000) }, 0);
+        assert_eq!((all(&mut lanes, 0), lanes.next_wake_ms()), (vec![], Some(4_000)));
+        lanes.redriven(&name("a"), 0);
+        assert_eq!(all(&mut lanes, 0), ["fetch a"]);
     }
 
     #[test]

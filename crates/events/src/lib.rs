@@ -155,8 +155,8 @@ impl AsyncInvokes {
         answer.await.ok()
     }
 
-    fn stored(&self, queue: &str) {
-        let _ = self.commands.send(Command::Stored(QueueName::from(queue)));
+    fn redriven(&self, queue: &str) {
+        let _ = self.commands.send(Command::Redriven(QueueName::from(queue)));
     }
 }
 

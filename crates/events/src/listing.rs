@@ -129,7 +129,7 @@ impl AsyncInvokes {
         let mut changed = 0;
         for queue in self.queues_of(account, function).await? {
             changed += self.store.queues.make_due(&queue, id, now_ms, real_ms).await?;
-            self.stored(&queue);
+            self.redriven(&queue);
         }
         Ok(changed)
     }
