@@ -68,7 +68,7 @@ impl World {
             tokio::task::yield_now().await;
         }
         if self.chance(|chance| chance.happens(20)) {
-            tokio::time::sleep(Duration::from_millis(self.chance(|chance| chance.below(3_000)))).await;
+            self.real.pass(Duration::from_millis(self.chance(|chance| chance.below(3_000)))).await;
         }
     }
 }
@@ -256,7 +256,7 @@ async fn schedule(seed: u64, memory: MemoryStore) -> Seen {
     for _ in 0..HOURS_AT_THE_END {
         // Leases of those who were killed lapse, and what got lost on its way is found by the next look at the store. Only
         // then may the clock go on: a word is not told for ever.
-        tokio::time::sleep(Duration::from_secs(100)).await;
+        world.real.pass(Duration::from_secs(100)).await;
         process.invokes.advance(&clock, HOUR_MS).await;
         if memory.messages() == 0 {
             break;

@@ -50,6 +50,11 @@ impl RuntimeClock {
     pub fn start() -> Self {
         Self { start: tokio::time::Instant::now() }
     }
+
+    /// Lets time pass. In a paused runtime nobody waits for it: it has passed as soon as there is nothing else to do.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 impl Clock for RuntimeClock {
