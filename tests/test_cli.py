@@ -11,8 +11,9 @@ import tempfile
 import pytest
 
 from support import packages
-from support.server import BINARY, ROOT, RUNTIMES, free_port
+from support.server import BINARY, ROOT, RUNTIMES, Function, free_port
 from support.wait import until
+from support.waiting import advance, send, waits
 
 HELLO = {"app.py": "def handler(event, context):\n    print('said hello to', event.get('name'))\n    return {'hello': event.get('name')}\n"}
 
@@ -92,6 +93,33 @@ def test_aws_cli_round_trip(server, folder, tmp_path):
     messages = [event["message"].rstrip("\n") for event in events]
     assert messages[0].startswith("INIT_START ") and "said hello to CLI" in messages
     assert [event["timestamp"] for event in events] == sorted(event["timestamp"] for event in events)
+
+
+def test_queue_shows_what_waits_and_makes_it_due(clocked):
+    source = "def handler(event, context):\n    raise ValueError('no such luck')\n"
+    function = Function(clocked, "waits", "python3.12", packages.python(source), "app.handler").ready()
+    try:
+        assert clocked.tindra("queue", function.name).stderr == "nothing waits\n"
+        send(function)
+        advance(clocked, 7)
+        heading, *rows = clocked.tindra("queue").stdout.splitlines()
+        row, = (row for row in rows if row.split()[0] == function.name)
+        assert heading.split()[0] == "FUNCTION"
+        assert row.split() == ["waits", "event", "-", "1", "7", "s", "in", "53", "s"]
+        heading, row = clocked.tindra("queue", function.name).stdout.splitlines()
+        waited = waits(clocked, function.name)
+        assert row.split() == [waited["id"], "event", "-", "-", "7", "s", "1", "in", "53", "s", "no", "such", "luck"]
+        assert json.loads(clocked.tindra("queue", function.name, "--json").stdout)["messages"] == [waited]
+        assert clocked.tindra("queue", function.name, "--redrive", "--id", waited["id"]).stdout == "1 made due now\n"
+        advance(clocked, ms=0)
+        assert waits(clocked, function.name)["attempts"] == 2
+        assert clocked.tindra("queue", function.name, "--redrive").stdout == "1 made due now\n"
+        advance(clocked, ms=0)
+        assert clocked.tindra("queue", function.name).stderr == "nothing waits\n"
+        wrong = clocked.tindra("queue", function.name, "--redrive", "--id", "x", check=False)
+        assert wrong.returncode == 1 and "/_tindra/queue?function=NAME" in wrong.stderr
+    finally:
+        function.delete()
 
 
 def test_logs_filter_pattern(server, python_function):
