@@ -7,6 +7,7 @@ import pytest
 
 from support import packages
 from support.errors import error_of
+from support.metrics import metric
 from support.server import Server
 from support.wait import until
 
@@ -267,6 +268,23 @@ def test_a_function_may_do_what_its_role_allows(secured, make_function):
     # A role is its whole ARN: one of the same name under another path is another, which is not there.
     name, _ = make_function(CALLER, role["Arn"].replace("/some/", "/other/"))
     assert invoke(root, name, ask)["status"] == 403
+
+
+def test_destinations_are_told_on_behalf_of_the_role(secured, make_function):
+    iam, root = secured.with_key("iam"), secured.with_key("lambda")
+    role = iam.create_role(RoleName=f"role-{next(NUMBERS)}", AssumeRolePolicyDocument=trust(Service="lambda.amazonaws.com"))["Role"]
+    (told, told_arn), (name, _) = make_function(), make_function(ECHO, role["Arn"])
+    root.put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": told_arn}})
+    root.invoke(FunctionName=name, InvocationType="Event", Payload=b"1")
+    until(lambda: metric(secured, "tindra_destination_delivery_failures_total", function=name) >= 1, 20, "a refusal")
+    assert metric(secured, "tindra_async_events_received_total", function=told) == 0
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role['RoleName']}/{name}"
+    reason = denied(session, "lambda:InvokeFunction", told_arn, "because no identity-based policy allows the lambda:InvokeFunction action")
+    assert reason[1] in secured.output()
+    source = {"ArnLike": {"lambda:SourceFunctionArn": f"arn:aws:lambda:*:{ACCOUNT}:function:{name}"}}
+    iam.put_role_policy(RoleName=role["RoleName"], PolicyName="p", PolicyDocument=document(
+        statement(action="lambda:InvokeFunction", resource=told_arn, Condition=source)))
+    until(lambda: metric(secured, "tindra_async_events_received_total", function=told) == 1, 20, "the function to be told")
 
 
 def test_a_role_says_who_may_assume_it(secured, make_user):

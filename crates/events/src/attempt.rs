@@ -83,18 +83,22 @@ impl Attempts {
             Condition::Success => config.on_success.clone(),
             _ => config.on_failure.clone(),
         });
-        let dead_letters = match condition {
-            Condition::Success => None,
-            _ => steps::insist(|| self.configs.dead_letter_target(event)).await,
+        let is_failure = condition != Condition::Success;
+        let latest = match is_failure || destination.is_some() {
+            true => steps::insist(|| self.configs.latest(event)).await,
+            false => None,
         };
         let at_ms = self.timer.unix_ms();
-        let letter = dead_letters.map(|target_arn| {
-            let delivery = delivery(event, answer.as_ref(), target_arn, at_ms, dead_letter(event, condition));
+        let about =
+            About { event, answer: answer.as_ref(), role_arn: latest.as_ref().map(|latest| &latest.role), at_ms };
+        let dead_letters = latest.as_ref().and_then(|latest| latest.dead_letter_target_arn.clone());
+        let letter = dead_letters.filter(|_| is_failure).map(|target_arn| {
+            let delivery = about.delivery(target_arn, dead_letter(event, condition));
             (delivery, leased.message.body.clone())
         });
         let told = destination.map(|target_arn| {
             let body_max = bytes_max(&target_arn, &event.qualified_arn());
-            let delivery = delivery(event, answer.as_ref(), target_arn, at_ms, Purpose::Record { condition });
+            let delivery = about.delivery(target_arn, Purpose::Record { condition });
             (delivery, record(event, &leased.message.body, condition, answer.as_ref(), at_ms, body_max))
         });
         let mut batch = Batch::default().message(MessageChange::Complete(leased.lease));
@@ -105,7 +109,7 @@ impl Attempts {
             batch = batch.message(MessageChange::Enqueue { message, held_until_ms: None });
         }
         steps::settle(&self.store, batch).await;
-        if condition != Condition::Success {
+        if is_failure {
             figures::dropped(&event.scope, &event.function_name);
             tracing::info!(
                 request_id = event.request_id,
@@ -204,25 +208,31 @@ fn first_bytes(text: &str, bytes_max: usize) -> String {
     text[..text.floor_char_boundary(bytes_max)].to_owned()
 }
 
-fn delivery(
-    event: &AsyncEvent,
-    answer: Option<&Answer>,
-    target_arn: String,
+/// What deliveries about one event have in common.
+struct About<'a> {
+    event: &'a AsyncEvent,
+    answer: Option<&'a Answer>,
+    role_arn: Option<&'a String>,
     at_ms: UnixMs,
-    purpose: Purpose,
-) -> Delivery {
-    let trace_id = answer.and_then(|answer| answer.trace_id.as_ref()).unwrap_or(&event.trace_id);
-    Delivery {
-        target_arn,
-        scope: event.scope.clone(),
-        function_name: event.function_name.clone(),
-        function_arn: event.qualified_arn(),
-        request_id: event.request_id.clone(),
-        trace_id: trace_id.clone(),
-        at_ms,
-        purpose,
-        attempts: 0,
-        last_error: None,
+}
+
+impl About<'_> {
+    fn delivery(&self, target_arn: String, purpose: Purpose) -> Delivery {
+        let Self { event, answer, role_arn, at_ms } = *self;
+        let trace_id = answer.and_then(|answer| answer.trace_id.as_ref()).unwrap_or(&event.trace_id);
+        Delivery {
+            target_arn,
+            scope: event.scope.clone(),
+            function_name: event.function_name.clone(),
+            function_arn: event.qualified_arn(),
+            role_arn: role_arn.cloned(),
+            request_id: event.request_id.clone(),
+            trace_id: trace_id.clone(),
+            at_ms,
+            purpose,
+            attempts: 0,
+            last_error: None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tindra_core::async_invoke::AsyncEvent;
 use tindra_core::event_invoke_config::{EVENT_INVOKE_CONFIG_PREFIX, EventInvokeConfig};
-use tindra_core::function::{Function, Version};
+use tindra_core::function::{Configuration, Function, Version};
 use tindra_core::name::LATEST;
 use tindra_store::{JsonRecords as _, Store, StoreError, Versioned, Watch};
 
@@ -87,13 +87,13 @@ impl Configs {
         Ok(config)
     }
 
-    /// The dead-letter queue of the function; its versions have that of `$LATEST` (AWS).
-    pub(crate) async fn dead_letter_target(&self, event: &AsyncEvent) -> Result<Option<String>, StoreError> {
+    /// What `$LATEST` of the function says: its versions have its dead-letter queue, too (AWS). None once it has gone.
+    pub(crate) async fn latest(&self, event: &AsyncEvent) -> Result<Option<Configuration>, StoreError> {
         let key = Function::version_key(&event.scope, &event.function_name, Version::Latest);
         let record: Option<Versioned<Function>> = self.store.metadata.get_json(&key).await?;
-        Ok(record.and_then(|record| {
+        Ok(record.map(|record| {
             let function = record.value;
-            function.serving.unwrap_or(function.desired).configuration.dead_letter_target_arn
+            function.serving.unwrap_or(function.desired).configuration
         }))
     }
 

@@ -32,6 +32,9 @@ pub struct Delivery {
     pub function_name: String,
     /// Its ARN with the qualifier that was invoked.
     pub function_arn: String,
+    /// `Role` of the function, on whose behalf it is told; none for a function that had gone by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
     /// Of the event.
     pub request_id: String,
     /// `X-Amzn-Trace-Id` of the event, with the function's lineage where it ran.

@@ -8,6 +8,7 @@
 mod asked;
 mod documents;
 mod facts;
+mod roles;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::config::Auth;
 use crate::edge::{Backends, Peer};
 use asked::Asked;
 use documents::Documents;
+pub(crate) use roles::RoleAuthority;
 
 /// What everybody may ask: who they are.
 const FREE: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];

@@ -9,12 +9,15 @@ use bytes::Bytes;
 use tindra_core::async_invoke::Condition;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
+use tindra_core::name;
 use tindra_events::{Deliver, DeliverError, Delivery, Purpose};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeRequest, Invoker, Mode};
 use tindra_services::outside::{MessageAttribute, Outside, PutEvent};
 use tindra_store::BoxFuture;
 use uuid::Uuid;
+
+use crate::authorise::RoleAuthority;
 
 /// `source` of events about invokes: what real ones have, whatever the guide prints.
 const EVENT_SOURCE: &str = "lambda";
@@ -23,6 +26,8 @@ const EVENT_SOURCE: &str = "lambda";
 pub(crate) struct Deliveries<E> {
     pub(crate) invoker: Invoker<E>,
     pub(crate) outside: Outside,
+    /// What the functions' roles may do; none where everybody may do everything.
+    pub(crate) authority: Option<RoleAuthority>,
 }
 
 impl<E> fmt::Debug for Deliveries<E> {
@@ -37,13 +42,15 @@ impl<E: Environments> Deliver for Deliveries<E> {
             let text = || String::from_utf8_lossy(&body).into_owned();
             let target = delivery.target_arn.as_str();
             let trace = Some(delivery.trace_id.as_str());
-            let outcome = match target.split(':').nth(2) {
+            let service = target.split(':').nth(2);
+            let key = object_key(&delivery.function_name, delivery.at_ms, Uuid::new_v4());
+            self.authorise(delivery, service, &key).await?;
+            let outcome = match service {
                 Some("sqs") => self.outside.send_message(target, &text(), &attributes(delivery), trace).await,
                 Some("sns") => self.outside.publish(target, &text(), &attributes(delivery), trace).await,
                 Some("events") => self.outside.put_event(target, event(delivery, text())).await,
                 Some("s3") => {
                     let bucket = target.rsplit(':').next().unwrap_or_default();
-                    let key = object_key(&delivery.function_name, delivery.at_ms, Uuid::new_v4());
                     self.outside.put_object(bucket, &key, "application/json", body, &delivery.scope.region).await
                 }
                 Some("lambda") => return self.invoke(delivery, body).await,
@@ -55,6 +62,27 @@ impl<E: Environments> Deliver for Deliveries<E> {
 }
 
 impl<E: Environments> Deliveries<E> {
+    /// Refuses what the function's role may not do: the keys with which Tindra asks are not the function's.
+    async fn authorise(&self, delivery: &Delivery, service: Option<&str>, key: &str) -> Result<(), DeliverError> {
+        let Some(authority) = &self.authority else { return Ok(()) };
+        let target = &delivery.target_arn;
+        let (action, resource) = match service {
+            Some("sqs") => ("sqs:SendMessage", target.clone()),
+            Some("sns") => ("sns:Publish", target.clone()),
+            Some("events") => ("events:PutEvents", target.clone()),
+            Some("s3") => ("s3:PutObject", format!("{target}/{key}")),
+            _ => ("lambda:InvokeFunction", target.clone()),
+        };
+        let checked = match &delivery.role_arn {
+            Some(role) => {
+                let function = name::arn(&delivery.scope, &delivery.function_name, None);
+                authority.check(role, &function, action, &resource).await
+            }
+            None => Err("the function has gone, and with it the role on whose behalf this was to be told".to_owned()),
+        };
+        checked.map_err(|message| DeliverError { message })
+    }
+
     /// Invokes a function with the record, asynchronously, as an event of the chain that the record is about.
     async fn invoke(&self, delivery: &Delivery, body: Bytes) -> Result<(), DeliverError> {
         let mut parts = delivery.target_arn.split(':').skip(3);

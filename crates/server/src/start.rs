@@ -29,7 +29,8 @@ use tokio::task::JoinHandle;
 use crate::adapters::{
     EndpointToEdge, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda, VersionsOfPacks,
 };
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Identities};
+use crate::authorise::RoleAuthority;
 use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress, StoreKind};
 use crate::data_directory::DataDirectory;
@@ -78,7 +79,8 @@ impl Server {
         let logs = LogsService::new(store.clone(), Arc::clone(&clock));
         let iam = IamService::new(store.clone(), Arc::clone(&clock));
         let sts = StsService::new(store.clone(), Arc::clone(&clock), iam.clone());
-        let authenticator = authenticator.with_identities(Arc::new(IdentitiesOfIam(iam.clone())));
+        let identities: Arc<dyn Identities> = Arc::new(IdentitiesOfIam(iam.clone()));
+        let authenticator = authenticator.with_identities(Arc::clone(&identities));
         let endpoint = Arc::new(EndpointToEdge::new(closing.clone()));
         let sink = Arc::new(LogsToService(logs.ingest()));
         let layers = layers(&launcher);
@@ -103,7 +105,8 @@ impl Server {
         let autoscaling =
             AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
         let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
-        let deliveries = Deliveries { invoker: invoker.clone(), outside };
+        let authority = (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
+        let deliveries = Deliveries { invoker: invoker.clone(), outside, authority };
         let invokes =
             unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
         let queue = Queue { invokes, clock: waiting };
