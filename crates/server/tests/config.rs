@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tindra_server::config::{Auth, Config, ConfigError, Egress, Mode, OutsideAccess, Settings};
+use tindra_server::config::{Auth, ClockKind, Config, ConfigError, Egress, Mode, OutsideAccess, Settings};
 use tindra_services::outside::Endpoint;
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
@@ -112,13 +112,16 @@ fn keep_warm_settings_bound_each_other() {
 fn what_is_wrong_is_said_with_its_place_and_remedy() {
     let auth = |auth| Settings { auth: Some(auth), ..listen("0.0.0.0:4566") };
     assert!(load(auth(Auth::SigV4), &[], None).is_ok());
-    let store = Settings { store: Some("postgres://user:secret@db/tindra".into()), ..Settings::default() };
+    let store = Settings { store: Some("mysql://user:secret@db/tindra".into()), ..Settings::default() };
+    let postgres = Settings { store: Some("postgres://user:secret@db/tindra".into()), ..Settings::default() };
+    let shown = format!("{:?}", load(postgres, &[], None).unwrap());
+    assert!(shown.contains("store: Postgres") && !shown.contains("secret"), "{shown}");
     let certificate = Settings { tls_cert: Some("/cert.pem".into()), ..Settings::default() };
     for (flags, variables, file, parts) in [
         (auth(Auth::Off), &[][..], None, &["auth (--auth)", "is off", "0.0.0.0:4566", "--auth sigv4", "127.0.0.1"][..]),
         (listen("[::]:4566"), &[], None, &["auth (default)", "is off", "--auth sigv4"]),
         (listen("4566"), &[], None, &["listen (--listen)", "\"4566\"", "HOST:PORT"]),
-        (store, &[], None, &["store (--store)", "postgres", "SQLite", "--data"]),
+        (store, &[], None, &["store (--store)", "mysql", "SQLite", "--data", "postgres://"]),
         (certificate, &[], None, &["tls_cert (--tls-cert)", "--tls-key"]),
         (Settings::default(), &[("TINDRA_ACCOUNT", "12")], None, &["account (TINDRA_ACCOUNT)", "twelve digits"]),
         (Settings::default(), &[("TINDRA_AUTH", "none")], None, &["auth (TINDRA_AUTH)", "\"none\"", "sigv4"]),
@@ -137,6 +140,13 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
             &[],
             Some("sqs_endpoint = \"jobs\""),
             &["sqs_endpoint (in ", "jobs", "https://sqs.eu-west-1"],
+        ),
+        (Settings::default(), &[("TINDRA_CLOCK", "sun")], None, &["clock (TINDRA_CLOCK)", "\"sun\"", "manual"]),
+        (
+            Settings { clock: Some(ClockKind::Manual), ..auth(Auth::SigV4) },
+            &[],
+            None,
+            &["clock (--clock)", "is manual", "auth off"],
         ),
         (Settings::default(), &[], Some("lisen = \"x\""), &["tindra.toml", "unknown field `lisen`", "listen"]),
         (Settings::default(), &[], Some("listen = 5"), &["tindra.toml", "line 1", "expected a string"]),
