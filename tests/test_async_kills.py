@@ -14,12 +14,13 @@ import time
 
 from support import packages
 from support.event_history import FAILURE, SUCCESS, History, Seen, judge
-from support.event_queue import printing, runs, until_empty, waiting
+from support.event_queue import printing, runs, until_empty
 from support.event_senders import Senders
 from support.moto import KEYS, Moto
 from support.server import Function, Server
 from support.told import ARN, Told
 from support.wait import pause, until
+from support.waiting import waiting
 
 EVENTS = int(os.environ.get("TINDRA_TEST_EVENTS", "20000"))
 KILLS = int(os.environ.get("TINDRA_TEST_KILLS", "20"))

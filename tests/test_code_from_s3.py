@@ -3,17 +3,15 @@
 import http.server
 import ssl
 import subprocess
-import sys
 import threading
 import time
 
-import boto3
 import pytest
 
 from support import packages
 from support.errors import error_of
+from support.moto import KEYS, Moto
 from support.server import ROLE, Server, free_port
-from support.wait import until
 
 BUCKET = "code-for-tests"
 
@@ -25,36 +23,15 @@ def code(word):
 @pytest.fixture(scope="module")
 def s3():
     """An S3 with one versioned bucket; the client's own endpoint says where it is."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
-    client = boto3.client(
-        "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test",
-    )
-
-    def is_answering():
-        try:
-            return client.list_buckets() is not None
-        except Exception:
-            return False
-
-    try:
-        until(is_answering, 60, "moto to answer")
-        client.create_bucket(Bucket=BUCKET)
-        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield client
-    finally:
-        process.terminate()
-        process.wait(10)
+    with Moto() as moto:
+        moto.s3.create_bucket(Bucket=BUCKET)
+        moto.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield moto.s3
 
 
 @pytest.fixture(scope="module")
 def server(s3):
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    with Server(config=f's3_endpoint = "{s3.meta.endpoint_url}"\n', environment=keys) as running:
+    with Server(config=f's3_endpoint = "{s3.meta.endpoint_url}"\n', environment=KEYS) as running:
         yield running
 
 

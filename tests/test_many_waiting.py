@@ -5,10 +5,11 @@ import pathlib
 import time
 
 from support import packages
-from support.event_queue import printing, queues, runs
+from support.event_queue import printing, runs
 from support.event_senders import send_all
 from support.server import Function, Server
 from support.wait import until
+from support.waiting import queues
 
 WAITING = int(os.environ.get("TINDRA_TEST_WAITING", "50000"))
 PAYLOAD_BYTES = 4_000

@@ -150,8 +150,7 @@ impl Bench {
 fn accepted(server: &Server, callers: usize, window: Duration, events: u64) -> Result<(u64, f64)> {
     let sent = AtomicU64::new(0);
     let body = event();
-    let begun = Instant::now();
-    let call = || -> Result<u64> {
+    closed_loop(callers, |begun| {
         let mut connection = Connection::open(server.address())?;
         let mut count = 0;
         while begun.elapsed() < window && sent.fetch_add(1, Ordering::Relaxed) < events {
@@ -159,9 +158,14 @@ fn accepted(server: &Server, callers: usize, window: Duration, events: u64) -> R
             count += 1;
         }
         Ok(count)
-    };
+    })
+}
+
+/// What `callers` have done together, each in a thread of its own, and how much of it in a second.
+fn closed_loop(callers: usize, call: impl Fn(Instant) -> Result<u64> + Sync) -> Result<(u64, f64)> {
+    let begun = Instant::now();
     let count = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+        let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| call(begun))).collect();
         callers.into_iter().map(|caller| caller.join().expect("a caller does not panic")).sum::<Result<u64>>()
     })?;
     Ok((count, count as f64 / begun.elapsed().as_secs_f64()))
@@ -192,8 +196,7 @@ fn group_commits(callers: usize, window: Duration) -> Result<f64> {
     let path = directory.path().join("floor.sqlite");
     let writer = std::thread::spawn(move || write_groups(&path, &receiver));
     let next = AtomicU64::new(0);
-    let begun = Instant::now();
-    let call = || -> Result<u64> {
+    let (_, rate) = closed_loop(callers, |begun| {
         let (reply, answer) = mpsc::sync_channel(1);
         let mut count = 0;
         while begun.elapsed() < window {
@@ -202,12 +205,7 @@ fn group_commits(callers: usize, window: Duration) -> Result<f64> {
             count += 1;
         }
         Ok(count)
-    };
-    let count = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
-        callers.into_iter().map(|caller| caller.join().expect("a caller does not panic")).sum::<Result<u64>>()
     })?;
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
     drop(sender);
     writer.join().expect("the writer does not panic")?;
     Ok(rate)

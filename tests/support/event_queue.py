@@ -1,9 +1,8 @@
-"""What waits of asynchronous invokes, and what ran of them, as the server shows it."""
-
-import json
+"""What ran of asynchronous invokes, as the server shows it."""
 
 from support.event_history import Seen
 from support.wait import until
+from support.waiting import queues
 
 PRINTING = """
 from time import sleep
@@ -18,15 +17,6 @@ def handler(event, context):
 def printing(fails="()"):
     """The source of a function that prints the number that is its event, and fails on those `in` an expression."""
     return f"FAILS = {fails}\n{PRINTING}"
-
-
-def queues(server):
-    return json.load(server.http("/_tindra/queue"))["queues"]
-
-
-def waiting(server, function):
-    """The messages of a function that wait or are worked on, 1,000 at most."""
-    return json.load(server.http(f"/_tindra/queue?function={function}"))["messages"]
 
 
 def until_empty(server, timeout_s):

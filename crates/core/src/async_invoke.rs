@@ -242,8 +242,9 @@ fn retry_wait_ms(attempts: u32) -> u64 {
     u64::from(attempts) * limits::ASYNC_RETRY_WAIT_MS
 }
 
-/// From a second on twice as long each time, five minutes at most (AWS).
-fn refusal_wait_ms(refusals: u32) -> u64 {
+/// How long something waits that was refused so often: from a second on twice as long each time, five minutes at most (AWS).
+#[must_use]
+pub fn refusal_wait_ms(refusals: u32) -> u64 {
     let doublings = refusals.saturating_sub(1).min(16);
     (limits::ASYNC_REFUSAL_WAIT_MS_MIN << doublings).min(limits::ASYNC_REFUSAL_WAIT_MS_MAX)
 }

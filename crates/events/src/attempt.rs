@@ -47,22 +47,21 @@ impl Attempts {
             Ok(event) => event,
             Err(worked) => return worked,
         };
-        let policy = RetryPolicy::of(self.config(&event).await.as_deref());
+        let config = self.config(&event).await;
         let now_ms = self.timer.unix_ms();
-        if let Some(condition) = event.over_before_an_attempt(policy, now_ms) {
-            let answer = last_answer(&event);
-            return self.finish(&leased, &event, condition, answer).await;
+        if let Some(condition) = event.over_before_an_attempt(RetryPolicy::of(config.as_deref()), now_ms) {
+            return self.finish(&leased, &event, config.as_deref(), condition, None).await;
         }
         figures::age(&event.scope, &event.function_name, event.age_ms(now_ms));
         let Ended { end, answer } = ended(self.invoker.invoke(request(&event, &leased.message.body)).await);
         let was_throttled = matches!(&end, AttemptEnd::Refused { status, .. } if *status == 429 || *status >= 500);
         // It may have been changed while the function ran.
-        let policy = RetryPolicy::of(self.config(&event).await.as_deref());
-        match event.settle(end, policy, self.timer.unix_ms()) {
+        let config = self.config(&event).await;
+        match event.settle(end, RetryPolicy::of(config.as_deref()), self.timer.unix_ms()) {
             Verdict::Again { due_ms } => {
                 steps::give_back(&self.store, leased.lease, &event, due_ms, was_throttled).await
             }
-            Verdict::Over(condition) => self.finish(&leased, &event, condition, answer).await,
+            Verdict::Over(condition) => self.finish(&leased, &event, config.as_deref(), condition, answer).await,
         }
     }
 
@@ -70,15 +69,17 @@ impl Attempts {
         steps::insist(|| self.configs.get(event)).await
     }
 
-    /// Takes the event out, and in the same commit puts in what is to be told of it.
+    /// Takes the event out, and in the same commit puts in what is to be told of it. Without an answer of just now it is that
+    /// of the last run that is told.
     async fn finish(
         &self,
         leased: &Leased,
         event: &AsyncEvent,
+        config: Option<&EventInvokeConfig>,
         condition: Condition,
         answer: Option<Answer>,
     ) -> Worked {
-        let config = self.config(event).await;
+        let answer = answer.or_else(|| last_answer(event));
         let destination = config.and_then(|config| match condition {
             Condition::Success => config.on_success.clone(),
             _ => config.on_failure.clone(),

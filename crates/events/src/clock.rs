@@ -1,4 +1,4 @@
-//! Waiting for a time: the machine's own clock, or one that its user moves.
+//! Waiting for a time: by the machine's own clock, or by one that somebody moves by hand.
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tindra_core::async_invoke::refusal_wait_ms;
 use tindra_core::limits;
 use tindra_store::{Batch, Leased, MessageChange, Store};
 
@@ -77,7 +78,7 @@ impl Deliveries {
         );
         delivery.last_error = Some(error.message);
         let due_ms =
-            (now_ms + wait_ms(delivery.attempts)).min(delivery.at_ms + limits::DELIVERY_AGE_MS_MAX).max(now_ms);
+            (now_ms + refusal_wait_ms(delivery.attempts)).min(delivery.at_ms + limits::DELIVERY_AGE_MS_MAX).max(now_ms);
         // A target that is away is tried by one at a time, and takes no places from what goes elsewhere.
         steps::give_back(&self.store, leased.lease, &delivery, due_ms, true).await
     }
@@ -86,10 +87,4 @@ impl Deliveries {
         steps::settle(&self.store, Batch::default().message(MessageChange::Complete(leased.lease))).await;
         Worked { settled: Settled::default(), filled: Vec::new() }
     }
-}
-
-/// As long as an event waits that met a failure of the platform.
-fn wait_ms(attempts: u32) -> u64 {
-    let doublings = attempts.saturating_sub(1).min(16);
-    (limits::ASYNC_REFUSAL_WAIT_MS_MIN << doublings).min(limits::ASYNC_REFUSAL_WAIT_MS_MAX)
 }

@@ -4,7 +4,7 @@
 //! [`Unstarted`], which becomes [`AsyncInvokes`] once it has somebody who runs functions and somebody who reaches
 //! destinations. The way of an event: `accept` makes it durable, `dispatcher` hands it out by the turns of `lanes`, `attempt`
 //! runs the function and writes down what follows (rules: [`tindra_core::async_invoke`]), `deliveries` tells destinations.
-//! All that waits, waits by a [`Timer`], which a user may hold in his hand ([`ManualClock`]).
+//! All that waits, waits by a [`Timer`], which in a test may be a clock that is moved by hand ([`ManualClock`]).
 
 mod accept;
 mod arrivals;

@@ -286,17 +286,18 @@ impl<E: Environments> Shared<E> {
         target: Arc<Target>,
         event: Event,
     ) -> Result<Admitted, InvokeError> {
-        let now_ms = self.clock.unix_ms();
-        let is_sampled =
-            || target.deployment.configuration.traces_actively && known.sampling.is_sampled(now_ms, random);
-        let trace_id = trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4);
-        let lineage = Lineage::pass(Lineage::find(&trace_id), trace::resource(target.function_id));
+        let before = request.trace_id.as_deref().and_then(Lineage::find);
+        let lineage = Lineage::pass(before, trace::resource(target.function_id));
         if lineage.is_loop() && known.ends_loops() {
             known.figures.recursive();
             return Err(InvokeError::Recursive);
         }
         let permit = known.admit(target.version, self.clock.monotonic()).inspect_err(|_| known.figures.throttled())?;
         let reference = FunctionReference::parse(&request.function)?.with_qualifier(request.qualifier.as_deref())?;
+        let now_ms = self.clock.unix_ms();
+        let is_sampled =
+            || target.deployment.configuration.traces_actively && known.sampling.is_sampled(now_ms, random);
+        let trace_id = trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4);
         let invocation = Invocation {
             invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),
             request_id: request.request_id,
