@@ -26,4 +26,5 @@ pub mod report;
 pub mod runtime;
 pub mod scaling;
 pub mod schedule;
+pub mod stream_pace;
 pub mod tenant;

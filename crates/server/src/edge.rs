@@ -14,6 +14,7 @@ mod head;
 mod invoke;
 mod invoke_error;
 mod local;
+mod outgoing;
 mod queue;
 mod refusal;
 mod route;
@@ -26,7 +27,6 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use tindra_control::Caller;
 use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
@@ -36,6 +36,7 @@ use uuid::Uuid;
 
 pub use backends::{Backends, ClockShown, Health, HealthLayer};
 pub(crate) use head::{Claim, claimed_scope, region};
+pub use outgoing::Outgoing;
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
@@ -91,7 +92,7 @@ impl<B: Backends> Edge<B> {
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
-    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Full<Bytes>>
+    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Outgoing>
     where
         T: Body<Data = Bytes> + Unpin,
     {
@@ -100,7 +101,7 @@ impl<B: Backends> Edge<B> {
         let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
         let mut response = match self.walk(request, peer, &request_id).await {
             Ok(response) => response,
-            Err(refusal) => refusal.into_response(&request_id),
+            Err(refusal) => refusal.into_response(&request_id).map(Outgoing::from),
         };
         answer::add_request_id(&mut response, &request_id);
         if is_chunked {
@@ -113,12 +114,7 @@ impl<B: Backends> Edge<B> {
     }
 
     /// The steps from a request to its answer.
-    async fn walk<T>(
-        &self,
-        request: Request<T>,
-        peer: &Peer,
-        request_id: &str,
-    ) -> Result<Response<Full<Bytes>>, Refusal>
+    async fn walk<T>(&self, request: Request<T>, peer: &Peer, request_id: &str) -> Result<Response<Outgoing>, Refusal>
     where
         T: Body<Data = Bytes> + Unpin,
     {
@@ -126,7 +122,7 @@ impl<B: Backends> Edge<B> {
         self.refuse_malformed(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
-            Destination::Local(page) => return self.local(page, &parts, claim, peer).await,
+            Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
             Destination::Arrived(arrived) => arrived,
         };
         let authenticator = &self.options.authenticator;
@@ -150,7 +146,7 @@ impl<B: Backends> Edge<B> {
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };
-        reply.map(|reply| served.encode(reply, request_id)).map_err(refuse)
+        reply.map(|reply| served.encode(reply, request_id).map(Outgoing::from)).map_err(refuse)
     }
 
     fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
