@@ -9,6 +9,7 @@ pub mod async_invoke;
 pub mod clock;
 pub mod code_package;
 pub mod cpu;
+pub mod door;
 pub mod event_invoke_config;
 pub mod event_source_mapping;
 pub mod function;
