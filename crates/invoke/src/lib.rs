@@ -42,6 +42,7 @@ pub use error::{Culprit, InvokeError, Throttle};
 pub use promptly::promptly;
 pub use request::{InvokeRequest, InvokeResponse, Mode};
 pub use stream::{AnswerPart, AnswerSink, AnswerStream};
+pub use trace::fresh_trace_id;
 
 use admission::{Admission, Limits, Permit};
 use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};

@@ -8,6 +8,7 @@ mod backends;
 mod body;
 mod capacity;
 mod connection;
+mod doors;
 mod environments;
 mod event_stream;
 mod head;
@@ -21,6 +22,7 @@ mod route;
 mod timed_stream;
 mod unavailable;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,9 +42,10 @@ pub use outgoing::Outgoing;
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
-use crate::authorise::{Asking, Authoriser};
+use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, Mode};
 use body::BodyBudget;
+use doors::Knock;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -53,7 +56,10 @@ const BODY_MEMORY_BYTES: usize = 512 << 20;
 #[derive(Clone, Debug)]
 pub enum Peer {
     /// Somebody who reached the operator's address.
-    Operator,
+    Operator {
+        /// From where.
+        address: IpAddr,
+    },
     /// A function, through the endpoint inside its own environment.
     Environment(Arc<EnvironmentIdentity>),
 }
@@ -119,7 +125,13 @@ impl<B: Backends> Edge<B> {
         T: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        self.refuse_malformed(&parts, peer)?;
+        if !head::has_one_host(&parts) {
+            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
+        }
+        if let Some(knock) = Knock::of(&parts) {
+            return self.door(knock, parts, body, peer, request_id).await;
+        }
+        self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
             Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
@@ -149,11 +161,9 @@ impl<B: Backends> Edge<B> {
         reply.map(|reply| served.encode(reply, request_id).map(Outgoing::from)).map_err(refuse)
     }
 
-    fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
-        if !head::has_one_host(parts) {
-            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
-        }
-        let anyone_is_believed = self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator);
+    fn refuse_foreign_pages(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
+        let anyone_is_believed =
+            self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator { .. });
         if anyone_is_believed && head::is_from_foreign_page(&parts.headers) {
             return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));
         }
@@ -175,7 +185,7 @@ impl<B: Backends> Edge<B> {
     /// The account and region whose resources may be acted on.
     async fn authorise(&self, who: &Who, peer: &Peer, served: Served, call: &Call) -> Result<Scope, ApiError> {
         let (now_ms, is_tls) = (self.options.clock.unix_ms(), self.options.is_tls);
-        let asking = Asking { who, peer, service: served.service, call, now_ms, is_tls };
+        let asking = Asking { asker: Asker { who, peer, now_ms, is_tls }, service: served.service, call };
         self.authoriser.authorise(self.backends.as_ref(), &self.options.authenticator, asking).await
     }
 

@@ -6,6 +6,7 @@
 
 pub mod autoscaling;
 pub mod front_door;
+pub mod function_urls;
 pub mod iam;
 pub mod logs;
 pub mod outside;
