@@ -21,6 +21,7 @@ mod body;
 mod cors;
 mod event;
 mod header;
+mod pairs;
 mod percent;
 mod prelude;
 mod query;
@@ -29,7 +30,7 @@ mod route;
 mod stamp;
 
 pub use answer::{
-    AnswerHead, Door2, HttpAnswer, Malformed, RestAnswering, alb_answer, answer_1, answer_2, rest_answer,
+    AnswerHead, Door, Door2, HttpAnswer, Malformed, RestAnswering, alb_answer, answer_1, answer_2, rest_answer,
 };
 pub use arrival::Arrival;
 pub use authorizer::{

@@ -1,6 +1,7 @@
 //! What a function's output means as an HTTP answer: one file per door, and what they share.
 
 mod alb;
+mod output;
 mod payload_1;
 mod payload_2;
 mod rest;
@@ -10,13 +11,37 @@ pub use payload_1::answer_1;
 pub use payload_2::{Door2, answer_2};
 pub use rest::{RestAnswering, rest_answer};
 
+pub(super) use output::{Output, head, json, kind};
+
+/// The kinds of doors, where their answers differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A function URL.
+    Url,
+    /// An HTTP API.
+    HttpApi,
+    /// A REST API.
+    Rest,
+    /// An Application Load Balancer.
+    LoadBalancer,
+}
+
+impl From<Door2> for Door {
+    fn from(door: Door2) -> Self {
+        match door {
+            Door2::Url => Self::Url,
+            Door2::HttpApi => Self::HttpApi,
+        }
+    }
+}
+
 /// An answer to send: status line, headers and the whole body.
 ///
 /// The headers hold no `content-length`, `transfer-encoding` or other header of the connection: the listener
 /// sets those from the body. Names are tokens and values hold no line break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpAnswer {
-    /// 100-599.
+    /// 200-599.
     pub status: u16,
     /// The text after the status (`statusDescription` of load balancers); none for the standard one.
     pub reason: Option<String>,
@@ -29,7 +54,7 @@ pub struct HttpAnswer {
 /// An [`HttpAnswer`] whose body is still to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerHead {
-    /// 100-599.
+    /// 200-599.
     pub status: u16,
     /// As in [`HttpAnswer::headers`].
     pub headers: Vec<(String, String)>,

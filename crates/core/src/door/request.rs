@@ -28,7 +28,7 @@ pub struct HttpRequest<'a> {
     pub time_ms: UnixMs,
 }
 
-impl HttpRequest<'_> {
+impl<'a> HttpRequest<'a> {
     /// The first value of a header; case does not count in names.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -54,5 +54,11 @@ impl HttpRequest<'_> {
             .map(str::trim)
             .filter(|cookie| !cookie.is_empty())
             .collect()
+    }
+
+    /// The first label of the domain name.
+    #[must_use]
+    pub fn domain_prefix(&self) -> &'a str {
+        self.host.split('.').next().unwrap_or_default()
     }
 }

@@ -6,5 +6,9 @@ use crate::function::Scope;
 /// have the route key in place of method and path: give it as `method` with an empty path.
 #[must_use]
 pub fn execute_api_arn(scope: &Scope, api_id: &str, stage: &str, method: &str, path: &str) -> String {
-    todo!()
+    let method_and_path = match (method, path.strip_prefix('/').unwrap_or(path)) {
+        (route_key, "") if path.is_empty() => route_key.to_owned(),
+        (method, path) => format!("{method}/{path}"),
+    };
+    format!("arn:aws:execute-api:{}:{}:{api_id}/{stage}/{method_and_path}", scope.region, scope.account)
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::door::HttpRequest;
+use crate::door::{HttpRequest, query};
 
 /// One part of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,19 @@ impl FromStr for IdentitySource {
     type Err = IdentitySourceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        todo!()
+        let path = text.strip_prefix('$').unwrap_or(text);
+        let path = path.strip_prefix("method.").or_else(|| path.strip_prefix("route.")).unwrap_or(path);
+        let forms: [(&str, fn(String) -> Self); 4] = [
+            ("request.header.", Self::Header),
+            ("request.querystring.", Self::Query),
+            ("context.", Self::Context),
+            ("stageVariables.", Self::StageVariable),
+        ];
+        forms
+            .iter()
+            .find_map(|(prefix, make)| path.strip_prefix(prefix).filter(|name| is_name(name)).map(|name| (make, name)))
+            .map(|(make, name)| make(name.to_owned()))
+            .ok_or_else(|| IdentitySourceError { text: text.to_owned() })
     }
 }
 
@@ -51,7 +63,19 @@ impl IdentitySource {
     /// authorizer).
     #[must_use]
     pub fn read(&self, request: &HttpRequest<'_>, facts: &IdentityFacts<'_>) -> Option<String> {
-        todo!()
+        let listed = |pairs: &[(String, String)], name: &str| {
+            pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+        };
+        let value = match self {
+            Self::Header(name) => {
+                let values: Vec<&str> = request.header_values(name).collect();
+                if values.is_empty() { None } else { Some(values.join(",")) }
+            }
+            Self::Query(name) => listed(&query::decoded(request.query), name),
+            Self::Context(name) => listed(facts.context, name),
+            Self::StageVariable(name) => listed(facts.stage_variables, name),
+        };
+        value.filter(|value| !value.is_empty())
     }
 
     /// The values of all sources; none when one is missing.
@@ -59,4 +83,8 @@ impl IdentitySource {
     pub fn read_all(sources: &[Self], request: &HttpRequest<'_>, facts: &IdentityFacts<'_>) -> Option<Vec<String>> {
         sources.iter().map(|source| source.read(request, facts)).collect()
     }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',' && byte != b'$')
 }

@@ -1,10 +1,13 @@
 //! Which API a request to a function URL or an HTTP API belongs to.
 
 use super::Authorizer;
+use crate::door::Door2;
 
 /// What the door knows of a request beyond the request itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HttpCall<'a> {
+    /// Whether it is a function URL or an HTTP API: their events differ in small ways.
+    pub door: Door2,
     /// The API's owner; for function URLs the caller's account, `anonymous` for unsigned requests.
     pub account_id: &'a str,
     /// The API's or the URL's id.

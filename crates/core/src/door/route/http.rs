@@ -33,6 +33,40 @@ impl<T> RouteTable<T> {
     /// Source: API Gateway developer guide, "Create routes for HTTP APIs", "Routing API requests".
     #[must_use]
     pub fn select(&self, method: &str, path: &str) -> Option<RouteMatch<'_, T>> {
-        todo!()
+        let matches = self.routes.iter().filter_map(|(key, target)| {
+            let (precedence, path_parameters) = key.matches(method, path)?;
+            Some((precedence, RouteMatch { key, target, path_parameters }))
+        });
+        matches.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, matched)| matched)
+    }
+}
+
+/// The lesser goes first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Precedence {
+    is_default: bool,
+    is_greedy: bool,
+    ranks: Vec<u8>,
+    is_any: bool,
+}
+
+impl RouteKey {
+    fn matches(&self, method: &str, path: &str) -> Option<(Precedence, Vec<(String, String)>)> {
+        match self {
+            Self::Default => {
+                let last = Precedence { is_default: true, is_greedy: true, ranks: Vec::new(), is_any: true };
+                Some((last, Vec::new()))
+            }
+            Self::Path { method: own, .. } if own.as_ref().is_some_and(|own| own != method) => None,
+            Self::Path { method: own, path: pattern } => {
+                let precedence = Precedence {
+                    is_default: false,
+                    is_greedy: pattern.is_greedy(),
+                    ranks: pattern.ranks(),
+                    is_any: own.is_none(),
+                };
+                Some((precedence, pattern.matches(path)?))
+            }
+        }
     }
 }

@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use super::{PathError, PathPattern};
 
+/// Stands for every method.
+pub(super) const ANY: &str = "ANY";
+const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
 /// A route key; its text is what events have as `routeKey`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RouteKey {
@@ -43,13 +47,26 @@ impl FromStr for RouteKey {
     type Err = RouteKeyError;
 
     fn from_str(key: &str) -> Result<Self, Self::Err> {
-        todo!()
+        if key == "$default" {
+            return Ok(Self::Default);
+        }
+        let Some((method, path)) = key.split_once(' ') else {
+            return Err(RouteKeyError::Form { key: key.to_owned() });
+        };
+        if method != ANY && !METHODS.contains(&method) {
+            return Err(RouteKeyError::Method { method: method.to_owned() });
+        }
+        let path = path.parse().map_err(RouteKeyError::Path)?;
+        Ok(Self::Path { method: if method == ANY { None } else { Some(method.to_owned()) }, path })
     }
 }
 
 impl fmt::Display for RouteKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+        match self {
+            Self::Default => formatter.write_str("$default"),
+            Self::Path { method, path } => write!(formatter, "{} {path}", method.as_deref().unwrap_or(ANY)),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The resources of a REST API.
 
 use super::PathPattern;
+use super::key::ANY;
 
 /// A resource with its methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,15 @@ impl<T> ResourceTree<T> {
     /// literal part before a variable before a greedy one; then its method, or its `ANY`.
     #[must_use]
     pub fn select(&self, method: &str, path: &str) -> Option<ResourceMatch<'_, T>> {
-        todo!()
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        let matches = self
+            .resources
+            .iter()
+            .filter(|resource| !resource.methods.is_empty())
+            .filter_map(|resource| Some((resource, resource.path.matches(path)?)));
+        let (resource, path_parameters) = matches.min_by_key(|(resource, _)| resource.path.ranks())?;
+        let named = |name: &str| resource.methods.iter().find(|(own, _)| own == name);
+        let (_, target) = named(method).or_else(|| named(ANY))?;
+        Some(ResourceMatch { path: &resource.path, target, path_parameters })
     }
 }
