@@ -89,7 +89,7 @@ def test_express_reads_bodies(express):
 
 def test_express_sees_the_client_through_the_proxy(express):
     reply = express.ask("/headers?x=%20", headers={"X-Custom": "one, two", "Authorization": "Bearer abc"})
-    assert reply.headers["x-answered"] in ("yes,here", "yes, here") or reply.headers.get_all("x-answered") == ["yes", "here"]
+    assert reply.headers["x-answered"].replace(" ", "") == "yes,here", "it is two headers in one"
     seen = reply.value
     assert (seen["ip"], seen["protocol"], seen["method"]) == ("127.0.0.1", "http", "GET")
     assert seen["hostname"] == express.host.split(":")[0]
