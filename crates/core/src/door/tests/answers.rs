@@ -1,3 +1,5 @@
+//! What outputs mean as answers, door by door.
+
 use serde_json::{Value, json};
 
 use super::headers;

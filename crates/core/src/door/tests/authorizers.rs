@@ -1,3 +1,5 @@
+//! What authorizers are asked, and what their answers mean.
+
 use serde_json::{Value, json};
 
 use super::{ARRIVAL, headers, json, request};

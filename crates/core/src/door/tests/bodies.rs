@@ -1,3 +1,5 @@
+//! When a body is text and when base64.
+
 use crate::door::body::{EventBody, is_binary};
 use crate::door::tests::{headers, request};
 use crate::door::{HttpRequest, query};

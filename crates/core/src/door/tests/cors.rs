@@ -1,3 +1,5 @@
+//! Preflights, origins and whose headers win.
+
 use super::{headers, request};
 use crate::door::{Cors, HttpRequest};
 use crate::function_url::UrlCors;

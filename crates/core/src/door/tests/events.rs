@@ -1,3 +1,5 @@
+//! Events of requests, beside the samples that AWS publishes.
+
 use serde_json::{Map, Value, json};
 
 use super::{ARRIVAL, headers, json, request};

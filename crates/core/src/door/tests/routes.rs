@@ -1,3 +1,5 @@
+//! Which route, resource or key takes a request.
+
 use super::headers;
 use crate::door::{PathPattern, Resource, ResourceTree, RouteKey, RouteTable, SelectionExpression};
 
@@ -39,6 +41,8 @@ fn precedence_goes_part_by_part() {
     for (method, path, key) in rows {
         assert_eq!(chosen(&routes, method, path).as_deref(), Some(key), "{method} {path}");
     }
+    let full_first = table(&["GET /a/{rest+}", "GET /{x}/b"]);
+    assert_eq!(chosen(&full_first, "GET", "/a/b").as_deref(), Some("GET /{x}/b"), "full before greedy");
     assert_eq!(chosen(&table(&["GET /a"]), "GET", "/b"), None);
     assert_eq!(chosen(&table(&["GET /a", "ANY /a"]), "GET", "/a").as_deref(), Some("GET /a"));
     assert_eq!(chosen(&table(&["GET /a", "ANY /a"]), "PUT", "/a").as_deref(), Some("ANY /a"));

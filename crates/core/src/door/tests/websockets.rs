@@ -1,3 +1,5 @@
+//! Events of WebSocket APIs, beside the samples that AWS publishes.
+
 use serde_json::json;
 
 use super::{ARRIVAL, headers, json, request};
