@@ -124,6 +124,12 @@ fn headers_that_could_split_an_answer_are_refused() {
 }
 
 #[test]
+fn a_second_type_replaces_the_first() {
+    let answer = url(&json!({"statusCode": 200, "headers": {"Content-Type": "a/b", "x": "y", "content-type": "c/d"}}));
+    assert_eq!(answer.unwrap().headers, headers(&[("content-type", "c/d"), ("x", "y")]));
+}
+
+#[test]
 fn headers_of_the_connection_never_go_out() {
     let given = json!({
         "Connection": "close", "Keep-Alive": "5", "Transfer-Encoding": "chunked", "Upgrade": "h2c", "TE": "x",
