@@ -29,6 +29,9 @@ mod request;
 mod route;
 mod stamp;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::{
     AnswerHead, Door, Door2, HttpAnswer, Malformed, RestAnswering, alb_answer, answer_1, answer_2, rest_answer,
 };
