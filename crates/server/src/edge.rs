@@ -11,9 +11,11 @@ mod connection;
 mod environments;
 mod event_stream;
 mod head;
+mod http2;
 mod invoke;
 mod invoke_error;
 mod local;
+mod preface;
 mod queue;
 mod refusal;
 mod route;
@@ -32,15 +34,17 @@ use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_model::{ApiError, Call};
 use tindra_worker::EnvironmentIdentity;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use backends::{Backends, ClockShown, Health, HealthLayer};
+pub use connection::Protocol;
 pub(crate) use head::{Claim, claimed_scope, region};
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asking, Authoriser};
-use crate::config::{Auth, Mode};
+use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, Mode};
 use body::BodyBudget;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
@@ -81,13 +85,23 @@ pub struct Edge<B> {
     options: EdgeOptions,
     authoriser: Authoriser,
     budget: BodyBudget,
+    /// Places for requests of HTTP/2, of all connections.
+    streams: Arc<Semaphore>,
 }
 
 impl<B: Backends> Edge<B> {
     /// An edge in front of `backends`.
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
         let budget = BodyBudget::new(BODY_MEMORY_BYTES);
-        Self { backends, options, authoriser: Authoriser::default(), budget }
+        let streams = Arc::new(Semaphore::new(CONNECTIONS_MAX_DEFAULT));
+        Self { backends, options, authoriser: Authoriser::default(), budget, streams }
+    }
+
+    /// With room for that many requests of HTTP/2 at once, over all connections.
+    #[must_use]
+    pub fn with_streams_max(mut self, streams_max: usize) -> Self {
+        self.streams = Arc::new(Semaphore::new(streams_max));
+        self
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
@@ -155,7 +169,9 @@ impl<B: Backends> Edge<B> {
 
     fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
         if !head::has_one_host(parts) {
-            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
+            return Err(Refusal::Malformed(
+                "a request needs exactly one valid Host header, and no other host in its target",
+            ));
         }
         let anyone_is_believed = self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator);
         if anyone_is_believed && head::is_from_foreign_page(&parts.headers) {

@@ -53,11 +53,13 @@ pub(crate) fn region(claim: Option<Claim<'_>>, default: &Scope) -> String {
     claim.map(|claim| claim.region).filter(|region| is_region(region)).unwrap_or(&default.region).to_owned()
 }
 
-/// False for what RFC 9112 (section 3.2) answers with 400: no Host in HTTP/1.1, or several.
+/// False for what RFC 9112 (section 3.2) answers with 400: no Host in HTTP/1.1, or several. A target that names a
+/// host, as `:authority` in HTTP/2, must name the same one: whoever stands in between may have looked at either.
 pub(super) fn has_one_host(parts: &Parts) -> bool {
     let mut hosts = parts.headers.get_all(HOST).iter();
+    let is_target = |host: &str| parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host));
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().is_ok_and(is_host),
+        (Some(host), None) => host.to_str().is_ok_and(|host| is_host(host) && is_target(host)),
         (None, _) => parts.version < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     }
@@ -142,6 +144,9 @@ mod tests {
         assert!(!has_one_host(&parts(|request| request)));
         assert!(!has_one_host(&parts(|request| request.header(HOST, "a").header(HOST, "b"))));
         assert!(!has_one_host(&parts(|request| request.header(HOST, "a b"))));
+        let absolute = |host| parts(|request| request.uri("http://a.localhost:1/x").header(HOST, host));
+        assert!(has_one_host(&absolute("A.localhost:1")));
+        assert!(!has_one_host(&absolute("b.localhost:1")) && !has_one_host(&absolute("a.localhost")));
         for (origin, foreign) in [
             ("http://localhost:3000", false),
             ("http://console.localhost", false),
