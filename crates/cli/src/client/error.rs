@@ -35,12 +35,10 @@ impl ClientError {
         if source.is_connect() {
             let innermost = innermost(&source);
             let cause = innermost.to_string().into();
-            // An error of TLS comes inside one of input and output.
-            let inside = innermost.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            match inside.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) || innermost.is::<rustls::Error>()
-            {
-                true => Self::Untrusted { base, source: cause },
-                false => Self::Unreachable { base, source: cause },
+            if is_of_tls(innermost) {
+                Self::Untrusted { base, source: cause }
+            } else {
+                Self::Unreachable { base, source: cause }
             }
         } else {
             Self::Broken { source: source.into() }
@@ -103,6 +101,12 @@ impl ClientError {
             _ => ExitCode::Failure,
         }
     }
+}
+
+/// An error of TLS comes inside of those of input and output, which show what is in them as if it were their own.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inside.is_some_and(|inside| is_of_tls(inside))
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

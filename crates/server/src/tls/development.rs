@@ -124,8 +124,10 @@ impl Development {
     }
 
     fn names(&self) -> Vec<String> {
-        let hosts = ["localhost".to_owned(), "*.localhost".to_owned()];
-        let of_services = ["lambda-url", "execute-api"].map(|label| format!("*.{label}.{}.localhost", self.region));
+        // `*.localhost` is not among them: no client lets a wildcard stand before a single label.
+        let region = &self.region;
+        let hosts = ["localhost".to_owned(), format!("*.{region}.localhost")];
+        let of_services = ["lambda-url", "execute-api"].map(|label| format!("*.{label}.{region}.localhost"));
         let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
         if !addresses.contains(&self.listen.ip()) {
             addresses.push(self.listen.ip());
