@@ -173,6 +173,9 @@ impl<B: Backends> Edge<B> {
                 "a request needs exactly one valid Host header, and no other host in its target",
             ));
         }
+        if !head::has_plain_framing(&parts.headers) {
+            return Err(Refusal::Malformed("the only transfer coding that is understood is chunked"));
+        }
         let anyone_is_believed = self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator);
         if anyone_is_believed && head::is_from_foreign_page(&parts.headers) {
             return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));

@@ -1,7 +1,7 @@
 //! What the edge reads from a request's head: who says to be calling, which account and region are meant, and
 //! under which address the client reached us.
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Version};
 use tindra_core::function::Scope;
@@ -63,6 +63,14 @@ pub(super) fn has_one_host(parts: &Parts) -> bool {
         (None, _) => parts.version < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     }
+}
+
+/// False for a body that is chunked and something else besides, or something else alone: whoever stands in between may
+/// see its end elsewhere.
+pub(super) fn has_plain_framing(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    first && codings.next().is_none()
 }
 
 fn is_host(text: &str) -> bool {
@@ -136,6 +144,18 @@ mod tests {
         let is_url = |host| is_function_url(&parts(|request| request.header(HOST, host)).headers);
         assert!(is_url("abc.lambda-url.us-east-1.localhost:4566") && is_url("abc.Lambda-URL.us-east-1.example.com"));
         assert!(!is_url("localhost:4566") && !is_url("lambda.us-east-1.example.com") && !is_url("127.0.0.1"));
+    }
+
+    #[test]
+    fn a_body_is_chunked_once_or_not_at_all() {
+        let is_plain = |codings: &[&str]| {
+            let named = |request: http::request::Builder, coding: &&str| request.header(TRANSFER_ENCODING, *coding);
+            has_plain_framing(&parts(|request| codings.iter().fold(request, named)).headers)
+        };
+        assert!(is_plain(&[]) && is_plain(&["chunked"]) && is_plain(&["Chunked"]));
+        for codings in [&["gzip, chunked"][..], &["identity", "chunked"], &["chunked", "chunked"], &["identity"]] {
+            assert!(!is_plain(codings), "{codings:?}");
+        }
     }
 
     #[test]
