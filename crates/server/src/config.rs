@@ -5,6 +5,7 @@
 //! [`Config::load`] looks at a flag, a variable or a file again.
 
 mod check;
+mod domain;
 mod error;
 mod outside;
 mod source;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub(crate) use check::{is_account, is_region};
+pub use domain::{Domain, DomainSettings, DomainTarget};
 pub use error::ConfigError;
 pub use outside::OutsideAccess;
 
@@ -147,6 +149,8 @@ pub struct Settings {
     pub tls_cert: Option<PathBuf>,
     /// PEM file with the private key; needs `tls_cert`.
     pub tls_key: Option<PathBuf>,
+    /// Custom domains, each with its target and, if wanted, its own certificate. Default none.
+    pub domains: Option<Vec<DomainSettings>>,
     /// Serve a non-loopback address even when a layer of the sandbox is missing. Default false.
     pub allow_missing_layers: Option<bool>,
     /// Access keys beside the operator's own. Default none.
@@ -282,6 +286,8 @@ pub struct Config {
     pub region: String,
     /// Certificate and key, when TLS is wanted.
     pub tls: Option<TlsFiles>,
+    /// Custom domains; no name comes twice.
+    pub domains: Vec<Domain>,
     /// Serve a non-loopback address with layers missing.
     pub allow_missing_layers: bool,
     /// Keys beside the operator's own.

@@ -12,10 +12,12 @@ mod doors;
 mod environments;
 mod event_stream;
 mod head;
+mod http2;
 mod invoke;
 mod invoke_error;
 mod local;
 mod outgoing;
+mod preface;
 mod queue;
 mod refusal;
 mod route;
@@ -34,16 +36,18 @@ use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_model::{ApiError, Call};
 use tindra_worker::EnvironmentIdentity;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use backends::{Backends, ClockShown, Health, HealthLayer};
+pub use connection::Protocol;
 pub(crate) use head::{Claim, claimed_scope, region};
 pub use outgoing::Outgoing;
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asker, Asking, Authoriser};
-use crate::config::{Auth, Mode};
+use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, Mode};
 use body::BodyBudget;
 use doors::Knock;
 use refusal::Refusal;
@@ -88,13 +92,23 @@ pub struct Edge<B> {
     options: EdgeOptions,
     authoriser: Authoriser,
     budget: BodyBudget,
+    /// Places for requests of HTTP/2, of all connections.
+    streams: Arc<Semaphore>,
 }
 
 impl<B: Backends> Edge<B> {
     /// An edge in front of `backends`.
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
         let budget = BodyBudget::new(BODY_MEMORY_BYTES);
-        Self { backends, options, authoriser: Authoriser::default(), budget }
+        let streams = Arc::new(Semaphore::new(CONNECTIONS_MAX_DEFAULT));
+        Self { backends, options, authoriser: Authoriser::default(), budget, streams }
+    }
+
+    /// With room for that many requests of HTTP/2 at once, over all connections.
+    #[must_use]
+    pub fn with_streams_max(mut self, streams_max: usize) -> Self {
+        self.streams = Arc::new(Semaphore::new(streams_max));
+        self
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
@@ -125,9 +139,7 @@ impl<B: Backends> Edge<B> {
         T: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        if !head::has_one_host(&parts) {
-            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
-        }
+        refuse_malformed(&parts)?;
         if let Some(knock) = Knock::of(&parts) {
             return self.door(knock, parts, body, peer, request_id).await;
         }
@@ -197,4 +209,17 @@ impl<B: Backends> Edge<B> {
             endpoint: head::base_url(&parts.headers, self.options.is_tls, &self.options.address),
         }
     }
+}
+
+/// Refuses what two readers could understand in two ways.
+fn refuse_malformed(parts: &Parts) -> Result<(), Refusal> {
+    if !head::has_one_host(parts) {
+        return Err(Refusal::Malformed(
+            "a request needs exactly one valid Host header, and no other host in its target",
+        ));
+    }
+    if !head::has_plain_framing(&parts.headers) {
+        return Err(Refusal::Malformed("the only transfer coding that is understood is chunked"));
+    }
+    Ok(())
 }

@@ -26,6 +26,7 @@ use tindra_worker::{KeepWarm, Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
     EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda,
@@ -34,7 +35,7 @@ use crate::adapters::{
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
 use crate::code_source::S3Endpoint;
-use crate::config::{Auth, Config, Egress, StoreKind};
+use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
 use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
@@ -42,8 +43,9 @@ use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
-use crate::{credentials, listener, telemetry, tls};
+use crate::{credentials, listener, telemetry};
 
 /// How often the histograms are compacted, so that they do not grow when nobody reads `/metrics`.
 const METRICS_UPKEEP: Duration = Duration::from_secs(10);
@@ -68,7 +70,7 @@ impl Server {
         raise_open_files();
         let listener = bind(&config)?;
         let address = listener.local_addr().map_err(|source| ServerError::bind(config.listen, source))?;
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = tls(&config)?;
         let authenticator = authenticator(&config)?;
         let (stop, stopping) = watch::channel(false);
         // Functions that still run during the grace period may still call back.
@@ -122,7 +124,8 @@ impl Server {
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
         let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, function_urls };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
-        let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
+        let edge = Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock));
+        let edge = Arc::new(edge.with_streams_max(config.connections_max));
         endpoint.connect(Arc::clone(&edge));
         let accepting =
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
@@ -220,6 +223,19 @@ impl Running {
 
 fn bind(config: &Config) -> Result<TcpListener, ServerError> {
     listener::bind(config.listen).map_err(|source| ServerError::bind(config.listen, source))
+}
+
+/// What TLS takes, when TLS is wanted: the certificates are read, and from now on read again when they change.
+fn tls(config: &Config) -> Result<Option<TlsAcceptor>, ServerError> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    let certificates = Arc::new(Certificates::load(files, &config.domains)?);
+    let (renewed, certificates) = watch::channel(certificates);
+    let acceptor =
+        tls::acceptor(certificates).map_err(|source| ServerError::Part { part: "TLS", source: source.into() })?;
+    // The signal of a terminal that is closed still ends `dev`.
+    let hangup = if config.mode == Mode::Serve { Some(Signals::hangup()?) } else { None };
+    tokio::spawn(tls::keep_fresh(files.clone(), config.domains.clone(), renewed, hangup));
+    Ok(Some(acceptor))
 }
 
 fn default_scope(config: &Config) -> Scope {

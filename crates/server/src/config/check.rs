@@ -13,6 +13,7 @@ use super::{
     SecurityGroup, StoreKind, Subnet, TlsFiles,
 };
 
+mod domains;
 mod keep_warm;
 mod outside;
 
@@ -31,6 +32,7 @@ pub(super) fn check(
     let data = data(layers, variable)?;
     let runtimes = layers.pick("runtimes", |settings| &settings.runtimes).0.unwrap_or_else(|| data.join("runtimes"));
     let keep_warm = keep_warm::keep_warm(layers)?;
+    let tls = tls(layers)?;
     Ok(Config {
         mode,
         listen,
@@ -40,7 +42,8 @@ pub(super) fn check(
         clock,
         account: account(layers)?,
         region: region(layers)?,
-        tls: tls(layers)?,
+        domains: domains::domains(layers, tls.is_some())?,
+        tls,
         allow_missing_layers: layers
             .pick("allow_missing_layers", |settings| &settings.allow_missing_layers)
             .0

@@ -18,7 +18,7 @@ use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
-use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
+use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer, Protocol};
 use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
@@ -239,7 +239,7 @@ pub async fn start_at(
     let tell = Arc::clone(&let_go);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let serving = Arc::clone(&edge).serve(stream, peer.clone(), stopping.clone());
+            let serving = Arc::clone(&edge).serve(stream, peer.clone(), Protocol::ByPreface, stopping.clone());
             let tell = Arc::clone(&tell);
             tokio::spawn(async move {
                 serving.await;
