@@ -9,6 +9,7 @@ from support import packages, web
 from support.browser import Browser
 from support.doors import function_url, function_url_by_path
 from support.server import Function
+from support.tls_server import TlsServer
 from support.wait import until
 
 NUMBERS = itertools.count(1)
@@ -231,3 +232,30 @@ def test_an_event_source_gets_events_as_they_are_made(page, streamed, tell):
     assert page.run("seen.slice(0, 3)") == [
         ["1", "first"], ["2", "two\nlines", "named"], ["3", "after the connection ended"],
     ]
+
+
+# The same over TLS, where browsers speak HTTP/2.
+
+def test_browsers_speak_http_2_to_a_server_with_a_certificate(browser):
+    page = browser.page(trusts_all=True)
+    with TlsServer() as server:
+        function = Function(server, "site", "nodejs22.x", web.node(), "site.streaming", MemorySize=512, Timeout=30).ready()
+        site = function_url(server, function, streams=True)
+        assert site.origin.startswith("https://")
+        page.open(site.url + "/")
+        spoken = page.run("performance.getEntries().filter((e) => e.nextHopProtocol).map((e) => e.nextHopProtocol)")
+        assert len(spoken) >= 4 and set(spoken) == {"h2"}
+        assert page.run("[image.naturalWidth, document.body.dataset.script, isSecureContext]") == [3, "ran", True]
+        page.open(site.url + "/enter")
+        assert json.loads(page.run("document.body.innerText")) == {"session": "secret one", "theme": "dark", "from": "enter"}
+        # A browser sends each cookie by itself, and keeps more than a hundred for a site.
+        page.run("for (let number = 0; number < 120; number += 1) document.cookie = `cookie-${number}=1`")
+        kept = page.run("fetch('inside').then((answer) => answer.text())")
+        assert kept.count('cookie-') == 120 and '"theme":"dark"' in kept
+
+        page.go(site.url + "/slow")
+        page.until("document.querySelector('#first')")
+        assert page.run("[document.readyState, document.querySelector('#last')]") == ["loading", None]
+        function.client.tag_resource(Resource=function.created["FunctionArn"], Tags={"told": "go on"})
+        page.until("document.readyState === 'complete' && document.querySelector('#last')")
+    page.close()

@@ -81,12 +81,15 @@ class Browser:
             raise BrowserError(answer["error"]["message"])
         return answer["result"]
 
-    def page(self):
-        """An empty page that shares no cookies with others."""
+    def page(self, trusts_all=False):
+        """An empty page that shares no cookies with others; perhaps one that trusts every certificate."""
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        return Page(self, context, session)
+        page = Page(self, context, session)
+        if trusts_all:
+            page.call("Security.setIgnoreCertificateErrors", ignore=True)
+        return page
 
 
 class Page:
@@ -122,7 +125,7 @@ class Page:
 
         def is_true():
             try:
-                return self.run(expression)
+                return self.run(f"Boolean({expression})")
             except BrowserError:
                 return None  # the document went away, or does not have it yet
 

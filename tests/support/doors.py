@@ -10,12 +10,12 @@ HEADERS_OF_A_CALL = {"accept": "*/*", "user-agent": "tests"}
 class Door:
     """An address of a server under which a function answers."""
 
-    def __init__(self, port, host, prefix="", domain=None):
+    def __init__(self, port, host, prefix="", domain=None, scheme="http"):
         self.port = port
         self.host = host
         self.prefix = prefix
         self.domain = domain or host.split(":")[0]  # as the function is told
-        self.origin = f"http://{host}"
+        self.origin = f"{scheme}://{host}"
         self.url = self.origin + prefix
 
     def open(self, path, method="GET", headers=None, body=None, timeout_s=30):
@@ -64,7 +64,8 @@ def function_url(server, function, streams=False, cors=None):
         FunctionName=function.name, AuthType="NONE", InvokeMode="RESPONSE_STREAM" if streams else "BUFFERED",
         **({"Cors": cors} if cors else {}),
     )
-    return Door(server.port, urllib.parse.urlsplit(created["FunctionUrl"]).netloc)
+    url = urllib.parse.urlsplit(created["FunctionUrl"])
+    return Door(server.port, url.netloc, scheme=url.scheme)
 
 
 def function_url_by_path(server, function, **members):
