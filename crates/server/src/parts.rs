@@ -10,6 +10,7 @@ use tindra_core::policy::Policy;
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::apigateway::{Asker, HttpApis};
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
@@ -32,6 +33,7 @@ pub(crate) struct Neighbours {
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
     pub(crate) autoscaling: AutoscalingService,
+    pub(crate) http_apis: HttpApis,
 }
 
 /// Asynchronous invokes and the clock that they wait by.
@@ -97,6 +99,11 @@ impl Backends for Parts {
 
     async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.autoscaling.call(scope, call).await
+    }
+
+    async fn http_apis(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
+        let asker = Asker { scope: &caller.scope, endpoint: &caller.endpoint };
+        self.neighbours.http_apis.call(asker, call).await
     }
 
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {

@@ -12,6 +12,7 @@ use tindra_core::keep_warm::Bounds;
 use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
@@ -110,7 +111,8 @@ impl Server {
         let invokes =
             unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
         let queue = Queue { invokes, clock: waiting };
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling };
+        let http_apis = HttpApis::new(store.clone(), Arc::clone(&clock));
+        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));

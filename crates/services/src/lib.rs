@@ -3,6 +3,7 @@
 //!
 //! They know the store and the wire shapes, and nothing of how functions run.
 
+pub mod apigateway;
 pub mod autoscaling;
 pub mod iam;
 pub mod logs;
