@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tindra_core::clock::UnixMs;
-use tindra_core::door::{Arrival, Authorizer, HttpCall, HttpRequest, IamIdentity, payload_2};
+use tindra_core::door::{Arrival, Authorizer, Door2, HttpCall, HttpRequest, IamIdentity, payload_2};
 use tindra_core::function_url::FunctionUrl;
 use tindra_invoke::fresh_trace_id;
 
@@ -40,6 +40,7 @@ impl<'a> Seen<'a> {
         };
         let call = HttpCall {
             account_id,
+            door: Door2::Url,
             api_id: &self.url.id,
             stage: DEFAULT,
             route_key: DEFAULT,
