@@ -136,6 +136,8 @@ const _: () = {
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };
 
+/// Body of a request to an API (AWS). The event that is made of it has the limit of its invoke as well.
+pub const API_REQUEST_BYTES_MAX: usize = 10 << 20;
 /// APIs of one account and region (AWS).
 pub const HTTP_APIS_MAX: usize = 600;
 /// Routes of one API (AWS).

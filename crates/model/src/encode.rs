@@ -122,9 +122,7 @@ impl Service {
             ("structure", Value::Object(members)) => {
                 let members = members.into_iter().map(|(name, value)| {
                     match shape.members.iter().find(|member| member.name == name) {
-                        Some(member) => {
-                            (member.wire_name().to_owned(), renamed(self.shape(&member.shape), value))
-                        }
+                        Some(member) => (member.wire_name().to_owned(), renamed(self.shape(&member.shape), value)),
                         None => (name, value),
                     }
                 });

@@ -343,7 +343,14 @@ pub(super) const SERVICES: [Service; 6] = [
         groups: &[
             Group {
                 name: "apis",
-                operations: &["CreateApi", "GetApi", "UpdateApi", "ImportApi", "ReimportApi", "DeleteCorsConfiguration"],
+                operations: &[
+                    "CreateApi",
+                    "GetApi",
+                    "UpdateApi",
+                    "ImportApi",
+                    "ReimportApi",
+                    "DeleteCorsConfiguration",
+                ],
             },
             Group { name: "routes", operations: &["CreateRoute", "GetRoute", "UpdateRoute"] },
             Group { name: "integrations", operations: &["CreateIntegration", "GetIntegration", "UpdateIntegration"] },

@@ -123,7 +123,12 @@ impl HttpApis {
             PayloadFormat::V2 => answer_2(&output, Door2::HttpApi),
         };
         read.map_err(|malformed| {
-            tracing::info!(api = on.api.id, route = on.key, why = malformed.why, "an API's function gave no HTTP answer");
+            tracing::info!(
+                api = on.api.id,
+                route = on.key,
+                why = malformed.why,
+                "an API's function gave no HTTP answer"
+            );
             Refusal::Internal
         })
     }

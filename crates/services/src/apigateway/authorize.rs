@@ -178,7 +178,12 @@ impl HttpApis {
             (PayloadFormat::V2, false) => AuthorizerAnswer::parse_policy_2(&answer),
         };
         let read = read.map(Arc::new).map_err(|malformed| {
-            tracing::info!(api = on.api.id, authorizer = authorizer.id, why = malformed.why, "an authorizer's answer is none");
+            tracing::info!(
+                api = on.api.id,
+                authorizer = authorizer.id,
+                why = malformed.why,
+                "an authorizer's answer is none"
+            );
             Refusal::Internal
         })?;
         if *ttl_s > 0 {

@@ -154,9 +154,8 @@ impl Asked {
             return Err(HttpApiError::invalid(format!("{member} is for authorizers of type {REQUEST}.")));
         }
         check_sources(sources)?;
-        let can_hold_a_token = |source: &str| {
-            matches!(source.parse(), Ok(IdentitySource::Header(_) | IdentitySource::Query(_)))
-        };
+        let can_hold_a_token =
+            |source: &str| matches!(source.parse(), Ok(IdentitySource::Header(_) | IdentitySource::Query(_)));
         if sources.len() != 1 || !can_hold_a_token(&sources[0]) {
             return Err(HttpApiError::invalid(
                 "IdentitySource of a JWT authorizer must be one selection of a header or query string parameter, for example $request.header.Authorization.",

@@ -42,7 +42,9 @@ pub(super) fn read(asked: apis::Cors) -> Result<Cors, HttpApiError> {
                 limits::HTTP_API_CORS_VALUES_MAX
             )));
         }
-        if let Some(wrong) = list.iter().find(|value| value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic())) {
+        if let Some(wrong) =
+            list.iter().find(|value| value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
             return Err(HttpApiError::invalid(format!("Invalid value for {member}: '{wrong}'.")));
         }
     }

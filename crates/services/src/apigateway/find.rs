@@ -57,7 +57,7 @@ impl HttpApis {
         if !self.table.may_have_domains() || !is_name(&host) {
             return Ok(None);
         }
-        match self.table.domain(&host).await? {
+        match self.table.domain(&host).await {
             Some(domain) => self.mapped(&domain, path).await.map(Some),
             None => Ok(None),
         }
@@ -163,7 +163,9 @@ mod tests {
     fn apis_are_known_by_host_or_path() {
         assert_eq!(id_of_host("abc.execute-api.us-east-1.localhost"), Some(("abc", Some("us-east-1"))));
         assert_eq!(id_of_host("abc.execute-api"), Some(("abc", None)));
-        assert!(is_for_api("ABC.Execute-API.us-east-1.localhost:4566", "/") && is_for_api("x", "/_aws/execute-api/a/b"));
+        assert!(
+            is_for_api("ABC.Execute-API.us-east-1.localhost:4566", "/") && is_for_api("x", "/_aws/execute-api/a/b")
+        );
         assert!(!is_for_api("localhost:4566", "/2015-03-31/functions") && !is_for_api("execute-api.localhost", "/"));
         assert!(is_name("api.example.com") && !is_name("localhost") && !is_name("127.0.0.1"));
     }

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_function_is_named_in_two_ways() {
-        let around = |arn: &str| format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations");
+        let around =
+            |arn: &str| format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations");
         for (arn, read_as) in [
             (ARN.to_owned(), Some(ARN.to_owned())),
             (format!("{ARN}:7"), Some(format!("{ARN}:7"))),

@@ -139,10 +139,7 @@ impl HttpApis {
 
 impl Asked {
     fn apply(&self, before: Option<&Integration>, scope: &Scope) -> Result<Integration, HttpApiError> {
-        unserved::members(
-            &[("IntegrationSubtype", self.subtype.is_some())],
-            "let a function call the service",
-        )?;
+        unserved::members(&[("IntegrationSubtype", self.subtype.is_some())], "let a function call the service")?;
         unserved::members(
             &[("ConnectionType VPC_LINK", self.connection_type.as_deref() == Some("VPC_LINK"))],
             "functions are reached without a VPC link",

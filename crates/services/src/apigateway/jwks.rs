@@ -39,7 +39,10 @@ struct Fetched {
 /// A public key that signatures are verified with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     /// An uncompressed point.
     P256(Vec<u8>),
     P384(Vec<u8>),

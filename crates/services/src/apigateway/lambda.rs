@@ -47,7 +47,12 @@ impl HttpApis {
             None => self.functions.lets_in(&errand.api.scope, &arn, SERVICE, &errand.source_arn).await,
         };
         if !may {
-            tracing::info!(api = errand.api.id, function = arn, source = errand.source_arn, "the function does not let the API in");
+            tracing::info!(
+                api = errand.api.id,
+                function = arn,
+                source = errand.source_arn,
+                "the function does not let the API in"
+            );
             return Err(Refusal::Internal);
         }
         let request = InvokeRequest {

@@ -194,10 +194,9 @@ fn parse<T: DeserializeOwned>(input: Value) -> Result<T, HttpApiError> {
 /// Refuses a text that is longer than any needs to be.
 fn check_text(member: &str, text: Option<&str>) -> Result<(), HttpApiError> {
     match text.is_some_and(|text| text.chars().count() > limits::HTTP_API_TEXT_MAX) {
-        true => Err(HttpApiError::invalid(format!(
-            "{member} must have at most {} characters.",
-            limits::HTTP_API_TEXT_MAX
-        ))),
+        true => {
+            Err(HttpApiError::invalid(format!("{member} must have at most {} characters.", limits::HTTP_API_TEXT_MAX)))
+        }
         false => Ok(()),
     }
 }

@@ -39,7 +39,8 @@ impl PageRequest {
     fn after(&self) -> Result<Option<String>, HttpApiError> {
         let Some(token) = self.next_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(None) };
         let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        key.map(Some).ok_or_else(|| HttpApiError::invalid("Invalid value for nextToken: it is none that was given out."))
+        key.map(Some)
+            .ok_or_else(|| HttpApiError::invalid("Invalid value for nextToken: it is none that was given out."))
     }
 
     fn size(&self) -> Result<usize, HttpApiError> {

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use tindra_core::clock::UnixMs;
 
-use super::records::{
-    Api, Authorization, Integration, IntegrationKind, PayloadFormat, Route, RouteSettings, Stage,
-};
+use super::records::{Api, Authorization, Integration, IntegrationKind, PayloadFormat, Route, RouteSettings, Stage};
 use super::{HttpApiError, ids, integrations, route_key};
 
 /// What quick create makes belongs to it and is changed by UpdateApi.
@@ -25,7 +23,9 @@ impl QuickCreate {
     pub(super) fn make(self, api: &mut Api, now_ms: UnixMs) -> Result<(), HttpApiError> {
         let Some(target) = self.target else {
             return match self.route_key.is_some() || self.credentials.is_some() {
-                true => Err(HttpApiError::invalid("RouteKey and CredentialsArn are part of quick create, which needs a Target.")),
+                true => Err(HttpApiError::invalid(
+                    "RouteKey and CredentialsArn are part of quick create, which needs a Target.",
+                )),
                 false => Ok(()),
             };
         };
@@ -49,7 +49,11 @@ impl QuickCreate {
     pub(super) fn change(&self, api: &mut Api) -> Result<(), HttpApiError> {
         let managed = api.definition.integrations.iter().find(|(_, integration)| integration.is_managed);
         let managed = managed.map(|(id, integration)| (id.clone(), integration.clone()));
-        let absent = || HttpApiError::invalid("Target, RouteKey and CredentialsArn change what quick create made, and this API was not made by it.");
+        let absent = || {
+            HttpApiError::invalid(
+                "Target, RouteKey and CredentialsArn change what quick create made, and this API was not made by it.",
+            )
+        };
         if self.target.is_some() || self.credentials.is_some() {
             let (id, before) = managed.ok_or_else(absent)?;
             let target = self.target.clone().unwrap_or(before.uri);

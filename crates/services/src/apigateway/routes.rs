@@ -97,7 +97,9 @@ impl HttpApis {
             let found = api.definition.routes.get(&request.route_id);
             let mut route = found.ok_or_else(|| unknown(&request.route_id))?.clone();
             if route.is_managed && asked.key.as_ref().is_some_and(|key| *key != route.key) {
-                return Err(HttpApiError::invalid("The route key of the route that quick create made is changed by UpdateApi."));
+                return Err(HttpApiError::invalid(
+                    "The route key of the route that quick create made is changed by UpdateApi.",
+                ));
             }
             asked.apply(&mut route, api, Some(&request.route_id))?;
             api.definition.routes.insert(request.route_id.clone(), route.clone());
@@ -183,7 +185,9 @@ fn integration(target: &str, api: &Api) -> Result<Option<String>, HttpApiError> 
         return Ok(None);
     }
     let id = target.strip_prefix(TARGET_PREFIX).ok_or_else(|| {
-        HttpApiError::invalid(format!("Invalid target {target}: the target of a route is {TARGET_PREFIX}INTEGRATION_ID."))
+        HttpApiError::invalid(format!(
+            "Invalid target {target}: the target of a route is {TARGET_PREFIX}INTEGRATION_ID."
+        ))
     })?;
     match api.definition.integrations.contains_key(id) {
         true => Ok(Some(id.to_owned())),

@@ -17,7 +17,8 @@ pub(super) fn set(settings: &mut RouteSettings, asked: &stages::RouteSettings) -
         unserved::WEB_SOCKET,
     )?;
     if let Some(burst) = asked.throttling_burst_limit {
-        let burst = u32::try_from(burst).map_err(|_| HttpApiError::invalid("ThrottlingBurstLimit must not be negative."))?;
+        let burst =
+            u32::try_from(burst).map_err(|_| HttpApiError::invalid("ThrottlingBurstLimit must not be negative."))?;
         settings.throttling_burst = Some(burst);
     }
     if let Some(rate) = asked.throttling_rate_limit {

@@ -12,7 +12,9 @@ use tindra_model::apigatewayv2::stages::{
 
 use super::records::{Api, RouteSettings, Stage};
 use super::shown::{members, time};
-use super::{HttpApiError, HttpApis, Named, check_text, deployments, quick_create, settings, tags, unserved, variables};
+use super::{
+    HttpApiError, HttpApis, Named, check_text, deployments, quick_create, settings, tags, unserved, variables,
+};
 
 /// The members that CreateStage and UpdateStage share.
 #[derive(Debug)]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tindra_store::{JsonRecords as _, Progress, Store, StoreError, Versioned, Watch};
 use tokio::task::JoinHandle;
 
-use super::records::{API_PREFIX, Api, DOMAIN_PREFIX, Definition, DomainName, PREFIX, api_key, deployed_key, domain_key};
+use super::records::{
+    API_PREFIX, Api, DOMAIN_PREFIX, Definition, DomainName, PREFIX, api_key, deployed_key, domain_key,
+};
 use super::serving::Serving;
 
 /// Records read at once.
@@ -66,19 +68,21 @@ impl Table {
     }
 
     /// A custom domain name by a host: itself, or with `*` for its first label.
-    pub(super) async fn domain(&self, host: &str) -> Result<Option<Arc<DomainName>>, StoreError> {
+    pub(super) async fn domain(&self, host: &str) -> Option<Arc<DomainName>> {
         let wildcard = host.split_once('.').map(|(_, rest)| format!("*.{rest}"));
         let names = [Some(host.to_owned()), wildcard];
         for name in names.into_iter().flatten() {
+            let remembered = || self.known.read().unwrap_or_else(PoisonError::into_inner).domains.get(&name).cloned();
+            // Most requests that are looked for here are for no API at all, and must not wait for a store that is away.
             let found = match self.progress.is_behind() {
-                true => read_domain(&self.store, &name).await?,
-                false => self.known.read().unwrap_or_else(PoisonError::into_inner).domains.get(&name).cloned(),
+                true => read_domain(&self.store, &name).await.unwrap_or_else(|_| remembered()),
+                false => remembered(),
             };
             if found.is_some() {
-                return Ok(found);
+                return found;
             }
         }
-        Ok(None)
+        None
     }
 
     /// Whether there can be a custom domain name at all.

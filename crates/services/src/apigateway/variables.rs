@@ -7,7 +7,10 @@ use tindra_core::limits;
 use super::HttpApiError;
 
 /// Sets variables; an empty value takes one away.
-pub(super) fn set(variables: &mut BTreeMap<String, String>, asked: &BTreeMap<String, String>) -> Result<(), HttpApiError> {
+pub(super) fn set(
+    variables: &mut BTreeMap<String, String>,
+    asked: &BTreeMap<String, String>,
+) -> Result<(), HttpApiError> {
     for (name, value) in asked {
         if value.is_empty() {
             variables.remove(name);
