@@ -4,10 +4,7 @@
 
 pub mod api_mappings;
 pub mod apis;
-pub mod authorizers;
 pub mod deployments;
 pub mod domain_names;
-pub mod integrations;
-pub mod routes;
 pub mod stages;
 pub mod tags;

@@ -22,10 +22,12 @@ mod fetch;
 mod find;
 mod function_uri;
 mod ids;
+mod import;
 mod integrations;
 mod jwks;
 mod jwt;
 mod lambda;
+mod openapi;
 mod page;
 mod quick_create;
 mod records;
@@ -144,6 +146,8 @@ impl HttpApis {
             "GetApis" => self.get_apis(asker, parse(input)?).await,
             "UpdateApi" => self.update_api(asker, parse(input)?).await,
             "DeleteApi" => self.delete_api(scope, parse(input)?).await,
+            "ImportApi" => self.import_api(asker, parse(input)?).await,
+            "ReimportApi" => self.reimport_api(asker, parse(input)?).await,
             "DeleteCorsConfiguration" => self.delete_cors(scope, parse(input)?).await,
             "TagResource" | "UntagResource" | "GetTags" => self.answer_tags(scope, operation, input).await,
             _ if operation.contains("DomainName") => self.answer_domain_names(scope, operation, input).await,
