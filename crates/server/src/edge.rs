@@ -4,6 +4,7 @@
 //! what is right from the parts behind [`Backends`]. It does not know listeners; `connection` feeds it.
 
 mod answer;
+mod api_doors;
 mod backends;
 mod body;
 mod capacity;
@@ -35,6 +36,7 @@ use tindra_control::Caller;
 use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_model::{ApiError, Call};
+use tindra_services::apigateway;
 use tindra_worker::EnvironmentIdentity;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -143,6 +145,9 @@ impl<B: Backends> Edge<B> {
         if let Some(knock) = Knock::of(&parts) {
             return self.door(knock, parts, body, peer, request_id).await;
         }
+        if let Some(api) = self.api_of(&parts).await? {
+            return self.api_door(api, parts, body, peer, request_id).await;
+        }
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
@@ -167,6 +172,11 @@ impl<B: Backends> Edge<B> {
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
+            Door::HttpApis => {
+                let caller = self.caller(&parts, who, request_id);
+                let asker = apigateway::Asker { scope: &caller.scope, endpoint: &caller.endpoint };
+                self.backends.http_apis().call(asker, call).await
+            }
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };

@@ -12,6 +12,7 @@ use tindra_core::policy::Policy;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
 use tindra_worker::{Headroom, Listed};
@@ -67,6 +68,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// The HTTP APIs of API Gateway: their operations, and their doors.
+    fn http_apis(&self) -> &HttpApis;
 
     /// An operation of IAM.
     fn iam(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;

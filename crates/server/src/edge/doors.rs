@@ -131,30 +131,39 @@ impl<B: Backends> Edge<B> {
         peer: &Peer,
         request_id: &str,
     ) -> Result<DoorRequest, Refusal> {
-        let named = head::host(&parts.headers).to_owned();
-        let (host, port) = match named.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()),
-            None => (named.as_str(), None),
-        };
-        let mut host = host.to_ascii_lowercase();
+        let (mut host, port) = arrived_at(&parts, self.options.is_tls);
         if knock.prefix_bytes > 0 {
             parts.uri = without_prefix(&parts.uri, knock.prefix_bytes)?;
             host = format!("{}.lambda-url.{}.localhost", url.id, url.scope.region);
         }
-        let default_port = if self.options.is_tls { 443 } else { 80 };
         Ok(DoorRequest {
             parts,
             body,
             host,
-            port: port.unwrap_or(default_port),
+            port,
             is_tls: self.options.is_tls,
-            source_ip: match peer {
-                Peer::Operator { address } => address.to_canonical().to_string(),
-                // A function, which has an address of its own that nobody else can reach.
-                Peer::Environment(_) => "127.0.0.1".to_owned(),
-            },
+            source_ip: source_ip(peer),
             request_id: request_id.to_owned(),
         })
+    }
+}
+
+/// The host that the client named, in lower case, and the port.
+pub(super) fn arrived_at(parts: &Parts, is_tls: bool) -> (String, u16) {
+    let named = head::host(&parts.headers);
+    let (host, port) = match named.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (named, None),
+    };
+    (host.to_ascii_lowercase(), port.unwrap_or(if is_tls { 443 } else { 80 }))
+}
+
+/// The address that a function sees of who called.
+pub(super) fn source_ip(peer: &Peer) -> String {
+    match peer {
+        Peer::Operator { address } => address.to_canonical().to_string(),
+        // A function, which has an address of its own that nobody else can reach.
+        Peer::Environment(_) => "127.0.0.1".to_owned(),
     }
 }
 
@@ -166,7 +175,7 @@ fn without_prefix(uri: &Uri, prefix_bytes: usize) -> Result<Uri, Refusal> {
     rest.parse().map_err(|_| Refusal::Malformed("the path is none"))
 }
 
-fn outgoing(response: DoorResponse) -> Response<Outgoing> {
+pub(super) fn outgoing(response: DoorResponse) -> Response<Outgoing> {
     response.map(|body| match body {
         DoorBody::Whole(whole) => Full::new(whole).into(),
         DoorBody::Stream(stream) => Outgoing::streamed(stream),

@@ -19,6 +19,7 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer, Protocol};
+use tindra_services::apigateway::{HttpApis, Reach, Roles, Surroundings};
 use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
@@ -42,11 +43,20 @@ pub struct Fakes {
     pub policies: Mutex<HashMap<String, String>>,
     /// None but those of an empty store.
     pub urls: OnceLock<FunctionUrls>,
+    /// None but those of an empty store.
+    pub apis: OnceLock<HttpApis>,
 }
 
 impl Fakes {
     /// To be called once, before the edge serves.
     pub async fn open_urls(self: &Arc<Self>, clock: Arc<dyn Clock>) {
+        let around = Surroundings {
+            functions: Arc::clone(self) as _,
+            roles: Arc::clone(self) as _,
+            reach: Arc::clone(self) as _,
+        };
+        let apis = HttpApis::start(tindra_testkit::store().store, Arc::clone(&clock), around).await.unwrap();
+        let _ = self.apis.set(apis);
         let functions = Arc::clone(self) as Arc<dyn Functions>;
         let urls = FunctionUrls::start(tindra_testkit::store().store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
@@ -60,6 +70,18 @@ impl Functions for Fakes {
 
     fn lets_in<'a>(&'a self, _: &'a Scope, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(false))
+    }
+}
+
+impl Roles for Fakes {
+    fn may_invoke<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+impl Reach for Fakes {
+    fn check(&self, _: std::net::IpAddr) -> Result<(), String> {
+        Err("tests reach nothing".to_owned())
     }
 }
 
@@ -90,6 +112,10 @@ impl Backends for Fakes {
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
+    fn http_apis(&self) -> &HttpApis {
+        self.apis.get().expect("set before the edge serves")
     }
 
     async fn autoscaling(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
