@@ -136,6 +136,8 @@ const _: () = {
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };
 
+/// Body of a request to a load balancer's target, and of its answer (AWS).
+pub const LOAD_BALANCER_BYTES_MAX: usize = 1 << 20;
 /// Body of a request to an API (AWS). The event that is made of it has the limit of its invoke as well.
 pub const API_REQUEST_BYTES_MAX: usize = 10 << 20;
 /// APIs of one account and region (AWS).

@@ -14,8 +14,10 @@ use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::apigateway::{HttpApis, Surroundings};
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
+use tindra_services::load_balancer::LoadBalancer;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
 use tindra_services::sts::StsService;
@@ -40,7 +42,7 @@ use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
-use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
+use crate::edge::{Edge, EdgeOptions, Entrances, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
@@ -127,6 +129,7 @@ impl Server {
             roles: Arc::new(RolesOfIam { authority: roles, control: Arc::clone(&control) }),
             reach: Arc::new(ReachOfFunctions(egress_policy(&config)?)),
         };
+        let entrances = entrances(&config, Arc::clone(&functions) as _, &clock);
         let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
             .await
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
@@ -136,7 +139,7 @@ impl Server {
         let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis, function_urls };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock));
-        let edge = Arc::new(edge.with_streams_max(config.connections_max));
+        let edge = Arc::new(edge.with_entrances(entrances).with_streams_max(config.connections_max));
         endpoint.connect(Arc::clone(&edge));
         let accepting =
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
@@ -292,6 +295,13 @@ fn edge_options(
         patience: Patience::default(),
         clock,
     }
+}
+
+fn entrances(config: &Config, functions: Arc<dyn Functions>, clock: &Arc<dyn Clock>) -> Entrances {
+    let domains = config.domains.iter().map(|domain| (domain.name.clone(), domain.target.clone()));
+    let rules = config.listener_rules.clone();
+    let balancer = || LoadBalancer::new(rules.clone(), default_scope(config), functions, Arc::clone(clock));
+    Entrances { domains: domains.collect(), load_balancer: (!rules.is_empty()).then(balancer) }
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {

@@ -6,14 +6,14 @@ use http::request::Parts;
 use http_body::Body;
 use tindra_core::limits;
 use tindra_services::apigateway::{self, Found};
-use tindra_services::front_door::DoorRequest;
 
 use super::body::{self, BodyError};
-use super::doors::{arrived_at, outgoing, source_ip};
+use super::doors::{outgoing, refusal};
 use super::head;
 use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::{Backends, Edge, Peer};
+use crate::config::DomainTarget;
 
 /// What a request for an API leads to.
 #[derive(Clone, Debug)]
@@ -27,7 +27,14 @@ impl<B: Backends> Edge<B> {
     /// The API that a request is for; none for what is for something else.
     pub(super) async fn api_of(&self, parts: &Parts) -> Result<Option<ApiKnock>, Refusal> {
         let (host, path) = (head::host(&parts.headers), parts.uri.path());
-        let found = self.backends.http_apis().find(host, path).await;
+        let apis = self.backends.http_apis();
+        let found = match self.domain(host) {
+            Some(DomainTarget::Api { id, stage }) => match apis.at(id, stage).await {
+                Ok(None) => return Ok(Some(ApiKnock::Nobody)),
+                found => found,
+            },
+            _ => apis.find(host, path).await,
+        };
         match found.map_err(|error| Refusal::Failed(error.to_string()))? {
             Some(found) => Ok(Some(ApiKnock::Http(found))),
             None => Ok(apigateway::is_for_api(host, path).then_some(ApiKnock::Nobody)),
@@ -52,25 +59,8 @@ impl<B: Backends> Edge<B> {
             Err(BodyError::TooLarge) => return Ok(outgoing(apigateway::too_large())),
             Err(error) => return Err(refusal(&error)),
         };
-        let (host, port) = arrived_at(&parts, self.options.is_tls);
-        let request = DoorRequest {
-            parts,
-            body: received.bytes.clone(),
-            host,
-            port,
-            is_tls: self.options.is_tls,
-            source_ip: source_ip(peer),
-            request_id: request_id.to_owned(),
-        };
+        let request = self.door_request(parts, received.bytes.clone(), peer, request_id);
         drop(received);
         Ok(outgoing(self.backends.http_apis().answer_request(&found, request).await))
-    }
-}
-
-fn refusal(error: &BodyError) -> Refusal {
-    match error {
-        BodyError::Stalled => Refusal::Stalled,
-        BodyError::Busy => Refusal::Failed("too many large requests at once; try again".to_owned()),
-        BodyError::TooLarge | BodyError::Broken => Refusal::Malformed("the request body ended early"),
     }
 }

@@ -63,6 +63,16 @@ impl HttpApis {
         }
     }
 
+    /// A stage of an API, to which all paths lead; none when there is no such API.
+    ///
+    /// # Errors
+    /// As [`HttpApis::find`].
+    pub async fn at(&self, id: &str, stage: &str) -> Result<Option<Found>, StoreError> {
+        let api = self.table.api(id).await?;
+        let entry = Entry::Mapped { stage: stage.to_owned(), key_bytes: 0 };
+        Ok(api.map(|api| Found { api: Some(api), entry }))
+    }
+
     /// The stage that a custom domain name leads a path to: by the mapping with the longest key.
     async fn mapped(&self, domain: &DomainName, path: &str) -> Result<Found, StoreError> {
         let leading = domain.mappings.values().filter_map(|mapping| Some((mapping, key_bytes(&mapping.key, path)?)));
