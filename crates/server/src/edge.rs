@@ -4,10 +4,12 @@
 //! what is right from the parts behind [`Backends`]. It does not know listeners; `connection` feeds it.
 
 mod answer;
+mod api_doors;
 mod backends;
 mod body;
 mod capacity;
 mod connection;
+mod doors;
 mod environments;
 mod event_stream;
 mod head;
@@ -15,6 +17,7 @@ mod http2;
 mod invoke;
 mod invoke_error;
 mod local;
+mod outgoing;
 mod preface;
 mod queue;
 mod refusal;
@@ -22,17 +25,18 @@ mod route;
 mod timed_stream;
 mod unavailable;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use tindra_control::Caller;
 use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_model::{ApiError, Call};
+use tindra_services::apigateway;
 use tindra_worker::EnvironmentIdentity;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -40,12 +44,14 @@ use uuid::Uuid;
 pub use backends::{Backends, ClockShown, Health, HealthLayer};
 pub use connection::Protocol;
 pub(crate) use head::{Claim, claimed_scope, region};
+pub use outgoing::Outgoing;
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
-use crate::authorise::{Asking, Authoriser};
+use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, Mode};
 use body::BodyBudget;
+use doors::Knock;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -56,7 +62,10 @@ const BODY_MEMORY_BYTES: usize = 512 << 20;
 #[derive(Clone, Debug)]
 pub enum Peer {
     /// Somebody who reached the operator's address.
-    Operator,
+    Operator {
+        /// From where.
+        address: IpAddr,
+    },
     /// A function, through the endpoint inside its own environment.
     Environment(Arc<EnvironmentIdentity>),
 }
@@ -105,7 +114,7 @@ impl<B: Backends> Edge<B> {
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
-    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Full<Bytes>>
+    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Outgoing>
     where
         T: Body<Data = Bytes> + Unpin,
     {
@@ -114,7 +123,7 @@ impl<B: Backends> Edge<B> {
         let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
         let mut response = match self.walk(request, peer, &request_id).await {
             Ok(response) => response,
-            Err(refusal) => refusal.into_response(&request_id),
+            Err(refusal) => refusal.into_response(&request_id).map(Outgoing::from),
         };
         answer::add_request_id(&mut response, &request_id);
         if is_chunked {
@@ -127,20 +136,22 @@ impl<B: Backends> Edge<B> {
     }
 
     /// The steps from a request to its answer.
-    async fn walk<T>(
-        &self,
-        request: Request<T>,
-        peer: &Peer,
-        request_id: &str,
-    ) -> Result<Response<Full<Bytes>>, Refusal>
+    async fn walk<T>(&self, request: Request<T>, peer: &Peer, request_id: &str) -> Result<Response<Outgoing>, Refusal>
     where
         T: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        self.refuse_malformed(&parts, peer)?;
+        refuse_malformed(&parts)?;
+        if let Some(knock) = Knock::of(&parts) {
+            return self.door(knock, parts, body, peer, request_id).await;
+        }
+        if let Some(api) = self.api_of(&parts).await? {
+            return self.api_door(api, parts, body, peer, request_id).await;
+        }
+        self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
-            Destination::Local(page) => return self.local(page, &parts, claim, peer).await,
+            Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
             Destination::Arrived(arrived) => arrived,
         };
         let authenticator = &self.options.authenticator;
@@ -161,22 +172,20 @@ impl<B: Backends> Edge<B> {
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
+            Door::HttpApis => {
+                let caller = self.caller(&parts, who, request_id);
+                let asker = apigateway::Asker { scope: &caller.scope, endpoint: &caller.endpoint };
+                self.backends.http_apis().call(asker, call).await
+            }
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };
-        reply.map(|reply| served.encode(reply, request_id)).map_err(refuse)
+        reply.map(|reply| served.encode(reply, request_id).map(Outgoing::from)).map_err(refuse)
     }
 
-    fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
-        if !head::has_one_host(parts) {
-            return Err(Refusal::Malformed(
-                "a request needs exactly one valid Host header, and no other host in its target",
-            ));
-        }
-        if !head::has_plain_framing(&parts.headers) {
-            return Err(Refusal::Malformed("the only transfer coding that is understood is chunked"));
-        }
-        let anyone_is_believed = self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator);
+    fn refuse_foreign_pages(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
+        let anyone_is_believed =
+            self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator { .. });
         if anyone_is_believed && head::is_from_foreign_page(&parts.headers) {
             return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));
         }
@@ -198,7 +207,7 @@ impl<B: Backends> Edge<B> {
     /// The account and region whose resources may be acted on.
     async fn authorise(&self, who: &Who, peer: &Peer, served: Served, call: &Call) -> Result<Scope, ApiError> {
         let (now_ms, is_tls) = (self.options.clock.unix_ms(), self.options.is_tls);
-        let asking = Asking { who, peer, service: served.service, call, now_ms, is_tls };
+        let asking = Asking { asker: Asker { who, peer, now_ms, is_tls }, service: served.service, call };
         self.authoriser.authorise(self.backends.as_ref(), &self.options.authenticator, asking).await
     }
 
@@ -210,4 +219,17 @@ impl<B: Backends> Edge<B> {
             endpoint: head::base_url(&parts.headers, self.options.is_tls, &self.options.address),
         }
     }
+}
+
+/// Refuses what two readers could understand in two ways.
+fn refuse_malformed(parts: &Parts) -> Result<(), Refusal> {
+    if !head::has_one_host(parts) {
+        return Err(Refusal::Malformed(
+            "a request needs exactly one valid Host header, and no other host in its target",
+        ));
+    }
+    if !head::has_plain_framing(&parts.headers) {
+        return Err(Refusal::Malformed("the only transfer coding that is understood is chunked"));
+    }
+    Ok(())
 }

@@ -10,7 +10,9 @@ use tindra_core::policy::Policy;
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
@@ -25,13 +27,15 @@ use crate::waiting::WaitingClock;
 /// A key that need not exist: health asks only whether the store answers.
 const PROBE_KEY: &str = "health/probe";
 
-/// The neighbours of Lambda.
+/// The neighbours of Lambda, and the front doors of functions.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     pub(crate) logs: LogsService,
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
     pub(crate) autoscaling: AutoscalingService,
+    pub(crate) http_apis: HttpApis,
+    pub(crate) function_urls: FunctionUrls,
 }
 
 /// Asynchronous invokes and the clock that they wait by.
@@ -99,6 +103,10 @@ impl Backends for Parts {
         self.neighbours.autoscaling.call(scope, call).await
     }
 
+    fn http_apis(&self) -> &HttpApis {
+        &self.neighbours.http_apis
+    }
+
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.iam.call(caller, call).await
     }
@@ -109,6 +117,10 @@ impl Backends for Parts {
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         self.invoker.invoke(request).await
+    }
+
+    fn function_urls(&self) -> &FunctionUrls {
+        &self.neighbours.function_urls
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {

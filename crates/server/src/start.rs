@@ -12,7 +12,9 @@ use tindra_core::keep_warm::Bounds;
 use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::apigateway::{HttpApis, Surroundings};
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
@@ -28,8 +30,10 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    EndpointToEdge, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda, VersionsOfPacks,
+    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda,
+    VersionsOfPacks,
 };
+use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
 use crate::code_source::S3Endpoint;
@@ -107,12 +111,29 @@ impl Server {
         let autoscaling =
             AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
         let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
-        let authority = (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
+        let authority = |identities| (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
+        let (roles, authority) = (authority(Arc::clone(&identities)), authority(identities));
         let deliveries = Deliveries { invoker: invoker.clone(), outside, authority };
         let invokes =
             unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
         let queue = Queue { invokes, clock: waiting };
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling };
+        let functions = Arc::new(FunctionsOfLambda {
+            invoker: invoker.clone(),
+            control: Arc::clone(&control),
+            is_checked: config.auth == Auth::SigV4,
+        });
+        let around = Surroundings {
+            functions: Arc::clone(&functions) as _,
+            roles: Arc::new(RolesOfIam { authority: roles, control: Arc::clone(&control) }),
+            reach: Arc::new(ReachOfFunctions(egress_policy(&config)?)),
+        };
+        let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
+            .await
+            .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
+        let http_apis = HttpApis::start(store.clone(), Arc::clone(&clock), around)
+            .await
+            .map_err(|source| ServerError::Part { part: "HTTP APIs", source: source.into() })?;
+        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis, function_urls };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock));
         let edge = Arc::new(edge.with_streams_max(config.connections_max));

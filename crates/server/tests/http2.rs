@@ -12,7 +12,7 @@ use http::{Request, Response};
 use support::{BOUND, Fixture, scope, start};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
-use tindra_server::edge::{Patience, Peer};
+use tindra_server::edge::Patience;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -22,7 +22,7 @@ const INVOKE: &str = "http://localhost/2015-03-31/functions/hello/invocations";
 async fn hasty() -> Fixture {
     let short = Duration::from_millis(300);
     let patience = Patience { head: short, idle: 2 * short, write: short };
-    start(Authenticator::off(scope()), Mode::Dev, patience, Peer::Operator).await
+    start(Authenticator::off(scope()), Mode::Dev, patience, support::operator()).await
 }
 
 type Driver = JoinHandle<Result<(), h2::Error>>;

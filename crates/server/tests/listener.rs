@@ -29,10 +29,11 @@ struct Listening {
     accepting: JoinHandle<()>,
 }
 
-fn listen(connections_max: usize, tls: Option<tokio_rustls::TlsAcceptor>) -> Listening {
+async fn listen(connections_max: usize, tls: Option<tokio_rustls::TlsAcceptor>) -> Listening {
     let listener = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let fakes = Arc::new(Fakes::default());
+    fakes.open_urls(Arc::new(SystemClock::new())).await;
     let options = EdgeOptions {
         authenticator: Authenticator::off(scope()),
         mode: Mode::Dev,
@@ -64,7 +65,7 @@ async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), body: &str) -> 
 
 #[tokio::test]
 async fn one_connection_too_many_gets_a_clean_503() {
-    let listening = listen(1, None);
+    let listening = listen(1, None).await;
     let mut first = TcpStream::connect(listening.address).await.unwrap();
     assert!(ask(&mut first, "{}").await.starts_with("HTTP/1.1 200"));
     let mut second = TcpStream::connect(listening.address).await.unwrap();
@@ -86,7 +87,7 @@ async fn one_connection_too_many_gets_a_clean_503() {
 
 #[tokio::test]
 async fn stopping_lets_a_running_invoke_end() {
-    let listening = listen(10, None);
+    let listening = listen(10, None).await;
     let mut idle = TcpStream::connect(listening.address).await.unwrap();
     assert!(ask(&mut idle, "{}").await.starts_with("HTTP/1.1 200"));
     let mut busy = TcpStream::connect(listening.address).await.unwrap();
@@ -130,14 +131,14 @@ async fn handshake(
     connector.connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }
 
-fn serve_tls(certificates: Certificates) -> (Listening, watch::Sender<Arc<Certificates>>) {
+async fn serve_tls(certificates: Certificates) -> (Listening, watch::Sender<Arc<Certificates>>) {
     let (renewed, current) = watch::channel(Arc::new(certificates));
-    (listen(10, Some(tls::acceptor(current).unwrap())), renewed)
+    (listen(10, Some(tls::acceptor(current).unwrap())).await, renewed)
 }
 
 #[tokio::test]
 async fn https_with_either_protocol() {
-    let (listening, _renewed) = serve_tls(Certificates::load(&files("cert.pem", "key.pem"), &[]).unwrap());
+    let (listening, _renewed) = serve_tls(Certificates::load(&files("cert.pem", "key.pem"), &[]).unwrap()).await;
     for protocols in [&[][..], &[&b"http/1.1"[..]]] {
         let mut stream = handshake(listening.address, "localhost", &file("cert.pem"), protocols).await.unwrap();
         for _ in 0..2 {
@@ -175,7 +176,7 @@ async fn the_name_chooses_the_certificate_and_new_ones_hold_for_new_connections(
     let own = own_certificate(directory.path(), "api.example.com");
     let domains = [domain("api.example.com", Some(own.clone())), domain("b.example.com", None)];
     let standard = files("cert.pem", "key.pem");
-    let (listening, renewed) = serve_tls(Certificates::load(&standard, &domains).unwrap());
+    let (listening, renewed) = serve_tls(Certificates::load(&standard, &domains).unwrap()).await;
     let first = std::fs::read(&own.certificate).unwrap();
     let kept = directory.path().join("first.pem");
     std::fs::write(&kept, first).unwrap();
