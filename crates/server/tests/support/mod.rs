@@ -234,7 +234,8 @@ pub struct Fixture {
     pub fakes: Arc<Fakes>,
     /// Told when the server has let go of a connection.
     pub let_go: Arc<Notify>,
-    stop: watch::Sender<bool>,
+    /// Says stop to every connection.
+    pub stop: watch::Sender<bool>,
 }
 
 impl Drop for Fixture {
