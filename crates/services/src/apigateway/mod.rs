@@ -145,7 +145,7 @@ impl HttpApis {
             "UpdateApi" => self.update_api(asker, parse(input)?).await,
             "DeleteApi" => self.delete_api(scope, parse(input)?).await,
             "DeleteCorsConfiguration" => self.delete_cors(scope, parse(input)?).await,
-            _ if operation.contains("Tag") => self.answer_tags(scope, operation, input).await,
+            "TagResource" | "UntagResource" | "GetTags" => self.answer_tags(scope, operation, input).await,
             _ if operation.contains("DomainName") => self.answer_domain_names(scope, operation, input).await,
             _ if operation.contains("ApiMapping") => self.answer_api_mappings(scope, operation, input).await,
             _ => self.answer_of_api(scope, operation, input).await,

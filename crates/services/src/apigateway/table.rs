@@ -14,6 +14,9 @@ use super::serving::Serving;
 
 /// Records read at once.
 const PAGE: usize = 64;
+/// Between two looks whether memory has caught up with a change, which takes it a millisecond or two.
+const CATCHING_UP_POLL: Duration = Duration::from_millis(1);
+const CATCHING_UP_POLLS_MAX: usize = 100;
 /// Wait after the store failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -53,14 +56,25 @@ impl Table {
         Ok(Self { known, store, progress, follower })
     }
 
-    /// An API by its id.
+    /// An API by its id. Nobody who has seen a change meets what was before it.
     pub(super) async fn api(&self, id: &str) -> Result<Option<Arc<Serving>>, StoreError> {
-        let before = self.remembered(id);
-        // Nobody who has seen a change meets what was before it.
-        match self.progress.is_behind() {
-            true => read_api(&self.store, id, before.as_deref()).await,
-            false => Ok(before),
+        match self.catches_up().await {
+            true => Ok(self.remembered(id)),
+            // What is counted and remembered for requests in it is lost, so this is the last resort.
+            false => read_api(&self.store, id, self.remembered(id).as_deref()).await,
         }
+    }
+
+    /// Waits a little until everything that was told by now is in memory; false when it takes longer.
+    async fn catches_up(&self) -> bool {
+        let announced = self.progress.announced();
+        for _ in 0..CATCHING_UP_POLLS_MAX {
+            if self.progress.has_reached(announced) {
+                return true;
+            }
+            tokio::time::sleep(CATCHING_UP_POLL).await;
+        }
+        self.progress.has_reached(announced)
     }
 
     fn remembered(&self, id: &str) -> Option<Arc<Serving>> {
