@@ -82,8 +82,10 @@ impl Service {
             let is_member = |one: &Member| one.location == Location::Querystring && one.wire_name() == name;
             shape.members.iter().any(is_member) || operation.template.names_in_query(name)
         };
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let pairs = pairs.map(|(name, value)| (percent_decode(name), percent_decode(&value.replace('+', "%20")).into_owned()));
+        let pairs =
+            query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs =
+            pairs.map(|(name, value)| (percent_decode(name), percent_decode(&value.replace('+', "%20")).into_owned()));
         let entries: Map<String, Value> = pairs
             .filter(|(name, _)| !is_named(name))
             .map(|(name, value)| (name.into_owned(), Value::String(value)))

@@ -21,6 +21,8 @@ mod value;
 
 pub use decode::percent_decode;
 pub use error::ApiError;
-pub use service::{Call, Operation, Reply, Service, WireRequest, apigateway, application_autoscaling, iam, lambda, logs, sts};
+pub use service::{
+    Call, Operation, Reply, Service, WireRequest, apigateway, application_autoscaling, iam, lambda, logs, sts,
+};
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

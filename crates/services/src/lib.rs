@@ -7,4 +7,5 @@ pub mod autoscaling;
 pub mod iam;
 pub mod logs;
 pub mod outside;
+pub mod restapi;
 pub mod sts;
