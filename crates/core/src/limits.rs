@@ -38,6 +38,12 @@ pub const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 pub const SYNC_REQUEST_BYTES_MAX: usize = 6_291_456;
 /// Response body of a buffered invoke: 6 MiB and 100 bytes, as the runtime emulator enforces it.
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 6_291_556;
+/// Response body of a streamed invoke: 200 MB (AWS, since July 2025).
+pub const STREAMED_RESPONSE_BYTES_MAX: u64 = 209_715_200;
+/// What a streamed answer may send as fast as it can (AWS: the first 6 MB are not capped).
+pub const STREAM_BURST_BYTES: u64 = 6_291_456;
+/// How fast it goes on from there, in each second (AWS: 2 MBps).
+pub const STREAM_BYTES_PER_S: u64 = 2_097_152;
 /// Event of an asynchronous invoke (AWS: 1 MB since October 2025).
 pub const ASYNC_REQUEST_BYTES_MAX: usize = 1_048_576;
 /// Default `MaximumRetryAttempts` (AWS).

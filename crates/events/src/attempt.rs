@@ -159,7 +159,9 @@ fn ended(result: Result<InvokeResponse, InvokeError>) -> Ended {
                 Ended { end: AttemptEnd::Failed(run), answer: Some(answer) }
             }
         },
-        Ok(InvokeResponse::DryRun | InvokeResponse::Accepted) => refused(500, "The event was not run.".to_owned()),
+        Ok(InvokeResponse::DryRun | InvokeResponse::Accepted | InvokeResponse::Streaming { .. }) => {
+            refused(500, "The event was not run.".to_owned())
+        }
         Err(error @ InvokeError::Recursive) => {
             Ended { end: AttemptEnd::Recursive { message: error.to_string() }, answer: None }
         }

@@ -9,6 +9,8 @@ use tindra_core::function::{Deployment, Function, Scope, Version};
 use tindra_core::tenant::TenantId;
 use uuid::Uuid;
 
+use crate::stream::AnswerSink;
+
 /// Which code an invoke runs, and for whom.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -41,6 +43,9 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// Whether the last 4 KB of the log are wanted with the answer.
     pub wants_log_tail: bool,
+    /// Where an answer goes that the function makes piece by piece, when the caller takes it so. An answer that went there
+    /// ends as a success without bytes, or as the error that broke it off.
+    pub sink: Option<AnswerSink>,
 }
 
 /// What the function made of the event.

@@ -22,7 +22,7 @@ impl Event {
     pub(crate) fn read(request: &InvokeRequest) -> Result<Self, InvokeError> {
         let bytes_max = match request.mode {
             Mode::Event => limits::ASYNC_REQUEST_BYTES_MAX,
-            Mode::RequestResponse | Mode::DryRun => limits::SYNC_REQUEST_BYTES_MAX,
+            Mode::RequestResponse | Mode::ResponseStream | Mode::DryRun => limits::SYNC_REQUEST_BYTES_MAX,
         };
         if request.payload.len() > bytes_max {
             return Err(InvokeError::PayloadTooLarge { bytes_max });

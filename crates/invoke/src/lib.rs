@@ -19,6 +19,7 @@ mod pace;
 mod promptly;
 mod request;
 mod sampling;
+mod stream;
 mod sync;
 mod trace;
 
@@ -40,6 +41,8 @@ pub use admission::Concurrency;
 pub use error::{Culprit, InvokeError, Throttle};
 pub use promptly::promptly;
 pub use request::{InvokeRequest, InvokeResponse, Mode};
+pub use stream::{AnswerPart, AnswerSink, AnswerStream};
+pub use trace::fresh_trace_id;
 
 use admission::{Admission, Limits, Permit};
 use environments::{AcquireError, Environments, Finished, Invocation, Outcome, Target};
@@ -49,6 +52,7 @@ use finishing::Finishing;
 use index::Index;
 use known::{Entry, Known};
 use pace::Pace;
+use stream::{Beginning, Begun};
 
 /// What can be set.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +122,8 @@ struct Admitted {
     target: Arc<Target>,
     permit: Permit,
     invocation: Invocation,
+    /// The caller's end of an answer that may come as it is made.
+    beginning: Option<Beginning>,
 }
 
 impl<E: Environments> Invoker<E> {
@@ -198,8 +204,9 @@ impl<E: Environments> Invoker<E> {
             request_id = admitted.invocation.request_id,
             function = admitted.invocation.invoked_arn
         );
+        let Admitted { known, target, permit, invocation, beginning } = admitted;
+        let executed_version = beginning.as_ref().map(|_| target.version.to_string());
         let task = async move {
-            let Admitted { known, target, permit, invocation } = admitted;
             let started = shared.clock.monotonic();
             let trace_id = invocation.trace_id.clone();
             let finished = match shared.acquire(&target).await {
@@ -209,9 +216,18 @@ impl<E: Environments> Invoker<E> {
             let took = shared.clock.monotonic().saturating_sub(started);
             settle(&known, &target, permit, finished, took, trace_id)
         };
-        match Finishing::new(task.instrument(span)).await {
-            Ok(result) => result,
-            Err(error) => Err(InvokeError::internal("finish the invoke", error)),
+        let finishing = Finishing::new(task.instrument(span));
+        let Some(beginning) = beginning else {
+            return match finishing.await {
+                Ok(result) => result,
+                Err(error) => Err(InvokeError::internal("finish the invoke", error)),
+            };
+        };
+        match beginning.of(finishing).await {
+            Begun::Whole(result) => result,
+            Begun::Stream(stream) => {
+                Ok(InvokeResponse::Streaming { stream, executed_version: executed_version.unwrap_or_default() })
+            }
         }
     }
 }
@@ -298,6 +314,10 @@ impl<E: Environments> Shared<E> {
         let is_sampled =
             || target.deployment.configuration.traces_actively && known.sampling.is_sampled(now_ms, random);
         let trace_id = trace::trace_id(request.trace_id, now_ms, is_sampled, Uuid::new_v4);
+        let (sink, beginning) = match request.mode {
+            Mode::ResponseStream => Some(stream::channel()).unzip(),
+            _ => (None, None),
+        };
         let invocation = Invocation {
             invoked_arn: name::arn(&target.scope, &target.name, reference.qualifier),
             request_id: request.request_id,
@@ -305,8 +325,9 @@ impl<E: Environments> Shared<E> {
             trace_id: lineage.put_into(&trace_id),
             client_context: event.client_context,
             wants_log_tail: request.log_tail,
+            sink,
         };
-        Ok(Admitted { known, target, permit, invocation })
+        Ok(Admitted { known, target, permit, invocation, beginning })
     }
 
     /// Lets a caller wait for a refusal when there are very many of them.

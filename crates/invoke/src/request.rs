@@ -5,6 +5,7 @@ use tindra_core::function::Scope;
 use tindra_core::tenant::TenantId;
 
 use crate::environments::Finished;
+use crate::stream::AnswerStream;
 
 /// `InvocationType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Mode {
     /// The caller waits for the answer.
     #[default]
     RequestResponse,
+    /// The caller waits for the answer and takes it as it is made.
+    ResponseStream,
     /// The event is to be queued, and nobody waits for the answer.
     Event,
     /// Only whether the caller may invoke.
@@ -44,12 +47,20 @@ pub struct InvokeRequest {
 }
 
 /// An invoke that ended as the caller wanted. The function's own errors are in here too: they are answers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum InvokeResponse {
     /// The caller may invoke the function; nothing was run.
     DryRun,
     /// The event is durable and will be run.
     Accepted,
+    /// The function has begun an answer that comes as it is made, as [`Mode::ResponseStream`] allows it to. One that answers whole
+    /// or fails before it has begun is [`InvokeResponse::Completed`].
+    Streaming {
+        /// The answer.
+        stream: AnswerStream,
+        /// `ExecutedVersion`: what the qualifier led to.
+        executed_version: String,
+    },
     /// The function has answered.
     Completed {
         /// What it answered.

@@ -37,6 +37,12 @@ pub(crate) fn resource(function_id: Uuid) -> u32 {
     first ^ second ^ third ^ fourth
 }
 
+/// A new trace id, for a front door that shows it to the function before the invoke begins.
+#[must_use]
+pub fn fresh_trace_id(now_ms: UnixMs) -> String {
+    fresh(now_ms, Uuid::new_v4)
+}
+
 fn fresh(now_ms: UnixMs, random: impl FnOnce() -> Uuid) -> String {
     let random = random().simple().to_string();
     let (parent, root) = random.split_at(8);

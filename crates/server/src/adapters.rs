@@ -5,10 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use tindra_control::{Control, Networks, RuntimeVersions};
 use tindra_core::clock::UnixMs;
+use tindra_core::function::Scope;
+use tindra_core::name::{self, FunctionReference};
+use tindra_core::policy::{Context, Decision, Request, Requester, evaluate};
 use tindra_core::runtime::Runtime;
-use tindra_invoke::Invoker;
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::ApiError;
 use tindra_services::autoscaling::{Provisioning, ProvisioningError, Scaled};
+use tindra_services::front_door::Functions;
 use tindra_services::iam::{FoundKey, IamService, Policies, Principal};
 use tindra_services::logs::LogIngest;
 use tindra_store::BoxFuture;
@@ -112,6 +116,57 @@ impl Provisioning for ProvisioningOfLambda {
     fn take_utilisation(&self, scaled: &Scaled) -> Option<f64> {
         let used = self.invoker.take_provisioned_use(&scaled.scope, &scaled.function, &scaled.qualifier)?;
         (used.allocated > 0).then(|| (f64::from(used.peak) / f64::from(used.allocated)).min(1.0))
+    }
+}
+
+/// Front doors run functions by the invoke path, and ask the functions' policies.
+#[derive(Debug)]
+pub(crate) struct FunctionsOfLambda {
+    pub(crate) invoker: Invoker<Worker>,
+    pub(crate) control: Arc<Control>,
+    /// Whether policies are asked at all.
+    pub(crate) is_checked: bool,
+}
+
+impl Functions for FunctionsOfLambda {
+    fn invoke(&self, request: InvokeRequest) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
+        Box::pin(self.invoker.invoke(request))
+    }
+
+    fn lets_in<'a>(
+        &'a self,
+        scope: &'a Scope,
+        function: &'a str,
+        principal: &'a str,
+        source_arn: &'a str,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            if !self.is_checked {
+                return true;
+            }
+            let Ok(reference) = FunctionReference::parse(function) else { return false };
+            let account = reference.account.unwrap_or(&scope.account).to_owned();
+            let owner = Scope { account, region: reference.region.unwrap_or(&scope.region).to_owned() };
+            let resource = name::arn(&owner, reference.name, reference.qualifier);
+            let requester = Requester::Service { name: principal.to_owned() };
+            let context = Context::default()
+                .with("aws:SourceArn", source_arn)
+                .with("aws:SourceAccount", scope.account.as_str())
+                .with("aws:PrincipalIsAWSService", "true");
+            let request = Request {
+                requester: &requester,
+                action: "lambda:InvokeFunction",
+                resource: &resource,
+                context: &context,
+            };
+            match self.control.resource_policy(&owner, reference.name, reference.qualifier).await {
+                Ok(policy) => evaluate(request, policy.as_deref()) == Decision::Allowed,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, function, "a policy could not be read");
+                    false
+                }
+            }
+        })
     }
 }
 

@@ -115,7 +115,7 @@ impl Authenticator {
         let Some(keys) = &self.keys else { return Ok(()) };
         let Some(claim) = claim else { return Err(unsigned(parts)) };
         let is_known = match peer {
-            Peer::Operator => {
+            Peer::Operator { .. } => {
                 keys.contains_key(claim.access_key_id) || self.find_key(claim.access_key_id).await?.is_some()
             }
             Peer::Environment(identity) => identity.access_key_id == claim.access_key_id,
@@ -142,7 +142,7 @@ impl Authenticator {
                 verify(parts, body, &environment.secret_access_key, service, now_ms)?;
                 function(environment, region)
             }
-            Peer::Operator => match keys.get(claim.access_key_id) {
+            Peer::Operator { .. } => match keys.get(claim.access_key_id) {
                 Some(key) => {
                     verify(parts, body, &key.secret, service, now_ms)?;
                     let scope = Scope { account: key.account.clone(), region };

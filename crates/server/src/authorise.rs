@@ -9,6 +9,7 @@ mod asked;
 mod documents;
 mod facts;
 mod roles;
+mod urls;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::edge::{Backends, Peer};
 use asked::Asked;
 use documents::Documents;
 pub(crate) use roles::RoleAuthority;
+pub(crate) use urls::{shown, wants_signature};
 
 /// What everybody may ask: who they are.
 const FREE: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
@@ -35,21 +37,28 @@ pub(crate) struct Authoriser {
     documents: Documents,
 }
 
-/// One request as it is decided on.
+/// Somebody who asks for something.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asking<'a> {
+pub(crate) struct Asker<'a> {
     /// Who asks.
     pub(crate) who: &'a Who,
     /// From where.
     pub(crate) peer: &'a Peer,
-    /// Of which service.
-    pub(crate) service: &'static Service,
-    /// What.
-    pub(crate) call: &'a Call,
     /// When.
     pub(crate) now_ms: UnixMs,
     /// Whether it came over TLS.
     pub(crate) is_tls: bool,
+}
+
+/// One request as it is decided on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    /// By whom.
+    pub(crate) asker: Asker<'a>,
+    /// Of which service.
+    pub(crate) service: &'static Service,
+    /// What.
+    pub(crate) call: &'a Call,
 }
 
 impl Authoriser {
@@ -63,7 +72,7 @@ impl Authoriser {
         authenticator: &Authenticator,
         asking: Asking<'_>,
     ) -> Result<Scope, ApiError> {
-        let who = asking.who;
+        let who = asking.asker.who;
         let is_checked = authenticator.kind() == Auth::SigV4;
         let is_unbounded = !is_checked || who.identity.principal().is_none();
         if is_unbounded && !asked::is_foreign(asking.call, &who.scope) {
@@ -78,8 +87,8 @@ impl Authoriser {
         {
             asked.resource.clone_from(arn);
         }
-        let held = self.held(authenticator, asking).await?;
-        let requester = held.requester(asking);
+        let held = self.held(authenticator, asking.asker).await?;
+        let requester = held.requester(asking.asker);
         let context = facts::context(asking, &requester, &held.tags);
         let own_policy = self.policy_of_resource(backends, authenticator, &asked).await?;
         if !is_checked {
@@ -100,11 +109,11 @@ impl Authoriser {
     ///
     /// A function has those of its role only if the whole ARN is the role's. Otherwise who may pass the roles of
     /// one path could pass those of another by their names.
-    async fn held(&self, authenticator: &Authenticator, asking: Asking<'_>) -> Result<Held, ApiError> {
-        let who = asking.who;
+    async fn held(&self, authenticator: &Authenticator, asker: Asker<'_>) -> Result<Held, ApiError> {
+        let who = asker.who;
         let Some(principal) = who.identity.principal() else { return Ok(Held::default()) };
         let found = authenticator.policies_of(&principal).await?;
-        if let (Peer::Environment(environment), Some(arn)) = (asking.peer, &found.arn)
+        if let (Peer::Environment(environment), Some(arn)) = (asker.peer, &found.arn)
             && *arn != environment.role_arn
         {
             return Ok(Held::default());
@@ -176,10 +185,10 @@ impl Held {
     }
 
     /// Who asks, in the words of policies.
-    fn requester(&self, asking: Asking<'_>) -> Requester {
-        let identity = &asking.who.identity;
+    fn requester(&self, asker: Asker<'_>) -> Requester {
+        let identity = &asker.who.identity;
         let account = identity.account.clone();
-        match (&identity.who, &asking.who.principal) {
+        match (&identity.who, &asker.who.principal) {
             (iam::Who::Root, _) => Requester::Root { account },
             (iam::Who::User(_), _) => {
                 Requester::User { account, arn: self.arn.clone().unwrap_or_else(|| identity.arn()) }

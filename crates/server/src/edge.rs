@@ -8,25 +8,27 @@ mod backends;
 mod body;
 mod capacity;
 mod connection;
+mod doors;
 mod environments;
 mod event_stream;
 mod head;
 mod invoke;
 mod invoke_error;
 mod local;
+mod outgoing;
 mod queue;
 mod refusal;
 mod route;
 mod timed_stream;
 mod unavailable;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use tindra_control::Caller;
 use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
@@ -36,12 +38,14 @@ use uuid::Uuid;
 
 pub use backends::{Backends, ClockShown, Health, HealthLayer};
 pub(crate) use head::{Claim, claimed_scope, region};
+pub use outgoing::Outgoing;
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
-use crate::authorise::{Asking, Authoriser};
+use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, Mode};
 use body::BodyBudget;
+use doors::Knock;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -52,7 +56,10 @@ const BODY_MEMORY_BYTES: usize = 512 << 20;
 #[derive(Clone, Debug)]
 pub enum Peer {
     /// Somebody who reached the operator's address.
-    Operator,
+    Operator {
+        /// From where.
+        address: IpAddr,
+    },
     /// A function, through the endpoint inside its own environment.
     Environment(Arc<EnvironmentIdentity>),
 }
@@ -91,7 +98,7 @@ impl<B: Backends> Edge<B> {
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
-    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Full<Bytes>>
+    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Outgoing>
     where
         T: Body<Data = Bytes> + Unpin,
     {
@@ -100,7 +107,7 @@ impl<B: Backends> Edge<B> {
         let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
         let mut response = match self.walk(request, peer, &request_id).await {
             Ok(response) => response,
-            Err(refusal) => refusal.into_response(&request_id),
+            Err(refusal) => refusal.into_response(&request_id).map(Outgoing::from),
         };
         answer::add_request_id(&mut response, &request_id);
         if is_chunked {
@@ -113,20 +120,21 @@ impl<B: Backends> Edge<B> {
     }
 
     /// The steps from a request to its answer.
-    async fn walk<T>(
-        &self,
-        request: Request<T>,
-        peer: &Peer,
-        request_id: &str,
-    ) -> Result<Response<Full<Bytes>>, Refusal>
+    async fn walk<T>(&self, request: Request<T>, peer: &Peer, request_id: &str) -> Result<Response<Outgoing>, Refusal>
     where
         T: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        self.refuse_malformed(&parts, peer)?;
+        if !head::has_one_host(&parts) {
+            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
+        }
+        if let Some(knock) = Knock::of(&parts) {
+            return self.door(knock, parts, body, peer, request_id).await;
+        }
+        self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
-            Destination::Local(page) => return self.local(page, &parts, claim, peer).await,
+            Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
             Destination::Arrived(arrived) => arrived,
         };
         let authenticator = &self.options.authenticator;
@@ -150,14 +158,12 @@ impl<B: Backends> Edge<B> {
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };
-        reply.map(|reply| served.encode(reply, request_id)).map_err(refuse)
+        reply.map(|reply| served.encode(reply, request_id).map(Outgoing::from)).map_err(refuse)
     }
 
-    fn refuse_malformed(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
-        if !head::has_one_host(parts) {
-            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
-        }
-        let anyone_is_believed = self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator);
+    fn refuse_foreign_pages(&self, parts: &Parts, peer: &Peer) -> Result<(), Refusal> {
+        let anyone_is_believed =
+            self.options.authenticator.kind() == Auth::Off && matches!(peer, Peer::Operator { .. });
         if anyone_is_believed && head::is_from_foreign_page(&parts.headers) {
             return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));
         }
@@ -179,7 +185,7 @@ impl<B: Backends> Edge<B> {
     /// The account and region whose resources may be acted on.
     async fn authorise(&self, who: &Who, peer: &Peer, served: Served, call: &Call) -> Result<Scope, ApiError> {
         let (now_ms, is_tls) = (self.options.clock.unix_ms(), self.options.is_tls);
-        let asking = Asking { who, peer, service: served.service, call, now_ms, is_tls };
+        let asking = Asking { asker: Asker { who, peer, now_ms, is_tls }, service: served.service, call };
         self.authoriser.authorise(self.backends.as_ref(), &self.options.authenticator, asking).await
     }
 

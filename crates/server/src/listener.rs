@@ -49,9 +49,10 @@ pub async fn accept_all<B: Backends>(
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
+            Ok((stream, from)) => match Arc::clone(&room).try_acquire_owned() {
                 Ok(place) => {
-                    connections.spawn(one(stream, tls.clone(), Arc::clone(&edge), stop.clone(), place));
+                    let peer = Peer::Operator { address: from.ip() };
+                    connections.spawn(one(stream, peer, tls.clone(), Arc::clone(&edge), stop.clone(), place));
                 }
                 Err(_) => refuse(&stream),
             },
@@ -67,6 +68,7 @@ pub async fn accept_all<B: Backends>(
 
 async fn one<B: Backends>(
     stream: TcpStream,
+    peer: Peer,
     tls: Option<TlsAcceptor>,
     edge: Arc<Edge<B>>,
     stop: watch::Receiver<bool>,
@@ -74,9 +76,9 @@ async fn one<B: Backends>(
 ) {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return edge.serve(stream, Peer::Operator, stop).await };
+    let Some(tls) = tls else { return edge.serve(stream, peer, stop).await };
     match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => edge.serve(stream, Peer::Operator, stop).await,
+        Ok(Ok(stream)) => edge.serve(stream, peer, stop).await,
         Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }

@@ -11,6 +11,7 @@ use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
 use tindra_services::sts::StsService;
@@ -25,13 +26,14 @@ use crate::waiting::WaitingClock;
 /// A key that need not exist: health asks only whether the store answers.
 const PROBE_KEY: &str = "health/probe";
 
-/// The neighbours of Lambda.
+/// The neighbours of Lambda, and the front doors of functions.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     pub(crate) logs: LogsService,
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
     pub(crate) autoscaling: AutoscalingService,
+    pub(crate) function_urls: FunctionUrls,
 }
 
 /// Asynchronous invokes and the clock that they wait by.
@@ -109,6 +111,10 @@ impl Backends for Parts {
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         self.invoker.invoke(request).await
+    }
+
+    fn function_urls(&self) -> &FunctionUrls {
+        &self.neighbours.function_urls
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {

@@ -13,6 +13,7 @@ use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
@@ -27,7 +28,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::adapters::{
-    EndpointToEdge, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda, VersionsOfPacks,
+    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda,
+    VersionsOfPacks,
 };
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
@@ -110,7 +112,15 @@ impl Server {
         let invokes =
             unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
         let queue = Queue { invokes, clock: waiting };
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling };
+        let functions = Arc::new(FunctionsOfLambda {
+            invoker: invoker.clone(),
+            control: Arc::clone(&control),
+            is_checked: config.auth == Auth::SigV4,
+        });
+        let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
+            .await
+            .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
+        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, function_urls };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));

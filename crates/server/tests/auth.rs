@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use support::{Answer, Fixture, exchange, scope};
+use support::{Answer, Fixture, exchange, operator, scope};
 use tindra_core::clock::{Clock, UnixMs};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::{AccessKey, Mode};
@@ -69,7 +69,7 @@ fn error(answer: &Answer) -> &str {
 
 #[tokio::test]
 async fn what_botocore_signs_is_accepted() {
-    let (fixture, clock) = serve(authenticator(), Peer::Operator).await;
+    let (fixture, clock) = serve(authenticator(), operator()).await;
     for offset_ms in [0, 4 * MINUTE_MS] {
         clock.0.store(SIGNED_MS + offset_ms, Ordering::Relaxed);
         for (name, status) in [("list", 500), ("invoke", 200), ("invoke_arn", 200), ("logs", 400)] {
@@ -82,7 +82,7 @@ async fn what_botocore_signs_is_accepted() {
 
 #[tokio::test]
 async fn everything_else_is_refused_in_the_words_of_aws() {
-    let (fixture, _clock) = serve(authenticator(), Peer::Operator).await;
+    let (fixture, _clock) = serve(authenticator(), operator()).await;
     let invoke = signed("invoke");
     let list = signed("list");
     let unsigned = b"GET /2015-03-31/functions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_vec();
@@ -147,7 +147,7 @@ async fn everything_else_is_refused_in_the_words_of_aws() {
 
 #[tokio::test]
 async fn signatures_expire() {
-    let (fixture, clock) = serve(authenticator(), Peer::Operator).await;
+    let (fixture, clock) = serve(authenticator(), operator()).await;
     for (now_ms, message) in
         [(SIGNED_MS + 6 * MINUTE_MS, "Signature expired"), (SIGNED_MS - 6 * MINUTE_MS, "Signature not yet current")]
     {
@@ -160,7 +160,7 @@ async fn signatures_expire() {
 
 #[tokio::test]
 async fn health_needs_no_signature() {
-    let (fixture, _clock) = serve(authenticator(), Peer::Operator).await;
+    let (fixture, _clock) = serve(authenticator(), operator()).await;
     let health = b"GET /_tindra/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert_eq!(send(&fixture, health).await.status, 200);
 }
@@ -220,7 +220,7 @@ async fn a_function_is_never_anybody_else() {
 
 #[tokio::test]
 async fn with_signatures_strangers_do_not_see_what_runs() {
-    let (fixture, _clock) = serve(authenticator(), Peer::Operator).await;
+    let (fixture, _clock) = serve(authenticator(), operator()).await;
     for page in ["environments", "capacity"] {
         let request = format!("GET /_tindra/{page} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = send(&fixture, request.as_bytes()).await;

@@ -5,10 +5,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{BOUND, exchange, one, scope, start, start_off};
+use support::{BOUND, exchange, one, operator, scope, start, start_off};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
-use tindra_server::edge::{Patience, Peer};
+use tindra_server::edge::Patience;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -49,13 +49,14 @@ async fn a_streamed_invoke_is_a_stream_of_events() {
 
 #[tokio::test]
 async fn a_request_to_a_function_url_is_no_call() {
+    const UNKNOWN: &str = r#"{"Message":null}"#;
     let fixture = start_off().await;
     for path in ["/2016-08-19/account-settings", "/_tindra/health", "/"] {
         let host = format!("{}.lambda-url.us-east-1.localhost:4566", "a".repeat(32));
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         let answer = exchange(fixture.address, request.as_bytes()).await.remove(0);
-        assert_eq!((answer.status, answer.header("content-type")), (501, Some("application/json")), "{path}");
-        assert!(answer.text().contains("function URLs are not served"), "{}", answer.text());
+        assert_eq!((answer.status, answer.text().as_str()), (403, UNKNOWN), "{path}");
+        assert_eq!(answer.header("x-amzn-errortype"), Some("AccessDeniedException"));
     }
 }
 
@@ -123,7 +124,7 @@ async fn requests_are_told_apart() {
 
 #[tokio::test]
 async fn reset_is_for_dev_only() {
-    let fixture = start(Authenticator::off(scope()), Mode::Serve, Patience::default(), Peer::Operator).await;
+    let fixture = start(Authenticator::off(scope()), Mode::Serve, Patience::default(), operator()).await;
     assert_eq!(one(fixture.address, "POST /_tindra/reset HTTP/1.1", b"").await.status, 403);
 }
 
@@ -206,7 +207,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) {
 async fn slow_heads_and_idle_connections_end_but_not_slow_functions() {
     let patience =
         Patience { head: Duration::from_millis(300), idle: Duration::from_millis(600), write: Duration::from_secs(60) };
-    let fixture = start(Authenticator::off(scope()), Mode::Dev, patience, Peer::Operator).await;
+    let fixture = start(Authenticator::off(scope()), Mode::Dev, patience, operator()).await;
 
     let started = Instant::now();
     let mut slow = TcpStream::connect(fixture.address).await.unwrap();
@@ -241,7 +242,7 @@ async fn pages_of_other_sites_are_refused_with_auth_off() {
 #[tokio::test]
 async fn a_client_that_does_not_take_its_answer_is_cut_off() {
     let patience = Patience { write: Duration::from_millis(300), ..Patience::default() };
-    let fixture = start(Authenticator::off(scope()), Mode::Dev, patience, Peer::Operator).await;
+    let fixture = start(Authenticator::off(scope()), Mode::Dev, patience, operator()).await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     // The answer must not fit into the buffers between the two.
     socket.set_recv_buffer_size(4096).unwrap();

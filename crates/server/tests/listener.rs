@@ -28,10 +28,11 @@ struct Listening {
     accepting: JoinHandle<()>,
 }
 
-fn listen(connections_max: usize, tls: Option<tokio_rustls::TlsAcceptor>) -> Listening {
+async fn listen(connections_max: usize, tls: Option<tokio_rustls::TlsAcceptor>) -> Listening {
     let listener = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let fakes = Arc::new(Fakes::default());
+    fakes.open_urls(Arc::new(SystemClock::new())).await;
     let options = EdgeOptions {
         authenticator: Authenticator::off(scope()),
         mode: Mode::Dev,
@@ -63,7 +64,7 @@ async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), body: &str) -> 
 
 #[tokio::test]
 async fn one_connection_too_many_gets_a_clean_503() {
-    let listening = listen(1, None);
+    let listening = listen(1, None).await;
     let mut first = TcpStream::connect(listening.address).await.unwrap();
     assert!(ask(&mut first, "{}").await.starts_with("HTTP/1.1 200"));
     let mut second = TcpStream::connect(listening.address).await.unwrap();
@@ -85,7 +86,7 @@ async fn one_connection_too_many_gets_a_clean_503() {
 
 #[tokio::test]
 async fn stopping_lets_a_running_invoke_end() {
-    let listening = listen(10, None);
+    let listening = listen(10, None).await;
     let mut idle = TcpStream::connect(listening.address).await.unwrap();
     assert!(ask(&mut idle, "{}").await.starts_with("HTTP/1.1 200"));
     let mut busy = TcpStream::connect(listening.address).await.unwrap();
@@ -107,7 +108,7 @@ fn file(name: &str) -> PathBuf {
 #[tokio::test]
 async fn https() {
     let acceptor = tls::acceptor(&TlsFiles { certificate: file("cert.pem"), key: file("key.pem") }).unwrap();
-    let listening = listen(10, Some(acceptor));
+    let listening = listen(10, Some(acceptor)).await;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file("cert.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -17,6 +17,8 @@ pub enum Plan {
     FunctionError(Bytes),
     /// The event comes back once a permit is added to the semaphore.
     EchoAfter(Arc<Semaphore>),
+    /// The event comes back piece by piece, each byte once a permit is added to the semaphore; then the outcome.
+    Stream(Arc<Semaphore>, Outcome),
     /// The machine is full.
     NoCapacity,
     /// The tenants of the account have as many environments as they may.
@@ -138,6 +140,15 @@ impl Environments for FakeEnvironments {
             Plan::EchoAfter(gate) => {
                 gate.acquire().await.expect("no test closes its gate").forget();
                 Outcome::Success(invocation.payload)
+            }
+            Plan::Stream(gate, outcome) => {
+                let sink = invocation.sink.as_ref().expect("the caller takes a stream");
+                sink.begin(Some("text/plain".to_owned())).await;
+                for byte in invocation.payload.chunks(1) {
+                    gate.acquire().await.expect("no test closes its gate").forget();
+                    sink.write(Bytes::copy_from_slice(byte)).await;
+                }
+                outcome.clone()
             }
             _ => Outcome::Success(invocation.payload),
         };

@@ -9,17 +9,22 @@ use tindra_core::name::{self, FunctionReference};
 use tindra_core::policy::{Context, Requester};
 use tindra_services::iam::{Tag, Who};
 
-use super::Asking;
+use super::{Asker, Asking};
 use crate::edge::Peer;
 
 pub(super) fn context(asking: Asking<'_>, requester: &Requester, tags: &[Tag]) -> Context {
-    let context = of_principal(asking, requester, tags);
-    let context = of_request(asking, context);
-    of_service(asking, context)
+    let context = of_principal(asking.asker, requester, tags);
+    let context = of_moment(asking.asker, context);
+    of_service(asking, of_tags(asking, context))
 }
 
-fn of_principal(asking: Asking<'_>, requester: &Requester, tags: &[Tag]) -> Context {
-    let identity = &asking.who.identity;
+/// What is known of somebody who asks for no operation of an API.
+pub(super) fn of_asker(asker: Asker<'_>, requester: &Requester, tags: &[Tag]) -> Context {
+    of_moment(asker, of_principal(asker, requester, tags))
+}
+
+fn of_principal(asker: Asker<'_>, requester: &Requester, tags: &[Tag]) -> Context {
+    let identity = &asker.who.identity;
     let (kind, arn) = match requester {
         Requester::Root { .. } => ("Account", requester.arn()),
         // The role and not the session, as the guide says of this key.
@@ -35,23 +40,26 @@ fn of_principal(asking: Asking<'_>, requester: &Requester, tags: &[Tag]) -> Cont
         Who::User(name) => context.with("aws:username", name.as_str()),
         Who::Root | Who::Role { .. } => context,
     };
-    let context = match asking.peer {
+    let context = match asker.peer {
         Peer::Environment(environment) => {
             context.with("lambda:SourceFunctionArn", name::arn(&environment.scope, &environment.function_name, None))
         }
-        Peer::Operator => context,
+        Peer::Operator { .. } => context,
     };
     tags.iter().fold(context, |context, tag| context.with(&format!("aws:PrincipalTag/{}", tag.key), tag.value.as_str()))
 }
 
-fn of_request(asking: Asking<'_>, context: Context) -> Context {
-    let seconds = i64::try_from(asking.now_ms / 1_000).unwrap_or(i64::MAX);
+fn of_moment(asker: Asker<'_>, context: Context) -> Context {
+    let seconds = i64::try_from(asker.now_ms / 1_000).unwrap_or(i64::MAX);
     let now = Timestamp::from_second(seconds).unwrap_or_default();
-    let context = context
+    context
         .with("aws:CurrentTime", now.to_string())
         .with("aws:EpochTime", seconds.to_string())
-        .with("aws:SecureTransport", asking.is_tls.to_string())
-        .with("aws:RequestedRegion", asking.who.scope.region.as_str());
+        .with("aws:SecureTransport", asker.is_tls.to_string())
+        .with("aws:RequestedRegion", asker.who.scope.region.as_str())
+}
+
+fn of_tags(asking: Asking<'_>, context: Context) -> Context {
     let tags = request_tags(&asking.call.input);
     if tags.is_empty() {
         return context;
@@ -103,7 +111,7 @@ fn of_service(asking: Asking<'_>, context: Context) -> Context {
 
 /// A function as conditions name it, whatever form the request has.
 fn function_arn(asking: Asking<'_>, text: &str) -> String {
-    let scope = &asking.who.scope;
+    let scope = &asking.asker.who.scope;
     match FunctionReference::parse(text) {
         Ok(reference) => {
             let account = reference.account.unwrap_or(&scope.account).to_owned();

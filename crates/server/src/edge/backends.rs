@@ -12,6 +12,7 @@ use tindra_core::policy::Policy;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
@@ -75,6 +76,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;
+
+    /// The function URLs.
+    fn function_urls(&self) -> &FunctionUrls;
 
     /// The zip behind the link that GetFunction gave; `None` for a link that is wrong or too old.
     fn code(&self, token: &str) -> impl Future<Output = Option<Bytes>> + Send;

@@ -30,9 +30,11 @@ impl<B: Backends> Edge<B> {
             let (edge, peer, in_request) = (Arc::clone(&self), peer.clone(), in_request.clone());
             // In a box, so that a connection without a request, of which there may be thousands, does not hold the room of one.
             Box::pin(async move {
-                in_request.begin();
-                let response = edge.answer(request, &peer).await;
-                in_request.end();
+                let answering = in_request.begin();
+                let mut response = edge.answer(request, &peer).await;
+                if response.body().is_streamed() {
+                    response.body_mut().keep(answering);
+                }
                 Ok::<_, Infallible>(response)
             })
         });

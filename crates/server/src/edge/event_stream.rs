@@ -2,14 +2,20 @@
 //! (`application/vnd.amazon.eventstream`).
 //!
 //! A message is its length, the length of its headers, a CRC of these two, the headers, the payload, and a CRC
-//! of everything before; all numbers are big-endian. The function's answer is buffered and comes as one
-//! `PayloadChunk`, then `InvokeComplete` ends the stream.
+//! of everything before; all numbers are big-endian. The function's answer comes as `PayloadChunk`s, as it is made or whole,
+//! then `InvokeComplete` ends the stream.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body::{Body, Frame};
 use serde_json::{Map, Value};
 use tindra_invoke::environments::{Finished, Outcome};
+use tindra_invoke::{AnswerPart, AnswerStream};
 
 /// The content type of a stream.
 pub(super) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
@@ -20,11 +26,49 @@ const CRC_BYTES: usize = 4;
 /// A header value that is text.
 const TEXT: u8 = 7;
 
-/// The whole stream of a finished invoke. A function error is told in its end (AWS).
+/// The stream of an invoke whose answer comes as it is made.
+#[derive(Debug)]
+pub(super) struct EventStream {
+    answer: AnswerStream,
+}
+
+impl EventStream {
+    pub(super) fn new(answer: AnswerStream) -> Self {
+        Self { answer }
+    }
+}
+
+impl Body for EventStream {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let Some(part) = ready!(self.answer.poll_next(context)) else { return Poll::Ready(None) };
+        let message = match part {
+            AnswerPart::Data(data) => chunk(&data),
+            AnswerPart::End(Ok(finished)) => encode(finished),
+            // The status has gone out long ago; a connection that breaks is an error that no client overlooks.
+            AnswerPart::End(Err(error)) => return Poll::Ready(Some(Err(io::Error::other(error)))),
+        };
+        Poll::Ready(Some(Ok(Frame::data(message))))
+    }
+}
+
+fn chunk(data: &[u8]) -> Bytes {
+    let mut message = BytesMut::new();
+    put(&mut message, "PayloadChunk", "application/octet-stream", data);
+    message.freeze()
+}
+
+/// The whole stream of a finished invoke, or what is left of it: its answer, if it has not gone before, and its end. A function error is told in its end (AWS).
 pub(super) fn encode(finished: Finished) -> Bytes {
     let mut stream = BytesMut::new();
     let mut end = Map::new();
     match finished.outcome {
+        Outcome::Success(payload) if payload.is_empty() => {}
         Outcome::Success(payload) => put(&mut stream, "PayloadChunk", "application/octet-stream", &payload),
         Outcome::FunctionError(payload) => {
             end.insert("ErrorCode".to_owned(), Value::from("Unhandled"));

@@ -67,16 +67,15 @@ fn is_host(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%~".contains(&byte))
 }
 
-/// True for a host like `ID.lambda-url.REGION.localhost`: a request to a function itself and not to the API.
-pub(super) fn is_function_url(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    host.split('.').nth(1).is_some_and(|label| label.eq_ignore_ascii_case("lambda-url"))
+/// The host that the client named, with its port if it named one; empty when it named none.
+pub(super) fn host(headers: &HeaderMap) -> &str {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
 /// The base URL that the client used, for links in answers.
 pub(super) fn base_url(headers: &HeaderMap, is_tls: bool, fallback: &str) -> String {
     let scheme = if is_tls { "https" } else { "http" };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    let host = Some(host(headers)).filter(|host| !host.is_empty());
     format!("{scheme}://{}", host.unwrap_or(fallback))
 }
 
@@ -127,13 +126,6 @@ mod tests {
         assert_eq!(claimed_scope(claim("123456789012", "eu-west-1"), &default), scope("123456789012", "eu-west-1"));
         assert_eq!(claimed_scope(claim("test", "../../etc"), &default), default);
         assert_eq!(claimed_scope(None, &default), default);
-    }
-
-    #[test]
-    fn tells_functions_from_the_api_by_the_host() {
-        let is_url = |host| is_function_url(&parts(|request| request.header(HOST, host)).headers);
-        assert!(is_url("abc.lambda-url.us-east-1.localhost:4566") && is_url("abc.Lambda-URL.us-east-1.example.com"));
-        assert!(!is_url("localhost:4566") && !is_url("lambda.us-east-1.example.com") && !is_url("127.0.0.1"));
     }
 
     #[test]

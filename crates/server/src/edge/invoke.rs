@@ -1,7 +1,7 @@
 //! Invoke on the wire: a typed request in, the function's own bytes out.
 //!
 //! Its two siblings come the same way: `InvokeAsync`, an older spelling of `InvocationType: Event`, and
-//! `InvokeWithResponseStream`, whose answer is buffered and then sent as a stream.
+//! `InvokeWithResponseStream`, whose answer goes out as the function makes it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,9 +13,12 @@ use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_core::tenant::TenantId;
 use tindra_invoke::environments::{Finished, Outcome};
+
 use tindra_invoke::{InvokeRequest, InvokeResponse, Mode};
 use tindra_model::{ApiError, Call};
 
+use super::event_stream::EventStream;
+use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::route::Served;
 use super::{Backends, Edge, event_stream, invoke_error};
@@ -39,7 +42,7 @@ impl<B: Backends> Edge<B> {
         call: Call,
         scope: Scope,
         request_id: &str,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
+    ) -> Result<Response<Outgoing>, Refusal> {
         let is_stream = call.operation.name() == STREAM;
         refuse_members(&call).map_err(|error| served.refuse(error))?;
         match self.backends.invoke(typed(parts, call, scope, request_id)).await {
@@ -69,6 +72,7 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
         _ if call.operation.name() == ASYNC => Mode::Event,
         Some("Event") => Mode::Event,
         Some("DryRun") => Mode::DryRun,
+        _ if call.operation.name() == STREAM => Mode::ResponseStream,
         _ => Mode::RequestResponse,
     };
     InvokeRequest {
@@ -85,14 +89,19 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
     }
 }
 
-fn answer(response: InvokeResponse, is_stream: bool) -> Response<Full<Bytes>> {
+fn answer(response: InvokeResponse, is_stream: bool) -> Response<Outgoing> {
     match response {
-        InvokeResponse::DryRun => empty(StatusCode::NO_CONTENT),
-        InvokeResponse::Accepted => empty(StatusCode::ACCEPTED),
-        InvokeResponse::Completed { finished, executed_version, .. } if is_stream => {
-            streamed(finished, &executed_version)
+        InvokeResponse::DryRun => empty(StatusCode::NO_CONTENT).map(Outgoing::from),
+        InvokeResponse::Accepted => empty(StatusCode::ACCEPTED).map(Outgoing::from),
+        InvokeResponse::Streaming { stream, executed_version } => {
+            events(Outgoing::streamed(EventStream::new(stream)), &executed_version)
         }
-        InvokeResponse::Completed { finished, executed_version, .. } => completed(finished, &executed_version),
+        InvokeResponse::Completed { finished, executed_version, .. } if is_stream => {
+            events(Full::new(event_stream::encode(finished)).into(), &executed_version)
+        }
+        InvokeResponse::Completed { finished, executed_version, .. } => {
+            completed(finished, &executed_version).map(Outgoing::from)
+        }
     }
 }
 
@@ -102,8 +111,8 @@ fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-fn streamed(finished: Finished, executed_version: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(event_stream::encode(finished)));
+fn events(body: Outgoing, executed_version: &str) -> Response<Outgoing> {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(event_stream::CONTENT_TYPE));
     if let Ok(version) = HeaderValue::from_str(executed_version) {

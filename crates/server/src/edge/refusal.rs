@@ -14,8 +14,6 @@ pub(super) enum Refusal {
     Api(&'static Service, ApiError),
     /// A service that is not here.
     NotServed(String),
-    /// A request to a function's own URL.
-    FunctionUrl,
     /// Not HTTP as it should be.
     Malformed(&'static str),
     /// The body did not come.
@@ -35,11 +33,6 @@ impl Refusal {
         match self {
             Self::Api(service, error) => service.encode_error(&error, request_id).map(Full::new),
             Self::NotServed(service) => unavailable::response(&service, request_id),
-            Self::FunctionUrl => plain(
-                StatusCode::NOT_IMPLEMENTED,
-                "NotImplemented",
-                "requests to function URLs are not served in this version; invoke the function through the API",
-            ),
             Self::Malformed(problem) => closing(plain(StatusCode::BAD_REQUEST, "BadRequest", problem)),
             Self::Stalled => {
                 closing(plain(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "the request body did not arrive"))

@@ -9,7 +9,7 @@ use tindra_model::{ApiError, Call, Operation, Reply, Service, WireRequest};
 
 use super::Peer;
 use super::body::BodyError;
-use super::head::{self, Claim};
+use super::head::Claim;
 use super::refusal::Refusal;
 
 /// Bodies of everything that carries neither an event nor code.
@@ -76,13 +76,14 @@ pub(super) fn destination<'a>(
     claim: Option<Claim<'_>>,
     peer: &Peer,
 ) -> Result<Destination<'a>, Refusal> {
-    if head::is_function_url(&parts.headers) {
-        return Err(Refusal::FunctionUrl);
-    }
     let path = parts.uri.path();
     if let Some(page) = page(&parts.method, path) {
         // Those pages are the operator's; a function has no business there.
-        return if matches!(peer, Peer::Operator) { page.map(Destination::Local) } else { Err(Refusal::NoSuchPage) };
+        return if matches!(peer, Peer::Operator { .. }) {
+            page.map(Destination::Local)
+        } else {
+            Err(Refusal::NoSuchPage)
+        };
     }
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match (target, claim.map(|claim| claim.service)) {

@@ -40,13 +40,20 @@ impl Default for Patience {
 #[derive(Clone, Debug, Default)]
 pub(super) struct InRequest(Arc<AtomicU64>);
 
-impl InRequest {
-    pub(super) fn begin(&self) {
-        self.0.fetch_or(1, Ordering::Relaxed);
-    }
+/// A request is being answered as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Answering(InRequest);
 
-    pub(super) fn end(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl InRequest {
+    pub(super) fn begin(&self) -> Answering {
+        self.0.fetch_or(1, Ordering::Relaxed);
+        Answering(self.clone())
     }
 
     fn count(&self) -> u64 {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +19,10 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
+use tindra_services::front_door::Functions;
+use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
+use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,6 +40,32 @@ pub struct Fakes {
     pub proceed: Notify,
     /// Policies of functions by their ARNs.
     pub policies: Mutex<HashMap<String, String>>,
+    /// None but those of an empty store.
+    pub urls: OnceLock<FunctionUrls>,
+}
+
+impl Fakes {
+    /// To be called once, before the edge serves.
+    pub async fn open_urls(self: &Arc<Self>, clock: Arc<dyn Clock>) {
+        let functions = Arc::clone(self) as Arc<dyn Functions>;
+        let urls = FunctionUrls::start(tindra_testkit::store().store, functions, clock).await.unwrap();
+        let _ = self.urls.set(urls);
+    }
+}
+
+impl Functions for Fakes {
+    fn invoke(&self, request: InvokeRequest) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
+        Box::pin(Backends::invoke(self, request))
+    }
+
+    fn lets_in<'a>(&'a self, _: &'a Scope, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+/// Somebody on this machine.
+pub fn operator() -> Peer {
+    Peer::Operator { address: std::net::Ipv4Addr::LOCALHOST.into() }
 }
 
 impl Backends for Fakes {
@@ -85,6 +114,10 @@ impl Backends for Fakes {
             log_tail: request.log_tail.then(|| Bytes::from_static(b"END\n")),
         };
         Ok(InvokeResponse::Completed { finished, executed_version: "$LATEST".to_owned(), trace_id: String::new() })
+    }
+
+    fn function_urls(&self) -> &FunctionUrls {
+        self.urls.get().expect("set before the edge serves")
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {
@@ -198,6 +231,7 @@ pub async fn start_at(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let fakes = Arc::new(Fakes::default());
+    fakes.open_urls(Arc::clone(&clock)).await;
     let options = EdgeOptions { authenticator, mode, is_tls: false, address: address.to_string(), patience, clock };
     let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
     let (stop, stopping) = watch::channel(false);
@@ -218,7 +252,7 @@ pub async fn start_at(
 
 /// With auth off, as an operator, in dev.
 pub async fn start_off() -> Fixture {
-    start(Authenticator::off(scope()), Mode::Dev, Patience::default(), Peer::Operator).await
+    start(Authenticator::off(scope()), Mode::Dev, Patience::default(), operator()).await
 }
 
 /// What came back for one request.

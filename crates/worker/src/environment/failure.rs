@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use tindra_core::limits::SYNC_RESPONSE_BYTES_MAX;
 use tindra_core::report::Status;
 use tindra_sandbox::Exit;
 
@@ -22,8 +21,8 @@ pub(crate) enum Failure {
     TimedOut,
     /// There is nothing to start.
     InvalidEntrypoint(String),
-    /// The result has this many bytes.
-    TooLarge(u64),
+    /// The result has this many bytes, more than it may.
+    TooLarge { bytes: u64, bytes_max: u64 },
     /// The result broke off.
     Truncated,
     /// The response-mode header has a value that means nothing.
@@ -48,9 +47,9 @@ impl Failure {
                 ("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()))
             }
             Self::InvalidEntrypoint(message) => ("Runtime.InvalidEntrypoint", message.clone()),
-            Self::TooLarge(size) => {
+            Self::TooLarge { bytes, bytes_max } => {
                 let message = format!(
-                    "Response payload size ({size} bytes) exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES_MAX} bytes)."
+                    "Response payload size ({bytes} bytes) exceeded maximum allowed payload size ({bytes_max} bytes)."
                 );
                 return object("Function.ResponseSizeTooLarge", &message);
             }
@@ -68,7 +67,7 @@ impl Failure {
             Self::Exited { .. } => Status::Error(EXIT_ERROR.to_owned()),
             Self::TimedOut => Status::Timeout,
             Self::InvalidEntrypoint(_) => Status::Error("Runtime.InvalidEntrypoint".to_owned()),
-            Self::TooLarge(_) => Status::Error("Function.ResponseSizeTooLarge".to_owned()),
+            Self::TooLarge { .. } => Status::Error("Function.ResponseSizeTooLarge".to_owned()),
             Self::Truncated => Status::Error("Runtime.TruncatedResponse".to_owned()),
             Self::InvalidMode => Status::Error("Runtime.InvalidResponseModeHeader".to_owned()),
         }

@@ -149,6 +149,7 @@ impl Environment {
             client_context: invocation.client_context,
             tenant: self.target.tenant.clone(),
             payload: invocation.payload,
+            sink: invocation.sink,
         }
     }
 
@@ -303,7 +304,7 @@ fn understood(answer: Answer) -> Result<Bytes, Failure> {
     match answer {
         Answer::Response(body) => Ok(body),
         Answer::Error { error_type, body } => Err(Failure::Reported { error_type, body }),
-        Answer::TooLarge(size) => Err(Failure::TooLarge(size)),
+        Answer::TooLarge { bytes, bytes_max } => Err(Failure::TooLarge { bytes, bytes_max }),
         Answer::InvalidMode => Err(Failure::InvalidMode),
     }
 }

@@ -1,11 +1,16 @@
-//! Reads what a runtime posts: bounded, to its true size, with trailers.
+//! Reads what a runtime posts: bounded, to its true size, with trailers; or passes it on as it comes.
+
+use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use tindra_core::limits::SYNC_RESPONSE_BYTES_MAX;
+use tindra_core::limits::{STREAMED_RESPONSE_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX};
+use tindra_core::stream_pace::StreamPace;
+use tindra_invoke::AnswerSink;
+use tokio::time::Instant;
 
 /// Error type of an answer that gives none, or none that may be shown.
 pub(super) const ERROR_TYPE_HEADER: &str = "lambda-runtime-function-error-type";
@@ -16,8 +21,8 @@ const ERROR_BODY_TRAILER: &str = "lambda-runtime-function-error-body";
 pub(super) enum Posted {
     /// Read whole.
     Whole(Bytes),
-    /// More bytes than may be; they were counted and thrown away.
-    TooLarge(u64),
+    /// More bytes than may be. Those of a whole answer were all counted and thrown away; a stream was given up.
+    TooLarge { bytes: u64, bytes_max: u64 },
     /// Trailers told of an error in the middle of a streamed answer.
     Failed { error_type: String, body: Bytes },
     /// The connection ended too early.
@@ -42,6 +47,35 @@ where
         }
     }
     gathered.finish()
+}
+
+/// Passes a body on to its end, at the pace of streamed answers as long as somebody reads them. What comes back of a
+/// whole one is empty: it has gone.
+pub(super) async fn pass_on<B>(mut body: B, sink: &AnswerSink) -> Posted
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (started, mut pace, mut sent) = (Instant::now(), StreamPace::default(), 0_u64);
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Posted::Truncated };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => match frame.trailers_ref().and_then(failure) {
+                Some(failed) => return failed,
+                None => continue,
+            },
+        };
+        sent += data.len() as u64;
+        if sent > STREAMED_RESPONSE_BYTES_MAX {
+            return Posted::TooLarge { bytes: sent, bytes_max: STREAMED_RESPONSE_BYTES_MAX };
+        }
+        let wait = pace.take(data.len(), started.elapsed());
+        sink.write(data).await;
+        if wait > Duration::ZERO && !sink.is_abandoned() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+    Posted::Whole(Bytes::new())
 }
 
 /// One chunk, which is what most bodies are, is never copied.
@@ -70,7 +104,7 @@ impl Gathered {
 
     fn finish(self) -> Posted {
         if self.size > SYNC_RESPONSE_BYTES_MAX as u64 {
-            return Posted::TooLarge(self.size);
+            return Posted::TooLarge { bytes: self.size, bytes_max: SYNC_RESPONSE_BYTES_MAX as u64 };
         }
         Posted::Whole(self.first.unwrap_or_else(|| self.rest.freeze()))
     }

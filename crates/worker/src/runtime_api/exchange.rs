@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tindra_core::tenant::TenantId;
+use tindra_invoke::AnswerSink;
 use tokio::sync::{Notify, oneshot};
 
 use events::Events;
@@ -22,6 +23,16 @@ pub(crate) struct Delivery {
     pub(crate) client_context: Option<String>,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) payload: Bytes,
+    /// Where an answer goes that is made piece by piece.
+    pub(crate) sink: Option<AnswerSink>,
+}
+
+/// An event whose answer has begun: how it ends is owed to the sender.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) answer: oneshot::Sender<Answer>,
+    /// Where an answer goes that is made piece by piece.
+    pub(crate) sink: Option<AnswerSink>,
 }
 
 /// How the runtime ended its init phase.
@@ -42,8 +53,8 @@ pub(crate) enum Answer {
     Response(Bytes),
     /// The handler's error object.
     Error { error_type: String, body: Bytes },
-    /// The result has this many bytes, too many.
-    TooLarge(u64),
+    /// The result has this many bytes, more than it may.
+    TooLarge { bytes: u64, bytes_max: u64 },
     /// The response-mode header has a value that means nothing.
     InvalidMode,
 }
@@ -171,8 +182,8 @@ impl Exchange {
         Ok(delivery)
     }
 
-    /// The runtime begins to answer; whoever gets the sender owes the answer.
-    pub(super) fn claim(&self, request_id: &str) -> Result<oneshot::Sender<Answer>, Refusal> {
+    /// The runtime begins to answer; whoever claims it owes the answer.
+    pub(super) fn claim(&self, request_id: &str) -> Result<Claimed, Refusal> {
         let mut inner = self.inner();
         if matches!(inner.state, State::Initialising) {
             return Err(Refusal::Transition { from: "Started", to: "InvocationResponse" });

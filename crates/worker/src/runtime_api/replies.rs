@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use tindra_core::limits::SYNC_RESPONSE_BYTES_MAX;
 
 use super::exchange::{Delivery, Refusal};
 
@@ -54,8 +53,8 @@ pub(super) fn refused(refusal: Refusal) -> Reply {
     }
 }
 
-pub(super) fn too_large() -> Reply {
-    let message = format!("Exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES_MAX} bytes).");
+pub(super) fn too_large(bytes_max: u64) -> Reply {
+    let message = format!("Exceeded maximum allowed payload size ({bytes_max} bytes).");
     error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,12 +17,14 @@ use tokio::net::UnixStream;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer_body::{self, Posted};
-use super::exchange::{Answer, Exchange, Refusal};
+use super::exchange::{Answer, Claimed, Exchange, Refusal};
 use super::replies::{self, Reply};
 use crate::gate::Gate;
 use crate::readiness::Listener;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
+/// How a runtime says that its answer comes as it is made.
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 /// Connections of one sandbox at once; clients use one or two. Each may hold a head, and one of them a body.
 const CONNECTIONS_MAX: usize = 8;
 /// The same where several events are worked on at once, and for each of them: a client has some for each of its workers, of which
@@ -195,30 +197,49 @@ async fn restore_next(exchange: &Exchange) -> Reply {
 }
 
 async fn response(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Reply {
-    let sender = match exchange.claim(id) {
-        Ok(sender) => sender,
+    let Claimed { answer: mut owed, sink } = match exchange.claim(id) {
+        Ok(claimed) => claimed,
         Err(refusal) => return replies::refused(refusal),
     };
-    let mode = request.headers().get("lambda-runtime-function-response-mode").map(http::HeaderValue::as_bytes);
-    if mode.is_some_and(|mode| !mode.is_empty() && !mode.eq_ignore_ascii_case(b"streaming")) {
-        exchange.answered(id);
-        let _ = sender.send(Answer::InvalidMode);
-        return replies::invalid_mode();
-    }
-    let (answer, reply) = match answer_body::read(request.into_body()).await {
+    let (head, body) = request.into_parts();
+    let is_streamed = match head.headers.get(RESPONSE_MODE).map(http::HeaderValue::as_bytes) {
+        None | Some(b"") => false,
+        Some(mode) if mode.eq_ignore_ascii_case(b"streaming") => true,
+        Some(_) => {
+            exchange.answered(id);
+            let _ = owed.send(Answer::InvalidMode);
+            return replies::invalid_mode();
+        }
+    };
+    let posted = match sink {
+        Some(sink) if is_streamed => {
+            sink.begin(content_type(&head.headers)).await;
+            tokio::select! {
+                posted = answer_body::pass_on(body, &sink) => posted,
+                // The environment has given the invoke up; whoever reads slowly must not hold this connection.
+                () = owed.closed() => Posted::Truncated,
+            }
+        }
+        _ => answer_body::read(body).await,
+    };
+    let (answer, reply) = match posted {
         Posted::Whole(body) => (Answer::Response(body), replies::accepted()),
         Posted::Failed { error_type, body } => (Answer::Error { error_type, body }, replies::accepted()),
-        Posted::TooLarge(size) => (Answer::TooLarge(size), replies::too_large()),
+        Posted::TooLarge { bytes, bytes_max } => (Answer::TooLarge { bytes, bytes_max }, replies::too_large(bytes_max)),
         Posted::Truncated => return broken_off(exchange, id),
     };
     exchange.answered(id);
-    let _ = sender.send(answer);
+    let _ = owed.send(answer);
     reply
 }
 
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
 async fn error(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Reply {
-    let sender = match exchange.claim(id) {
-        Ok(sender) => sender,
+    let owed = match exchange.claim(id) {
+        Ok(claimed) => claimed.answer,
         Err(refusal) => return replies::refused(refusal),
     };
     let (head, body) = request.into_parts();
@@ -227,11 +248,11 @@ async fn error(request: Request<Incoming>, exchange: &Exchange, id: &str) -> Rep
             let error_type = answer_body::error_type(&head.headers, &body);
             (Answer::Error { error_type, body }, replies::accepted())
         }
-        Posted::TooLarge(size) => (Answer::TooLarge(size), replies::too_large()),
+        Posted::TooLarge { bytes, bytes_max } => (Answer::TooLarge { bytes, bytes_max }, replies::too_large(bytes_max)),
         Posted::Truncated => return broken_off(exchange, id),
     };
     exchange.answered(id);
-    let _ = sender.send(answer);
+    let _ = owed.send(answer);
     reply
 }
 
@@ -267,7 +288,7 @@ async fn error_object(request: Request<Incoming>) -> Result<(String, Bytes), Rep
     let (head, body) = request.into_parts();
     let body = match answer_body::read(body).await {
         Posted::Whole(body) | Posted::Failed { body, .. } => body,
-        Posted::TooLarge(_) => return Err(replies::too_large()),
+        Posted::TooLarge { bytes_max, .. } => return Err(replies::too_large(bytes_max)),
         Posted::Truncated => return Err(replies::truncated()),
     };
     Ok((answer_body::error_type(&head.headers, &body), body))

@@ -39,6 +39,7 @@ fn delivery(id: &str) -> Delivery {
         client_context: None,
         tenant: None,
         payload: Bytes::from_static(b"{\"n\":1}"),
+        sink: None,
     }
 }
 
@@ -157,7 +158,7 @@ async fn an_answer_that_is_too_large_is_counted_to_its_end() {
     let answer = bench.exchange.dispatch(delivery("id-1"));
     bench.read_until("{\"n\":1}").await;
     bench.post("invocation/id-1/response", "", &"x".repeat(7_000_000)).await;
-    assert_eq!(answer.await, Ok(Answer::TooLarge(7_000_000)));
+    assert_eq!(answer.await, Ok(Answer::TooLarge { bytes: 7_000_000, bytes_max: 6_291_556 }));
     let reply = bench.read_until("RequestEntityTooLarge").await;
     assert!(reply.starts_with("HTTP/1.1 413"), "{reply}");
     assert!(reply.contains("Exceeded maximum allowed payload size (6291556 bytes)."), "{reply}");

@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 
+use tindra_invoke::AnswerSink;
 use tokio::sync::oneshot;
 
-use super::{Answer, Delivery, Refusal};
+use super::{Answer, Claimed, Delivery, Refusal};
 
 /// See the module.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Events {
 #[derive(Debug)]
 struct Running {
     request_id: String,
+    sink: Option<AnswerSink>,
     stage: Stage,
 }
 
@@ -53,7 +55,11 @@ impl Events {
     /// Gives an event to a request that waits, else lets it wait for one.
     pub(super) fn dispatch(&mut self, delivery: Delivery) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        self.running.push(Running { request_id: delivery.request_id.clone(), stage: Stage::Open(sender) });
+        self.running.push(Running {
+            request_id: delivery.request_id.clone(),
+            sink: delivery.sink.clone(),
+            stage: Stage::Open(sender),
+        });
         let mut delivery = delivery;
         while let Some(asking) = self.asking.pop_front() {
             // One whose connection has gone gives the event back.
@@ -97,14 +103,14 @@ impl Events {
         self.queued.remove(at)
     }
 
-    /// The runtime begins to answer an event that it has taken; whoever gets the sender owes the answer.
-    pub(super) fn claim(&mut self, request_id: &str) -> Option<oneshot::Sender<Answer>> {
+    /// The runtime begins to answer an event that it has taken; whoever claims it owes the answer.
+    pub(super) fn claim(&mut self, request_id: &str) -> Option<Claimed> {
         if self.queued.iter().any(|delivery| delivery.request_id == request_id) {
             return None;
         }
         let running = self.running.iter_mut().find(|running| running.request_id == request_id)?;
         match std::mem::replace(&mut running.stage, Stage::Answering) {
-            Stage::Open(sender) => Some(sender),
+            Stage::Open(answer) => Some(Claimed { answer, sink: running.sink.take() }),
             Stage::Answering => None,
         }
     }
