@@ -176,3 +176,41 @@ const _: () = {
     assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };
+
+/// APIs of one account and region (AWS).
+pub const HTTP_APIS_MAX: usize = 600;
+/// Routes of one API (AWS).
+pub const HTTP_API_ROUTES_MAX: usize = 300;
+/// Integrations of one API (AWS).
+pub const HTTP_API_INTEGRATIONS_MAX: usize = 300;
+/// Stages of one API (AWS).
+pub const HTTP_API_STAGES_MAX: usize = 10;
+/// Authorizers of one API (AWS).
+pub const HTTP_API_AUTHORIZERS_MAX: usize = 10;
+/// Deployments of one API. Ours: AWS has no number, and one record names them.
+pub const HTTP_API_DEPLOYMENTS_MAX: usize = 1_000;
+/// Audiences of one authorizer (AWS).
+pub const HTTP_API_AUDIENCES_MAX: usize = 50;
+/// Scopes of one route (AWS).
+pub const HTTP_API_SCOPES_MAX: usize = 10;
+/// Variables of one stage (AWS).
+pub const HTTP_API_STAGE_VARIABLES_MAX: usize = 100;
+/// Characters of a variable's name (AWS).
+pub const HTTP_API_STAGE_VARIABLE_NAME_MAX: usize = 64;
+/// Characters of a variable's value (AWS).
+pub const HTTP_API_STAGE_VARIABLE_VALUE_MAX: usize = 512;
+/// Custom domain names of one account and region (AWS).
+pub const HTTP_API_DOMAIN_NAMES_MAX: usize = 120;
+/// API mappings of one custom domain name (AWS).
+pub const HTTP_API_MAPPINGS_MAX: usize = 200;
+/// Tags of one resource (AWS).
+pub const HTTP_API_TAGS_MAX: usize = 50;
+/// Characters of a name, a description or a version. Ours: the model bounds none of them.
+pub const HTTP_API_TEXT_MAX: usize = 1_024;
+/// Identity sources of one authorizer. Ours, like the above.
+pub const HTTP_API_IDENTITY_SOURCES_MAX: usize = 20;
+/// Values of each list of a CORS configuration. Ours, like the above.
+pub const HTTP_API_CORS_VALUES_MAX: usize = 100;
+
+/// The shortest and the longest time that an integration may take; the longest is also the usual one (AWS).
+pub const HTTP_API_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 50..=30_000;

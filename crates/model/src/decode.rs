@@ -19,6 +19,20 @@ impl Service {
     /// The error that AWS answers: an unknown operation, a body that is not what the model says, or every
     /// violated constraint in one message.
     pub fn decode(&'static self, request: &WireRequest<'_>) -> Result<Call, ApiError> {
+        self.read_request(request).map_err(|error| self.in_own_words(error))
+    }
+
+    /// A service whose model has a word of its own for bad requests uses it for all of them.
+    fn in_own_words(&self, error: ApiError) -> ApiError {
+        const BAD_REQUEST: &str = "BadRequestException";
+        let is_bad_request = ["ValidationException", "SerializationException"].contains(&error.code());
+        match is_bad_request && self.shape(BAD_REQUEST).is_some_and(|shape| shape.exception) {
+            true => ApiError::new(BAD_REQUEST, error.message()),
+            false => error,
+        }
+    }
+
+    fn read_request(&'static self, request: &WireRequest<'_>) -> Result<Call, ApiError> {
         let operation = match self.data.protocol {
             Protocol::Query => self.route_form(request.query, &request.body),
             Protocol::RestJson | Protocol::Json => {

@@ -155,6 +155,7 @@ impl<B: Backends> Edge<B> {
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
+            Door::HttpApis => self.backends.http_apis(&self.caller(&parts, who, request_id), call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };

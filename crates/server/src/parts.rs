@@ -10,6 +10,7 @@ use tindra_core::policy::Policy;
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::apigateway::{Asker, HttpApis};
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::{IamService, Identity};
@@ -33,6 +34,7 @@ pub(crate) struct Neighbours {
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
     pub(crate) autoscaling: AutoscalingService,
+    pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
 }
 
@@ -99,6 +101,11 @@ impl Backends for Parts {
 
     async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.autoscaling.call(scope, call).await
+    }
+
+    async fn http_apis(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
+        let asker = Asker { scope: &caller.scope, endpoint: &caller.endpoint };
+        self.neighbours.http_apis.call(asker, call).await
     }
 
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {

@@ -12,6 +12,7 @@ use tindra_core::keep_warm::Bounds;
 use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
@@ -120,7 +121,8 @@ impl Server {
         let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
             .await
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, function_urls };
+        let http_apis = HttpApis::new(store.clone(), Arc::clone(&clock));
+        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis, function_urls };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));

@@ -4,6 +4,7 @@
 //! They know the store and the wire shapes, and nothing of how functions run. The HTTP front doors of functions are here too;
 //! they ask the invoke path to run them ([`front_door`]).
 
+pub mod apigateway;
 pub mod autoscaling;
 pub mod front_door;
 pub mod function_urls;

@@ -68,6 +68,9 @@ pub trait Backends: Send + Sync + 'static {
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
+    /// An operation of API Gateway's HTTP APIs.
+    fn http_apis(&self, caller: &Caller, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
     /// An operation of IAM.
     fn iam(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 

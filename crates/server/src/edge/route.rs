@@ -42,6 +42,7 @@ pub(super) enum Door {
     Control,
     Logs,
     Autoscaling,
+    HttpApis,
     Iam,
     Sts,
 }
@@ -87,13 +88,16 @@ pub(super) fn destination<'a>(
     }
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match (target, claim.map(|claim| claim.service)) {
-        (Some(target), _) if target.starts_with(LOGS_TARGET) => targeted(Door::Logs, tindra_model::logs(), parts),
+        (Some(target), _) if target.starts_with(LOGS_TARGET) => by_head(Door::Logs, tindra_model::logs(), parts),
         (Some(target), _) if target.starts_with(AUTOSCALING_TARGET) => {
-            targeted(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+            by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
         }
-        (_, Some("logs")) => targeted(Door::Logs, tindra_model::logs(), parts),
+        (_, Some("logs")) => by_head(Door::Logs, tindra_model::logs(), parts),
         (_, Some("application-autoscaling")) => {
-            targeted(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+            by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+        }
+        (None, Some("apigateway") | None) if is_of_http_apis(path) => {
+            by_head(Door::HttpApis, tindra_model::apigatewayv2(), parts)
         }
         (None, Some("iam")) => Ok(form(Door::Iam, tindra_model::iam())),
         (None, Some("sts")) => Ok(form(Door::Sts, tindra_model::sts())),
@@ -132,8 +136,13 @@ fn lambda(parts: &Parts) -> Result<Destination<'static>, Refusal> {
     Ok(Destination::Arrived(Arrived { door, service, operation: Some(operation) }))
 }
 
-/// A service whose operations are named by the target header.
-fn targeted(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
+/// The two generations of API Gateway share a name and are told apart by the path.
+fn is_of_http_apis(path: &str) -> bool {
+    path.starts_with("/v2/")
+}
+
+/// A service whose operations are named by the head: the target header, or method and path.
+fn by_head(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
         .route(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
         .ok_or_else(|| unknown_operation(service))?;

@@ -92,6 +92,10 @@ impl Backends for Fakes {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
+    async fn http_apis(&self, _caller: &Caller, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("NotFoundException", call.operation.name()))
+    }
+
     async fn autoscaling(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ObjectNotFoundException", call.operation.name()))
     }

@@ -1,0 +1,280 @@
+//! CreateAuthorizer, GetAuthorizer, GetAuthorizers, UpdateAuthorizer and DeleteAuthorizer.
+
+use serde_json::{Value, json};
+use tindra_core::function::Scope;
+use tindra_core::limits;
+use tindra_model::apigatewayv2::authorizers::{CreateAuthorizerRequest, JWTConfiguration, UpdateAuthorizerRequest};
+
+use super::records::{Api, Authorization, Authorizer, AuthorizerKind, PayloadFormat};
+use super::shown::members;
+use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, integrations, unserved};
+
+const JWT: &str = "JWT";
+const REQUEST: &str = "REQUEST";
+
+/// The members that CreateAuthorizer and UpdateAuthorizer share.
+#[derive(Debug)]
+struct Asked {
+    name: Option<String>,
+    kind: Option<String>,
+    identity_sources: Option<Vec<String>>,
+    jwt: Option<JWTConfiguration>,
+    uri: Option<String>,
+    payload_format: Option<String>,
+    is_simple: Option<bool>,
+    ttl_s: Option<i32>,
+    credentials: Option<String>,
+    validation_expression: Option<String>,
+}
+
+impl HttpApis {
+    pub(super) async fn create_authorizer(
+        &self,
+        scope: &Scope,
+        request: CreateAuthorizerRequest,
+    ) -> Result<Value, HttpApiError> {
+        let asked = Asked {
+            name: Some(request.name),
+            kind: Some(request.authorizer_type),
+            identity_sources: Some(request.identity_source),
+            jwt: request.jwt_configuration,
+            uri: request.authorizer_uri,
+            payload_format: request.authorizer_payload_format_version,
+            is_simple: request.enable_simple_responses,
+            ttl_s: request.authorizer_result_ttl_in_seconds,
+            credentials: request.authorizer_credentials_arn,
+            validation_expression: request.identity_validation_expression,
+        };
+        let id = ids::new(ids::SHORT);
+        let edit = |api: &mut Api| {
+            if api.definition.authorizers.len() >= limits::HTTP_API_AUTHORIZERS_MAX {
+                return Err(HttpApiError::limit("Authorizers", "API", limits::HTTP_API_AUTHORIZERS_MAX));
+            }
+            let authorizer = asked.apply(None, scope)?;
+            check_name(&authorizer.name, api, None)?;
+            api.definition.authorizers.insert(id.clone(), authorizer.clone());
+            Ok(authorizer)
+        };
+        let (authorizer, _) = self.change(scope, &request.api_id, edit).await?;
+        Ok(shown(&id, &authorizer))
+    }
+
+    pub(super) async fn get_authorizer(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+        let api = self.api(scope, &named.api_id).await?.value;
+        let found = api.definition.authorizers.get(&named.route_id);
+        Ok(shown(&named.route_id, found.ok_or_else(|| unknown(&named.route_id))?))
+    }
+
+    pub(super) async fn get_authorizers(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+        let api = self.api(scope, &named.api_id).await?.value;
+        named.page.cut(api.definition.authorizers.iter().map(|(id, one)| (id.clone(), shown(id, one))))
+    }
+
+    pub(super) async fn update_authorizer(
+        &self,
+        scope: &Scope,
+        request: UpdateAuthorizerRequest,
+    ) -> Result<Value, HttpApiError> {
+        let asked = Asked {
+            name: request.name,
+            kind: request.authorizer_type,
+            identity_sources: request.identity_source,
+            jwt: request.jwt_configuration,
+            uri: request.authorizer_uri,
+            payload_format: request.authorizer_payload_format_version,
+            is_simple: request.enable_simple_responses,
+            ttl_s: request.authorizer_result_ttl_in_seconds,
+            credentials: request.authorizer_credentials_arn,
+            validation_expression: request.identity_validation_expression,
+        };
+        let id = &request.authorizer_id;
+        let edit = |api: &mut Api| {
+            let before = api.definition.authorizers.get(id).ok_or_else(|| unknown(id))?;
+            let authorizer = asked.apply(Some(before), scope)?;
+            check_name(&authorizer.name, api, Some(id))?;
+            api.definition.authorizers.insert(id.clone(), authorizer.clone());
+            Ok(authorizer)
+        };
+        let (authorizer, _) = self.change(scope, &request.api_id, edit).await?;
+        Ok(shown(id, &authorizer))
+    }
+
+    pub(super) async fn delete_authorizer(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+        let id = named.route_id.as_str();
+        let edit = |api: &mut Api| {
+            let uses = |authorization: &Authorization| authorization.authorizer() == Some(id);
+            if let Some((route, _)) = api.definition.routes.iter().find(|(_, route)| uses(&route.authorization)) {
+                return Err(HttpApiError::conflict(format!(
+                    "Cannot delete authorizer '{id}'. It is referenced by Route '{route}'."
+                )));
+            }
+            api.definition.authorizers.remove(id).map(|_| ()).ok_or_else(|| unknown(id))
+        };
+        self.change(scope, &named.api_id, edit).await?;
+        Ok(json!({}))
+    }
+}
+
+impl Asked {
+    fn apply(&self, before: Option<&Authorizer>, scope: &Scope) -> Result<Authorizer, HttpApiError> {
+        unserved::members(
+            &[("IdentityValidationExpression", self.validation_expression.is_some())],
+            "it is not used by API Gateway either",
+        )?;
+        let name = self.name.clone().or_else(|| before.map(|before| before.name.clone())).unwrap_or_default();
+        check_text("Name", Some(&name))?;
+        if name.is_empty() {
+            return Err(HttpApiError::invalid("The name of an authorizer must not be empty."));
+        }
+        let sources = self.identity_sources.clone();
+        let identity_sources =
+            sources.or_else(|| before.map(|before| before.identity_sources.clone())).unwrap_or_default();
+        let kind_before = before.map(|before| &before.kind);
+        let is_jwt = match self.kind.as_deref() {
+            Some(kind) => kind == JWT,
+            None => matches!(kind_before, Some(AuthorizerKind::Jwt { .. })),
+        };
+        let kind = match is_jwt {
+            true => self.jwt(kind_before, &identity_sources)?,
+            false => self.lambda(kind_before, &identity_sources, scope)?,
+        };
+        Ok(Authorizer { name, identity_sources, kind })
+    }
+
+    fn jwt(&self, before: Option<&AuthorizerKind>, sources: &[String]) -> Result<AuthorizerKind, HttpApiError> {
+        let of_lambda = [
+            ("AuthorizerUri", self.uri.is_some()),
+            ("AuthorizerPayloadFormatVersion", self.payload_format.is_some()),
+            ("AuthorizerResultTtlInSeconds", self.ttl_s.is_some_and(|ttl_s| ttl_s != 0)),
+            ("EnableSimpleResponses", self.is_simple == Some(true)),
+            ("AuthorizerCredentialsArn", self.credentials.is_some()),
+        ];
+        if let Some((member, _)) = of_lambda.iter().find(|(_, is_given)| *is_given) {
+            return Err(HttpApiError::invalid(format!("{member} is for authorizers of type {REQUEST}.")));
+        }
+        let from_token =
+            |source: &str| ["$request.header.", "$request.querystring."].iter().any(|prefix| has_name(source, prefix));
+        if sources.len() != 1 || !from_token(&sources[0]) {
+            return Err(HttpApiError::invalid(
+                "IdentitySource of a JWT authorizer must be one selection of a header or query string parameter, for example $request.header.Authorization.",
+            ));
+        }
+        let (issuer_before, audience_before) = match before {
+            Some(AuthorizerKind::Jwt { issuer, audience }) => (Some(issuer.clone()), audience.clone()),
+            _ => (None, Vec::new()),
+        };
+        let asked = self.jwt.clone().unwrap_or_default();
+        let issuer = asked.issuer.or(issuer_before).unwrap_or_default();
+        let audience = asked.audience.unwrap_or(audience_before);
+        if !issuer.starts_with("https://") && !issuer.starts_with("http://") {
+            return Err(HttpApiError::invalid(format!(
+                "Invalid issuer: '{issuer}'. JwtConfiguration.Issuer must be the URL under which /.well-known/openid-configuration is found."
+            )));
+        }
+        if audience.is_empty() {
+            return Err(HttpApiError::invalid("JwtConfiguration.Audience must name at least one audience."));
+        }
+        if audience.len() > limits::HTTP_API_AUDIENCES_MAX {
+            return Err(HttpApiError::limit("Audiences", "authorizer", limits::HTTP_API_AUDIENCES_MAX));
+        }
+        Ok(AuthorizerKind::Jwt { issuer, audience })
+    }
+
+    fn lambda(
+        &self,
+        before: Option<&AuthorizerKind>,
+        sources: &[String],
+        scope: &Scope,
+    ) -> Result<AuthorizerKind, HttpApiError> {
+        if self.jwt.is_some() {
+            return Err(HttpApiError::invalid(format!("JwtConfiguration is for authorizers of type {JWT}.")));
+        }
+        check_sources(sources)?;
+        let (uri, format, was_simple, ttl_before, role) = match before {
+            Some(AuthorizerKind::Lambda { uri, payload_format, is_simple, ttl_s, credentials }) => {
+                (Some(uri.clone()), Some(*payload_format), *is_simple, *ttl_s, credentials.clone())
+            }
+            _ => (None, None, false, 0, None),
+        };
+        let uri = self.uri.clone().or(uri).ok_or_else(|| HttpApiError::invalid("AuthorizerUri is required."))?;
+        function_uri::check("AuthorizerUri", &uri, scope)?;
+        let format = self.payload_format.as_deref().map_or(format, PayloadFormat::parse);
+        let payload_format =
+            format.ok_or_else(|| HttpApiError::invalid("AuthorizerPayloadFormatVersion must be 1.0 or 2.0."))?;
+        let is_simple = self.is_simple.unwrap_or(was_simple);
+        if is_simple && payload_format == PayloadFormat::V1 {
+            return Err(HttpApiError::invalid("EnableSimpleResponses needs the payload format version 2.0."));
+        }
+        // The model has the bounds.
+        let ttl_s = self.ttl_s.map_or(ttl_before, |ttl_s| u32::try_from(ttl_s).unwrap_or_default());
+        if ttl_s > 0 && sources.is_empty() {
+            return Err(HttpApiError::invalid(
+                "Answers are cached by their identity sources: AuthorizerResultTtlInSeconds needs an IdentitySource.",
+            ));
+        }
+        let credentials = self.credentials.clone().or(role).filter(|role| !role.is_empty());
+        integrations::check_role("AuthorizerCredentialsArn", credentials.as_deref())?;
+        Ok(AuthorizerKind::Lambda { uri, payload_format, is_simple, ttl_s, credentials })
+    }
+}
+
+fn check_sources(sources: &[String]) -> Result<(), HttpApiError> {
+    const PREFIXES: [&str; 4] = ["$request.header.", "$request.querystring.", "$context.", "$stageVariables."];
+    if sources.len() > limits::HTTP_API_IDENTITY_SOURCES_MAX {
+        return Err(HttpApiError::limit("IdentitySources", "authorizer", limits::HTTP_API_IDENTITY_SOURCES_MAX));
+    }
+    let is_known = |source: &&String| PREFIXES.iter().any(|prefix| has_name(source, prefix));
+    match sources.iter().find(|source| !is_known(source)) {
+        None => Ok(()),
+        Some(wrong) => Err(HttpApiError::invalid(format!(
+            "Invalid identity source '{wrong}': an identity source begins with one of {} and goes on with a name.",
+            PREFIXES.join(", ")
+        ))),
+    }
+}
+
+fn has_name(source: &str, prefix: &str) -> bool {
+    let name = source.strip_prefix(prefix).unwrap_or_default();
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn check_name(name: &str, api: &Api, own: Option<&str>) -> Result<(), HttpApiError> {
+    let mut others = api.definition.authorizers.iter().filter(|(id, _)| Some(id.as_str()) != own);
+    match others.any(|(_, other)| other.name == name) {
+        true => Err(HttpApiError::conflict(format!("Authorizer with name {name} already exists for this API"))),
+        false => Ok(()),
+    }
+}
+
+fn unknown(id: &str) -> HttpApiError {
+    HttpApiError::unknown("Authorizer", id)
+}
+
+fn shown(id: &str, authorizer: &Authorizer) -> Value {
+    let common = json!({
+        "AuthorizerId": id,
+        "IdentitySource": authorizer.identity_sources,
+        "Name": authorizer.name,
+    });
+    let own = match &authorizer.kind {
+        AuthorizerKind::Jwt { issuer, audience } => json!({
+            "AuthorizerType": JWT,
+            "JwtConfiguration": { "Audience": audience, "Issuer": issuer },
+        }),
+        AuthorizerKind::Lambda { uri, payload_format, is_simple, ttl_s, credentials } => json!({
+            "AuthorizerType": REQUEST,
+            "AuthorizerCredentialsArn": credentials,
+            "AuthorizerPayloadFormatVersion": payload_format.text(),
+            "AuthorizerResultTtlInSeconds": ttl_s,
+            "AuthorizerUri": uri,
+            "EnableSimpleResponses": is_simple,
+        }),
+    };
+    match (common, own) {
+        (Value::Object(mut all), Value::Object(own)) => {
+            all.extend(own);
+            members(Value::Object(all))
+        }
+        (common, _) => common,
+    }
+}

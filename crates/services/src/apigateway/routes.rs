@@ -1,0 +1,218 @@
+//! CreateRoute, GetRoute, GetRoutes, UpdateRoute and DeleteRoute.
+
+use serde_json::{Value, json};
+use tindra_core::function::Scope;
+use tindra_core::limits;
+use tindra_model::apigatewayv2::routes::{CreateRouteRequest, UpdateRouteRequest};
+
+use super::records::{Api, Authorization, AuthorizerKind, Route};
+use super::shown::members;
+use super::{HttpApiError, HttpApis, Named, check_text, ids, route_key, unserved};
+
+/// What a route's `Target` begins with.
+const TARGET_PREFIX: &str = "integrations/";
+
+/// The members that CreateRoute and UpdateRoute share.
+#[derive(Debug)]
+struct Asked {
+    key: Option<String>,
+    authorization: Option<String>,
+    authorizer: Option<String>,
+    scopes: Option<Vec<String>>,
+    operation_name: Option<String>,
+    target: Option<String>,
+}
+
+impl HttpApis {
+    pub(super) async fn create_route(&self, scope: &Scope, request: CreateRouteRequest) -> Result<Value, HttpApiError> {
+        unserved::members(
+            &[
+                ("ApiKeyRequired", request.api_key_required == Some(true)),
+                ("ModelSelectionExpression", request.model_selection_expression.is_some()),
+                ("RequestModels", request.request_models.is_some_and(|models| !models.is_empty())),
+                ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
+                ("RouteResponseSelectionExpression", request.route_response_selection_expression.is_some()),
+            ],
+            unserved::WEB_SOCKET,
+        )?;
+        let asked = Asked {
+            key: Some(request.route_key),
+            authorization: request.authorization_type,
+            authorizer: request.authorizer_id,
+            scopes: request.authorization_scopes,
+            operation_name: request.operation_name,
+            target: request.target,
+        };
+        let id = ids::new(ids::ROUTE);
+        let edit = |api: &mut Api| {
+            if api.definition.routes.len() >= limits::HTTP_API_ROUTES_MAX {
+                return Err(HttpApiError::limit("Routes", "API", limits::HTTP_API_ROUTES_MAX));
+            }
+            let mut route = Route {
+                key: String::new(),
+                authorization: Authorization::Open,
+                operation_name: None,
+                integration: None,
+                is_managed: false,
+            };
+            asked.apply(&mut route, api, None)?;
+            api.definition.routes.insert(id.clone(), route.clone());
+            Ok(route)
+        };
+        let (route, _) = self.change(scope, &request.api_id, edit).await?;
+        Ok(shown(&id, &route))
+    }
+
+    pub(super) async fn get_route(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+        let api = self.api(scope, &named.api_id).await?.value;
+        let route = api.definition.routes.get(&named.route_id);
+        Ok(shown(&named.route_id, route.ok_or_else(|| unknown(&named.route_id))?))
+    }
+
+    pub(super) async fn get_routes(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+        let api = self.api(scope, &named.api_id).await?.value;
+        named.page.cut(api.definition.routes.iter().map(|(id, route)| (id.clone(), shown(id, route))))
+    }
+
+    pub(super) async fn update_route(&self, scope: &Scope, request: UpdateRouteRequest) -> Result<Value, HttpApiError> {
+        unserved::members(
+            &[
+                ("ApiKeyRequired", request.api_key_required == Some(true)),
+                ("ModelSelectionExpression", request.model_selection_expression.is_some()),
+                ("RequestModels", request.request_models.is_some_and(|models| !models.is_empty())),
+                ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
+                ("RouteResponseSelectionExpression", request.route_response_selection_expression.is_some()),
+            ],
+            unserved::WEB_SOCKET,
+        )?;
+        let asked = Asked {
+            key: request.route_key,
+            authorization: request.authorization_type,
+            authorizer: request.authorizer_id,
+            scopes: request.authorization_scopes,
+            operation_name: request.operation_name,
+            target: request.target,
+        };
+        let edit = |api: &mut Api| {
+            let found = api.definition.routes.get(&request.route_id);
+            let mut route = found.ok_or_else(|| unknown(&request.route_id))?.clone();
+            if route.is_managed && asked.key.as_ref().is_some_and(|key| *key != route.key) {
+                return Err(HttpApiError::invalid(
+                    "The route key of the route that quick create made is changed by UpdateApi.",
+                ));
+            }
+            asked.apply(&mut route, api, Some(&request.route_id))?;
+            api.definition.routes.insert(request.route_id.clone(), route.clone());
+            Ok(route)
+        };
+        let (route, _) = self.change(scope, &request.api_id, edit).await?;
+        Ok(shown(&request.route_id, &route))
+    }
+
+    pub(super) async fn delete_route(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+        let edit =
+            |api: &mut Api| api.definition.routes.remove(&named.route_id).ok_or_else(|| unknown(&named.route_id));
+        self.change(scope, &named.api_id, edit).await?;
+        Ok(json!({}))
+    }
+}
+
+impl Asked {
+    /// Makes a route what is asked for; `id` is its own when it is there already.
+    fn apply(&self, route: &mut Route, api: &Api, id: Option<&str>) -> Result<(), HttpApiError> {
+        if let Some(key) = &self.key {
+            route_key::check(key)?;
+            let others = api.definition.routes.iter().filter(|(other, _)| Some(other.as_str()) != id);
+            route_key::check_among(key, others.map(|(_, route)| route.key.as_str()))?;
+            route.key.clone_from(key);
+        }
+        check_text("OperationName", self.operation_name.as_deref())?;
+        if self.operation_name.is_some() {
+            route.operation_name.clone_from(&self.operation_name);
+        }
+        if let Some(target) = &self.target {
+            route.integration = integration(target, api)?;
+        }
+        route.authorization = self.authorization(&route.authorization, api)?;
+        Ok(())
+    }
+
+    fn authorization(&self, before: &Authorization, api: &Api) -> Result<Authorization, HttpApiError> {
+        let kind = self.authorization.as_deref().unwrap_or_else(|| before.text());
+        let scopes = match (&self.scopes, before) {
+            (Some(scopes), _) => scopes.clone(),
+            (None, Authorization::Jwt { scopes, .. }) if kind == "JWT" => scopes.clone(),
+            _ => Vec::new(),
+        };
+        if scopes.len() > limits::HTTP_API_SCOPES_MAX {
+            return Err(HttpApiError::limit("AuthorizationScopes", "route", limits::HTTP_API_SCOPES_MAX));
+        }
+        if !scopes.is_empty() && kind != "JWT" {
+            return Err(HttpApiError::invalid("AuthorizationScopes need the AuthorizationType JWT."));
+        }
+        if kind == "AWS_IAM" {
+            return Err(HttpApiError::unserved(
+                "AuthorizationType AWS_IAM",
+                "use a JWT or a Lambda authorizer, or the function's own URL",
+            ));
+        }
+        let named = self.authorizer.as_deref().filter(|id| !id.is_empty());
+        if kind == Authorization::Open.text() {
+            return match named {
+                Some(_) => Err(HttpApiError::invalid("AuthorizerId needs the AuthorizationType JWT or CUSTOM.")),
+                None => Ok(Authorization::Open),
+            };
+        }
+        let kept = before.authorizer().filter(|_| before.text() == kind);
+        let id = named.or(kept).ok_or_else(|| {
+            HttpApiError::invalid(format!("AuthorizerId is required with the AuthorizationType {kind}."))
+        })?;
+        let found = api.definition.authorizers.get(id).ok_or_else(|| HttpApiError::unknown("Authorizer", id))?;
+        let authorizer = id.to_owned();
+        match (&found.kind, kind) {
+            (AuthorizerKind::Jwt { .. }, "JWT") => Ok(Authorization::Jwt { authorizer, scopes }),
+            (AuthorizerKind::Lambda { .. }, "CUSTOM") => Ok(Authorization::Lambda { authorizer }),
+            _ => Err(HttpApiError::invalid(format!(
+                "The authorizer {id} does not fit the AuthorizationType {kind}: JWT is for authorizers of type JWT, CUSTOM for those of type REQUEST."
+            ))),
+        }
+    }
+}
+
+/// The integration of a `Target`; an empty one takes it away.
+fn integration(target: &str, api: &Api) -> Result<Option<String>, HttpApiError> {
+    if target.is_empty() {
+        return Ok(None);
+    }
+    let id = target.strip_prefix(TARGET_PREFIX).ok_or_else(|| {
+        HttpApiError::invalid(format!(
+            "Invalid target {target}: the target of a route is {TARGET_PREFIX}INTEGRATION_ID."
+        ))
+    })?;
+    match api.definition.integrations.contains_key(id) {
+        true => Ok(Some(id.to_owned())),
+        false => Err(HttpApiError::unknown("Integration", id)),
+    }
+}
+
+fn unknown(id: &str) -> HttpApiError {
+    HttpApiError::unknown("Route", id)
+}
+
+pub(super) fn shown(id: &str, route: &Route) -> Value {
+    let scopes = match &route.authorization {
+        Authorization::Jwt { scopes, .. } if !scopes.is_empty() => Some(scopes),
+        _ => None,
+    };
+    members(json!({
+        "ApiGatewayManaged": route.is_managed.then_some(true),
+        "ApiKeyRequired": false,
+        "AuthorizationScopes": scopes,
+        "AuthorizationType": route.authorization.text(),
+        "AuthorizerId": route.authorization.authorizer(),
+        "OperationName": route.operation_name,
+        "RouteId": id,
+        "RouteKey": route.key,
+        "Target": route.integration.as_ref().map(|id| format!("{TARGET_PREFIX}{id}")),
+    }))
+}
