@@ -144,7 +144,7 @@ impl RestApiService {
 
     /// With its places in usage plans.
     pub(super) async fn delete_key(&self, scope: &Scope, request: KeyRequest) -> Result<Value, RestApiError> {
-        self.commit(async || {
+        self.commit(|| async {
             let found = self.api_key(scope, &request.api_key).await?;
             let mut batch = Batch::default().delete(found.key, Precondition::Revision(found.revision));
             for member in memberships(&self.store, scope).await? {

@@ -105,7 +105,7 @@ impl RestApiService {
     /// With its deployments and stages, and out of the usage plans.
     pub(super) async fn delete_api(&self, scope: &Scope, request: ApiNamed) -> Result<Value, RestApiError> {
         let id = request.rest_api_id.as_str();
-        self.commit(async || {
+        self.commit(|| async {
             let api = self.api(scope, id).await?;
             let mut batch = Batch::default().delete(api.key, Precondition::Revision(api.revision));
             for prefix in [DEPLOYMENT_PREFIX, STAGE_PREFIX] {

@@ -84,10 +84,10 @@ impl RestApiService {
     }
 
     /// Writes a batch that a plan makes out of what there is, and plans anew when something came first.
-    pub(super) async fn commit<T>(
-        &self,
-        plan: impl AsyncFn() -> Result<(Batch, T), RestApiError>,
-    ) -> Result<T, RestApiError> {
+    pub(super) async fn commit<T, F>(&self, plan: impl Fn() -> F) -> Result<T, RestApiError>
+    where
+        F: Future<Output = Result<(Batch, T), RestApiError>>,
+    {
         for _ in 0..ATTEMPTS_MAX {
             let (batch, outcome) = plan().await?;
             match self.store.metadata.commit(batch).await {

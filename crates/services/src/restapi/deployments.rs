@@ -49,7 +49,7 @@ impl RestApiService {
     pub(super) async fn create_deployment(&self, scope: &Scope, request: CreateRequest) -> Result<Value, RestApiError> {
         request.refuse()?;
         let id = ids::short()?;
-        self.commit(async || {
+        self.commit(|| async {
             let api = self.api(scope, &request.rest_api_id).await?;
             check_deployable(&api.value.content)?;
             let deployment = Deployment {
@@ -163,7 +163,7 @@ impl RestApiService {
         request: DeploymentRequest,
     ) -> Result<Value, RestApiError> {
         let (api, id) = (request.rest_api_id.as_str(), request.deployment_id.as_str());
-        self.commit(async || {
+        self.commit(|| async {
             let found = self.deployment(scope, api, id).await?.ok_or_else(no_deployment)?;
             if self.stages(scope, api).await?.iter().any(|stage| stage.value.deployment_id == id) {
                 return Err(RestApiError::bad("Active stages pointing to this deployment must be moved or deleted"));

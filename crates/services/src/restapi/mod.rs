@@ -24,6 +24,7 @@ mod patch;
 mod plan_keys;
 mod records;
 mod resources;
+mod serve;
 mod stages;
 mod tags;
 mod templates;
@@ -44,6 +45,7 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_store::Store;
 
 pub use error::RestApiError;
+pub use serve::{RestApis, too_large, unknown};
 
 /// The control plane of REST APIs, of every account and region. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -59,7 +59,7 @@ impl RestApiService {
         stage.variables = checked_variables(request.variables.clone().unwrap_or_default())?;
         stage.tags = tags::checked(request.tags.clone().unwrap_or_default())?;
         let api = request.rest_api_id.as_str();
-        self.commit(async || {
+        self.commit(|| async {
             self.api(scope, api).await?;
             let stages = self.stages(scope, api).await?;
             if stages.iter().any(|known| known.value.name == stage.name) {
@@ -112,7 +112,7 @@ impl RestApiService {
 
     pub(super) async fn delete_stage(&self, scope: &Scope, request: StageRequest) -> Result<Value, RestApiError> {
         let (api, name) = (request.rest_api_id.as_str(), request.stage_name.as_str());
-        self.commit(async || {
+        self.commit(|| async {
             let stages = self.stages(scope, api).await?;
             let found = stages.into_iter().find(|stage| stage.value.name == name).ok_or_else(no_stage)?;
             let batch = Batch::default().delete(found.key, Precondition::Revision(found.revision));

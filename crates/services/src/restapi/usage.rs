@@ -121,7 +121,7 @@ impl RestApiService {
         wanted: u32,
         today: Date,
     ) -> Result<(), RestApiError> {
-        self.commit(async || {
+        self.commit(|| async {
             let key = key_of(scope, plan, api_key, today);
             let found: Option<Versioned<Used>> = self.store.metadata.get_json(&key).await?;
             let precondition =

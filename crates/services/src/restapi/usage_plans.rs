@@ -159,7 +159,7 @@ impl RestApiService {
 
     pub(super) async fn update_plan(&self, scope: &Scope, request: PlanRequest) -> Result<Value, RestApiError> {
         let key = Plan::key(scope, &request.usage_plan_id);
-        self.commit(async || {
+        self.commit(|| async {
             let found = self.plan(scope, &request.usage_plan_id).await?;
             let mut plan = found.value;
             apply_all(request.patch_operations.as_deref(), |patch| change(&mut plan, patch))?;
@@ -174,7 +174,7 @@ impl RestApiService {
     /// With its keys' places in it and what they have used.
     pub(super) async fn delete_plan(&self, scope: &Scope, request: PlanRequest) -> Result<Value, RestApiError> {
         let id = request.usage_plan_id.as_str();
-        self.commit(async || {
+        self.commit(|| async {
             let found = self.plan(scope, id).await?;
             if !found.value.stages.is_empty() {
                 return Err(RestApiError::bad(format!(
