@@ -4,6 +4,7 @@
 //! what is right from the parts behind [`Backends`]. It does not know listeners; `connection` feeds it.
 
 mod answer;
+mod api_doors;
 mod backends;
 mod body;
 mod capacity;
@@ -44,6 +45,7 @@ pub use timed_stream::Patience;
 use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, Mode};
+use api_doors::ApiKnock;
 use body::BodyBudget;
 use doors::Knock;
 use refusal::Refusal;
@@ -131,6 +133,9 @@ impl<B: Backends> Edge<B> {
         if let Some(knock) = Knock::of(&parts) {
             return self.door(knock, parts, body, peer, request_id).await;
         }
+        if let Some(knock) = ApiKnock::of(&parts) {
+            return self.api_door(knock, parts, body, peer, request_id).await;
+        }
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
@@ -156,6 +161,7 @@ impl<B: Backends> Edge<B> {
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
             Door::HttpApis => self.backends.http_apis(&self.caller(&parts, who, request_id), call).await,
+            Door::RestApis => self.backends.rest_apis(&who.scope, call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };

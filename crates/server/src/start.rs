@@ -18,6 +18,7 @@ use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
+use tindra_services::restapi::{RestApiService, RestApis};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -38,7 +39,7 @@ use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
-use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
+use crate::edge::{Backends as _, Edge, EdgeOptions, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
@@ -118,11 +119,24 @@ impl Server {
             control: Arc::clone(&control),
             is_checked: config.auth == Auth::SigV4,
         });
+        let rest_api_stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock))
+            .await
+            .map_err(|source| ServerError::Part { part: "REST APIs", source: source.into() })?;
+        let rest_apis = RestApiService::new(store.clone(), Arc::clone(&clock));
         let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
             .await
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
         let http_apis = HttpApis::new(store.clone(), Arc::clone(&clock));
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis, function_urls };
+        let neighbours = Neighbours {
+            logs: logs.clone(),
+            iam,
+            sts,
+            autoscaling,
+            http_apis,
+            function_urls,
+            rest_apis,
+            rest_api_stages,
+        };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
         endpoint.connect(Arc::clone(&edge));
@@ -197,6 +211,7 @@ impl Running {
         let _ = self.close.send(true);
         self.upkeep.abort();
         self.worker.shutdown().await;
+        self.parts.rest_api_stages().flush().await;
         self.logs.flush().await;
         tracing::info!("stopped");
     }

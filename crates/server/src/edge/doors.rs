@@ -166,7 +166,7 @@ fn without_prefix(uri: &Uri, prefix_bytes: usize) -> Result<Uri, Refusal> {
     rest.parse().map_err(|_| Refusal::Malformed("the path is none"))
 }
 
-fn outgoing(response: DoorResponse) -> Response<Outgoing> {
+pub(super) fn outgoing(response: DoorResponse) -> Response<Outgoing> {
     response.map(|body| match body {
         DoorBody::Whole(whole) => Full::new(whole).into(),
         DoorBody::Stream(stream) => Outgoing::streamed(stream),

@@ -22,6 +22,7 @@ use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
 use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
+use tindra_services::restapi::RestApis;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,13 +43,17 @@ pub struct Fakes {
     pub policies: Mutex<HashMap<String, String>>,
     /// None but those of an empty store.
     pub urls: OnceLock<FunctionUrls>,
+    pub stages: OnceLock<RestApis>,
 }
 
 impl Fakes {
     /// To be called once, before the edge serves.
     pub async fn open_urls(self: &Arc<Self>, clock: Arc<dyn Clock>) {
         let functions = Arc::clone(self) as Arc<dyn Functions>;
-        let urls = FunctionUrls::start(tindra_testkit::store().store, functions, clock).await.unwrap();
+        let store = tindra_testkit::store().store;
+        let stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock)).await.unwrap();
+        let _ = self.stages.set(stages);
+        let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
     }
 }
@@ -96,6 +101,10 @@ impl Backends for Fakes {
         Err(ApiError::new("NotFoundException", call.operation.name()))
     }
 
+    async fn rest_apis(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("NotFoundException", call.operation.name()))
+    }
+
     async fn autoscaling(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ObjectNotFoundException", call.operation.name()))
     }
@@ -122,6 +131,10 @@ impl Backends for Fakes {
 
     fn function_urls(&self) -> &FunctionUrls {
         self.urls.get().expect("set before the edge serves")
+    }
+
+    fn rest_api_stages(&self) -> &RestApis {
+        self.stages.get().expect("set before the edge serves")
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {

@@ -45,7 +45,8 @@ pub(super) fn packed(response: DoorResponse, content: &Content, request: &DoorRe
     if plain.len() < least as usize || plain.is_empty() {
         return DoorResponse::from_parts(parts, body);
     }
-    let accepts = |name: &str| accepted.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim() == name));
+    let accepts =
+        |name: &str| accepted.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim() == name));
     let result = if accepts("gzip") {
         gzip(plain).map(|packed| ("gzip", packed))
     } else if accepts("deflate") {

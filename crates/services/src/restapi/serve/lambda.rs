@@ -107,7 +107,11 @@ fn payload(result: Result<InvokeResponse, InvokeError>, function: &str) -> Resul
         Ok(_) => Err(Refusal::bad_gateway()),
         Err(InvokeError::PayloadTooLarge { .. }) => Err(Refusal::request_too_large()),
         Err(error) => {
-            tracing::info!(function, error = &error as &dyn std::error::Error, "a function behind a REST API was not run");
+            tracing::info!(
+                function,
+                error = &error as &dyn std::error::Error,
+                "a function behind a REST API was not run"
+            );
             Err(Refusal::configuration())
         }
     }

@@ -61,8 +61,10 @@ impl Meter {
         let watch = store.metadata.watch(USAGE_PREFIX);
         let counts =
             Arc::new(Counts { store, counters: Mutex::default(), flushing: tokio::sync::Mutex::const_new(()) });
-        let tasks =
-            [tokio::spawn(write_now_and_then(Arc::clone(&counts))), tokio::spawn(take_over(Arc::clone(&counts), watch))];
+        let tasks = [
+            tokio::spawn(write_now_and_then(Arc::clone(&counts))),
+            tokio::spawn(take_over(Arc::clone(&counts), watch)),
+        ];
         Self { counts, tasks }
     }
 

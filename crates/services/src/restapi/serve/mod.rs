@@ -71,10 +71,10 @@ impl RestApis {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Whether an id is a REST API's. Ids of other APIs have the same form.
-    pub async fn knows(&self, id: &str) -> bool {
+    /// The region of a REST API; none for ids that are not a REST API's. Ids of other APIs have the same form.
+    pub async fn region(&self, id: &str) -> Option<String> {
         self.shared.table.caught_up().await;
-        self.shared.table.knows(id)
+        self.shared.table.region(id)
     }
 
     /// Answers a request whose path begins with the name of a stage.
@@ -106,7 +106,8 @@ impl Shared {
             Err(refusal) => refusal.respond(&stage.content),
         };
         let headers = response.headers_mut();
-        for (name, value) in [("x-amz-apigw-id", &exchange.extended_request_id), ("x-amzn-trace-id", &exchange.trace_id)]
+        for (name, value) in
+            [("x-amz-apigw-id", &exchange.extended_request_id), ("x-amzn-trace-id", &exchange.trace_id)]
         {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);

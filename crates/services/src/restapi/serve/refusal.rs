@@ -113,7 +113,8 @@ impl Refusal {
         let responses = &content.gateway_responses;
         let own = responses.get(self.kind).or_else(|| responses.get(all_others));
         let templates = own.map(|own| &own.response_templates);
-        let json_first = templates.and_then(|all| all.get_key_value("application/json").or_else(|| all.first_key_value()));
+        let json_first =
+            templates.and_then(|all| all.get_key_value("application/json").or_else(|| all.first_key_value()));
         let (media_type, body) = match json_first {
             Some((media_type, template)) if !is_default(template) => (media_type.as_str(), template.clone()),
             Some((media_type, _)) => (media_type.as_str(), self.body()),

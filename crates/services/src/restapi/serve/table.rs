@@ -32,8 +32,8 @@ pub(super) struct Table {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Ids of APIs.
-    apis: BTreeSet<String>,
+    /// Regions by the ids of APIs.
+    apis: HashMap<String, String>,
     /// By the API and the name.
     stages: HashMap<String, HashMap<String, Arc<ServedStage>>>,
     /// By their values.
@@ -75,8 +75,8 @@ impl Table {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn knows(&self, api_id: &str) -> bool {
-        self.known().apis.contains(api_id)
+    pub(super) fn region(&self, api_id: &str) -> Option<String> {
+        self.known().apis.get(api_id).cloned()
     }
 
     pub(super) fn stage(&self, api_id: &str, name: &str) -> Option<Arc<ServedStage>> {
@@ -89,9 +89,8 @@ impl Table {
         let key = known.api_keys.get(&(stage.scope.clone(), value.to_owned())).filter(|key| key.is_enabled)?;
         let plans = known.members.get(&(stage.scope.clone(), key.id.clone()))?;
         let plans = plans.iter().filter_map(|plan| known.plans.get(&(stage.scope.clone(), plan.clone())));
-        let names = |plan: &&Arc<Plan>| {
-            plan.stages.iter().any(|one| one.api_id == stage.api_id && one.stage == stage.name)
-        };
+        let names =
+            |plan: &&Arc<Plan>| plan.stages.iter().any(|one| one.api_id == stage.api_id && one.stage == stage.name);
         let plan = plans.into_iter().find(names)?;
         Some((Arc::clone(key), Arc::clone(plan)))
     }
@@ -110,7 +109,7 @@ impl Known {
     fn set(&mut self, key: &str, scope: &Scope, ids: &str, told: Told) {
         let (first, second) = ids.split_once('/').unwrap_or((ids, ""));
         match told {
-            Told::Api(true) => drop(self.apis.insert(ids.to_owned())),
+            Told::Api(true) => drop(self.apis.insert(ids.to_owned(), scope.region.clone())),
             Told::Api(false) => drop(self.apis.remove(ids)),
             Told::Stage(stage) => {
                 let stages = self.stages.entry(first.to_owned()).or_default();
