@@ -395,7 +395,6 @@ pub(super) const SERVICES: [Service; 7] = [
             "DeleteUsagePlan",
             "DeleteUsagePlanKey",
             "FlushStageAuthorizersCache",
-            "FlushStageCache",
             "GetAccount",
             "GetApiKey",
             "GetApiKeys",

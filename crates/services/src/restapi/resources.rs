@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tindra_core::door::PathPattern;
 use tindra_core::function::Scope;
 use tindra_core::limits;
 
@@ -166,6 +167,8 @@ impl Content {
     fn check_place(&self, id: &str, parent_id: &str, part: &str) -> Result<(), RestApiError> {
         check_part(part)?;
         let parent = self.resource(parent_id)?;
+        let path = format!("{}/{part}", parent.path.trim_end_matches('/'));
+        path.parse::<PathPattern>().map_err(|error| RestApiError::bad(format!("Invalid resource: {error}")))?;
         if let Some(greedy) = parent.path_part.as_deref().filter(|part| part.ends_with("+}")) {
             return Err(RestApiError::bad(format!(
                 "Cannot create a child of a resource with a greedy path variable: {greedy}"
