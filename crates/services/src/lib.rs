@@ -12,4 +12,5 @@ pub mod iam;
 pub mod load_balancer;
 pub mod logs;
 pub mod outside;
+pub mod restapi;
 pub mod sts;
