@@ -1,7 +1,7 @@
 //! The control plane over a store in memory.
 
 use serde_json::json;
-use tindra_testkit::{FakeClock, scope, store};
+use tindra_testkit::{FakeClock, TestStore, scope, store};
 
 use super::*;
 
@@ -12,12 +12,14 @@ pub(super) struct Place {
     pub(super) store: Store,
     pub(super) clock: Arc<FakeClock>,
     pub(super) scope: Scope,
+    _test: TestStore,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
-        let (store, clock) = (store().store, Arc::new(FakeClock::at(NOW_MS)));
-        Self { service: RestApiService::new(store.clone(), clock.clone()), store, clock, scope: scope() }
+        let (test, clock) = (store(), Arc::new(FakeClock::at(NOW_MS)));
+        let store = test.store.clone();
+        Self { service: RestApiService::new(store.clone(), clock.clone()), store, clock, scope: scope(), _test: test }
     }
 
     pub(super) async fn answer(&self, operation: &str, input: Value) -> Value {
@@ -43,7 +45,8 @@ impl Place {
 
     /// A method that a function `f` answers.
     pub(super) async fn method(&self, api: &str, resource: &str, name: &str, members: Value) {
-        let mut input = json!({"restApiId": api, "resourceId": resource, "httpMethod": name, "authorizationType": "NONE"});
+        let mut input =
+            json!({"restApiId": api, "resourceId": resource, "httpMethod": name, "authorizationType": "NONE"});
         input.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         self.answer("PutMethod", input).await;
         let input = json!({
@@ -77,7 +80,8 @@ async fn every_operation_of_the_model_is_answered() {
         let name = operation.name();
         let answer = place.service.answer(&place.scope, name, json!({})).await;
         let is_import = ["ImportRestApi", "PutRestApi"].contains(&name);
-        let is_unserved = answer.is_err_and(|error| error.message().ends_with("is not served in this version of Tindra."));
+        let is_unserved =
+            answer.is_err_and(|error| error.message().ends_with("is not served in this version of Tindra."));
         assert_eq!(is_unserved, is_import, "{name}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tindra_testkit::{FakeClock, scope, store};
+use tindra_testkit::{FakeClock, TestStore, scope, store};
 
 use super::*;
 
@@ -14,12 +14,14 @@ const OPENAPI: &str = include_str!("tests/openapi.yaml");
 struct Place {
     service: RestApiService,
     scope: Scope,
+    _test: TestStore,
 }
 
 impl Place {
     fn new() -> Self {
-        let service = RestApiService::new(store().store, Arc::new(FakeClock::at(1_700_000_000_000)));
-        Self { service, scope: scope() }
+        let test = store();
+        let service = RestApiService::new(test.store.clone(), Arc::new(FakeClock::at(1_700_000_000_000)));
+        Self { service, scope: scope(), _test: test }
     }
 
     async fn import(&self, text: &str, request: Value) -> Result<Value, RestApiError> {
@@ -64,7 +66,10 @@ async fn a_document_of_chalice() {
     assert_eq!(get["requestParameters"], json!({"method.request.path.name": true}));
     assert_eq!(get["methodResponses"]["200"]["responseModels"], json!({"application/json": "Empty"}));
     let integration = &get["methodIntegration"];
-    assert_eq!((&integration["type"], &integration["contentHandling"]), (&json!("AWS_PROXY"), &json!("CONVERT_TO_TEXT")));
+    assert_eq!(
+        (&integration["type"], &integration["contentHandling"]),
+        (&json!("AWS_PROXY"), &json!("CONVERT_TO_TEXT"))
+    );
     let preflight = &resources["/users/{name}"]["resourceMethods"]["OPTIONS"]["methodIntegration"];
     assert_eq!(
         preflight["integrationResponses"]["200"]["responseParameters"]["method.response.header.Access-Control-Allow-Origin"],
@@ -89,8 +94,14 @@ async fn a_document_of_sam() {
     let any = &resources["/{proxy+}"]["resourceMethods"]["ANY"];
     assert_eq!(any["methodIntegration"]["type"], "AWS_PROXY");
     let preflight = &resources["/hello"]["resourceMethods"]["OPTIONS"];
-    assert_eq!(preflight["methodIntegration"]["requestTemplates"]["application/json"], "{\n  \"statusCode\" : 200\n}\n");
-    assert_eq!(preflight["methodIntegration"]["integrationResponses"]["200"]["responseTemplates"]["application/json"], "{}\n");
+    assert_eq!(
+        preflight["methodIntegration"]["requestTemplates"]["application/json"],
+        "{\n  \"statusCode\" : 200\n}\n"
+    );
+    assert_eq!(
+        preflight["methodIntegration"]["integrationResponses"]["200"]["responseTemplates"]["application/json"],
+        "{}\n"
+    );
     place.answer("CreateDeployment", json!({"restApiId": id(&api), "stageName": "Prod"})).await;
 }
 

@@ -30,7 +30,11 @@ impl Fakes {
 
     fn asked(&self, function: &str) -> Vec<Value> {
         let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|(name, _)| name.ends_with(&format!(":{function}"))).map(|(_, event)| event.clone()).collect()
+        asked
+            .iter()
+            .filter(|(name, _)| name.ends_with(&format!(":{function}")))
+            .map(|(_, event)| event.clone())
+            .collect()
     }
 }
 
@@ -96,7 +100,7 @@ async fn a_change_is_seen_by_the_next_request() {
     let stages = Stages::new().await;
     let place = &stages.place;
     let (api, root) = place.api(json!({})).await;
-    assert_eq!(stages.apis.region(&api).await.as_deref(), Some("us-east-1"));
+    assert_eq!(stages.apis.region(&api).await.as_ref(), Some(&place.scope.region));
     place.method(&api, &root, "GET", json!({})).await;
     assert_eq!(stages.status(&api, "/prod", &[]).await, 403);
     for number in 0..20 {
@@ -205,7 +209,8 @@ async fn a_quota_counts_days_and_starts_anew() {
     assert_eq!(place.answer("GetUsage", usage).await["values"][&key], json!([[2, 0], [2, 0]]));
 
     // Another server goes on from what was written.
-    let other = RestApis::start(place.store.clone(), Arc::clone(&stages.fakes) as _, place.clock.clone()).await.unwrap();
+    let other =
+        RestApis::start(place.store.clone(), Arc::clone(&stages.fakes) as _, place.clock.clone()).await.unwrap();
     let stages = Stages { apis: other, fakes: Arc::clone(&stages.fakes), place: stages.place };
     let status = stages.status(&api, "/prod", &[("x-api-key", value.as_str())]).await;
     assert_eq!(status, 429);
@@ -258,7 +263,9 @@ async fn a_mock_answers_by_the_status_of_its_template() {
     let integration = json!({"type": "MOCK", "requestTemplates": templates, "passthroughBehavior": "NEVER"});
     place.answer("PutIntegration", with(integration)).await;
     let texts = json!({"application/json": "{}", "text/html": "<p>"});
-    for (status, more) in [("200", json!({"responseTemplates": texts})), ("503", json!({"selectionPattern": "5\\d{2}"}))] {
+    for (status, more) in
+        [("200", json!({"responseTemplates": texts})), ("503", json!({"selectionPattern": "5\\d{2}"}))]
+    {
         place.answer("PutMethodResponse", with(json!({"statusCode": status}))).await;
         let mut input = with(json!({"statusCode": status}));
         input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
