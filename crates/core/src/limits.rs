@@ -164,8 +164,6 @@ pub const AUTHORIZER_TIMEOUT_MS: u32 = 10_000;
 pub const GATEWAY_RATE_PER_S: f64 = 10_000.0;
 /// Requests at once beyond the rate (AWS, default quota).
 pub const GATEWAY_BURST: u32 = 5_000;
-/// Body of a request or an answer through API Gateway (AWS).
-pub const GATEWAY_PAYLOAD_BYTES_MAX: usize = 10 << 20;
 /// An API definition that is imported (AWS).
 pub const API_DEFINITION_BYTES_MAX: usize = 6 << 20;
 
@@ -177,6 +175,10 @@ const _: () = {
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };
 
+/// Body of a request to a load balancer's target, and of its answer (AWS).
+pub const LOAD_BALANCER_BYTES_MAX: usize = 1 << 20;
+/// Body of a request to an API, and of its answer (AWS). The event that is made of it has the limit of its invoke as well.
+pub const API_REQUEST_BYTES_MAX: usize = 10 << 20;
 /// APIs of one account and region (AWS).
 pub const HTTP_APIS_MAX: usize = 600;
 /// Routes of one API (AWS).

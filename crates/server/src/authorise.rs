@@ -25,7 +25,7 @@ use crate::config::Auth;
 use crate::edge::{Backends, Peer};
 use asked::Asked;
 use documents::Documents;
-pub(crate) use roles::RoleAuthority;
+pub(crate) use roles::{OnBehalf, RoleAuthority};
 pub(crate) use urls::{shown, wants_signature};
 
 /// What everybody may ask: who they are.

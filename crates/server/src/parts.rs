@@ -10,7 +10,7 @@ use tindra_core::policy::Policy;
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
-use tindra_services::apigateway::{Asker, HttpApis};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::{IamService, Identity};
@@ -106,9 +106,8 @@ impl Backends for Parts {
         self.neighbours.autoscaling.call(scope, call).await
     }
 
-    async fn http_apis(&self, caller: &Caller, call: Call) -> Result<Reply, ApiError> {
-        let asker = Asker { scope: &caller.scope, endpoint: &caller.endpoint };
-        self.neighbours.http_apis.call(asker, call).await
+    fn http_apis(&self) -> &HttpApis {
+        &self.neighbours.http_apis
     }
 
     async fn rest_apis(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {

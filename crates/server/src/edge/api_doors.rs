@@ -1,7 +1,7 @@
-//! The doors of APIs: requests to the deployed stages of API Gateway.
+//! The doors of API Gateway: which requests are for an API, and their way to it.
 //!
-//! An API is known by its host (`ID.execute-api.REGION.…`) with the stage as the first part of the path, or, where names do
-//! not lead here, by a path: `/restapis/ID/STAGE/_user_request_/…`, or `/_aws/execute-api/ID/STAGE/…`.
+//! An API is known by its host (`ID.execute-api.REGION.…`), by a custom domain name, or, where names do not lead here, by a
+//! path: `/_aws/execute-api/ID/STAGE/…`, and for REST APIs `/restapis/ID/STAGE/_user_request_/…` as well.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,33 +10,42 @@ use http::{Response, Uri};
 use http_body::Body;
 use tindra_core::limits;
 use tindra_services::front_door::DoorRequest;
-use tindra_services::restapi;
+use tindra_services::{apigateway, restapi};
 
 use super::body::{self, BodyError};
-use super::doors::outgoing;
+use super::doors::{outgoing, refusal};
 use super::head;
 use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::{Backends, Edge, Peer};
+use crate::config::DomainTarget;
 
 const API_PATH: &str = "/_aws/execute-api/";
 const REST_PATH: &str = "/restapis/";
 /// What stands between the stage and the path in it, as in the addresses that other local servers give.
 const USER_REQUEST: &str = "/_user_request_";
 
-/// A request for a stage of an API.
+/// What a request for an API leads to.
+#[derive(Clone, Debug)]
+pub(super) enum ApiKnock {
+    Http(apigateway::Found),
+    /// A stage of a REST API, if there is such an API.
+    Rest(RestKnock),
+}
+
+/// A request for a stage of an API that is named by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ApiKnock {
+pub(super) struct RestKnock {
     /// Of the API.
-    pub(super) id: String,
+    id: String,
     /// The path with the stage as its first part, where it is not the request's own.
     path: Option<String>,
 }
 
-impl ApiKnock {
+impl RestKnock {
     /// None for what is for something else.
-    pub(super) fn of(parts: &Parts) -> Option<Self> {
-        Self::by_host(head::host(&parts.headers)).or_else(|| Self::by_path(parts.uri.path()))
+    fn of(host: &str, path: &str) -> Option<Self> {
+        Self::by_host(host).or_else(|| Self::by_path(path))
     }
 
     fn by_host(host: &str) -> Option<Self> {
@@ -61,6 +70,24 @@ impl ApiKnock {
 }
 
 impl<B: Backends> Edge<B> {
+    /// The API that a request is for; none for what is for something else.
+    pub(super) async fn api_of(&self, parts: &Parts) -> Result<Option<ApiKnock>, Refusal> {
+        let (host, path) = (head::host(&parts.headers), parts.uri.path());
+        let apis = self.backends.http_apis();
+        let (found, rest) = match self.domain(host) {
+            Some(DomainTarget::Api { id, stage }) => {
+                let rest = RestKnock { id: id.clone(), path: Some(format!("/{stage}{path}")) };
+                (apis.at(id, stage).await, Some(rest))
+            }
+            _ => match RestKnock::of(host, path) {
+                None if !apis.has_domain_names() => return Ok(None),
+                rest => (apis.find(host, path).await, rest),
+            },
+        };
+        let found = found.map_err(|error| Refusal::Failed(error.to_string()))?;
+        Ok(found.map(ApiKnock::Http).or(rest.map(ApiKnock::Rest)))
+    }
+
     /// Answers at the door of an API.
     pub(super) async fn api_door<T>(
         &self,
@@ -73,56 +100,38 @@ impl<B: Backends> Edge<B> {
     where
         T: Body<Data = Bytes> + Unpin,
     {
-        let stages = self.backends.rest_api_stages();
-        let Some(region) = stages.region(&knock.id).await else { return Ok(outgoing(restapi::unknown())) };
-        let received = match body::read(body, limits::GATEWAY_PAYLOAD_BYTES_MAX, &self.budget).await {
-            Ok(received) => received,
-            Err(BodyError::TooLarge) => return Ok(outgoing(restapi::too_large())),
-            Err(BodyError::Stalled) => return Err(Refusal::Stalled),
-            Err(BodyError::Broken) => return Err(Refusal::Malformed("the request body ended early")),
-            Err(BodyError::Busy) => {
-                return Err(Refusal::Failed("too many large requests at once; try again".to_owned()));
-            }
-        };
-        let request = self.api_request(&knock, &region, parts, received.bytes.clone(), peer, request_id)?;
-        drop(received);
-        Ok(outgoing(stages.answer(&knock.id, request).await))
-    }
-
-    /// The request as the API sees it: by its own host, with the stage as the first part of the path.
-    fn api_request(
-        &self,
-        knock: &ApiKnock,
-        region: &str,
-        mut parts: Parts,
-        body: Bytes,
-        peer: &Peer,
-        request_id: &str,
-    ) -> Result<DoorRequest, Refusal> {
-        let named = head::host(&parts.headers).to_owned();
-        let (host, port) = match named.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()),
-            None => (named.as_str(), None),
-        };
-        let mut host = host.to_ascii_lowercase();
-        if let Some(path) = &knock.path {
-            parts.uri = with_path(&parts.uri, path)?;
-            host = format!("{}.execute-api.{region}.localhost", knock.id);
-        }
-        let default_port = if self.options.is_tls { 443 } else { 80 };
-        Ok(DoorRequest {
-            parts,
-            body,
-            host,
-            port: port.unwrap_or(default_port),
-            is_tls: self.options.is_tls,
-            source_ip: match peer {
-                Peer::Operator { address } => address.to_canonical().to_string(),
-                // A function, which has an address of its own that nobody else can reach.
-                Peer::Environment(_) => "127.0.0.1".to_owned(),
+        let (region, too_large) = match &knock {
+            ApiKnock::Http(_) => (None, apigateway::too_large as fn() -> _),
+            ApiKnock::Rest(rest) => match self.backends.rest_api_stages().region(&rest.id).await {
+                Some(region) => (Some(region), restapi::too_large as _),
+                None => return Ok(outgoing(apigateway::unknown())),
             },
-            request_id: request_id.to_owned(),
-        })
+        };
+        let received = match body::read(body, limits::API_REQUEST_BYTES_MAX, &self.budget).await {
+            Ok(received) => received,
+            Err(BodyError::TooLarge) => return Ok(outgoing(too_large())),
+            Err(error) => return Err(refusal(&error)),
+        };
+        let mut request = self.door_request(parts, received.bytes.clone(), peer, request_id);
+        drop(received);
+        match knock {
+            ApiKnock::Http(found) => Ok(outgoing(self.backends.http_apis().answer_request(&found, request).await)),
+            ApiKnock::Rest(rest) => {
+                rest.enter(&region.unwrap_or_default(), &mut request)?;
+                Ok(outgoing(self.backends.rest_api_stages().answer(&rest.id, request).await))
+            }
+        }
+    }
+}
+
+impl RestKnock {
+    /// Makes it a request as the API sees it: by its own host, with the stage as the first part of the path.
+    fn enter(&self, region: &str, request: &mut DoorRequest) -> Result<(), Refusal> {
+        if let Some(path) = &self.path {
+            request.parts.uri = with_path(&request.parts.uri, path)?;
+            request.host = format!("{}.execute-api.{region}.localhost", self.id);
+        }
+        Ok(())
     }
 }
 
@@ -136,28 +145,23 @@ fn with_path(uri: &Uri, path: &str) -> Result<Uri, Refusal> {
 mod tests {
     use super::*;
 
-    fn knock(host: &str, uri: &str) -> Option<ApiKnock> {
-        let request = http::Request::builder().uri(uri).header("host", host);
-        ApiKnock::of(&request.body(()).unwrap().into_parts().0)
-    }
-
     #[test]
     fn apis_are_known_by_host_or_path() {
-        let by_host = knock("Abc.Execute-API.eu-west-1.localhost:4566", "/prod/x").unwrap();
+        let by_host = RestKnock::of("Abc.Execute-API.eu-west-1.localhost:4566", "/prod/x").unwrap();
         assert_eq!((by_host.id.as_str(), by_host.path), ("abc", None));
-        for (uri, path) in [
-            ("/restapis/abc/prod/_user_request_/a/b?c=d", "/prod/a/b"),
+        for (path, expected) in [
+            ("/restapis/abc/prod/_user_request_/a/b", "/prod/a/b"),
             ("/restapis/abc/prod/_user_request_/", "/prod/"),
             ("/restapis/abc/prod/_user_request_", "/prod"),
             ("/_aws/execute-api/abc/prod/a%2Fb", "/prod/a%2Fb"),
             ("/_aws/execute-api/abc/prod", "/prod"),
             ("/_aws/execute-api/abc", "/"),
         ] {
-            let knock = knock("localhost:4566", uri).unwrap();
-            assert_eq!((knock.id.as_str(), knock.path.as_deref()), ("abc", Some(path)), "{uri}");
+            let knock = RestKnock::of("localhost:4566", path).unwrap();
+            assert_eq!((knock.id.as_str(), knock.path.as_deref()), ("abc", Some(expected)), "{path}");
         }
-        for uri in ["/restapis/abc/stages/prod", "/restapis/abc/resources/x/methods/GET", "/restapis", "/v2/apis"] {
-            assert_eq!(knock("localhost:4566", uri), None, "{uri}");
+        for path in ["/restapis/abc/stages/prod", "/restapis/abc/resources/x/methods/GET", "/restapis", "/v2/apis"] {
+            assert_eq!(RestKnock::of("localhost:4566", path), None, "{path}");
         }
     }
 

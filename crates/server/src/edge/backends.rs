@@ -12,6 +12,7 @@ use tindra_core::policy::Policy;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
 use tindra_services::restapi::RestApis;
@@ -69,8 +70,8 @@ pub trait Backends: Send + Sync + 'static {
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
-    /// An operation of API Gateway's HTTP APIs.
-    fn http_apis(&self, caller: &Caller, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+    /// The HTTP APIs of API Gateway: their operations, and their doors.
+    fn http_apis(&self) -> &HttpApis;
 
     /// An operation of API Gateway's REST APIs.
     fn rest_apis(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;

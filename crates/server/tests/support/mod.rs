@@ -18,7 +18,8 @@ use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
-use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer};
+use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer, Protocol};
+use tindra_services::apigateway::{HttpApis, Reach, Roles, Surroundings};
 use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
@@ -43,12 +44,22 @@ pub struct Fakes {
     pub policies: Mutex<HashMap<String, String>>,
     /// None but those of an empty store.
     pub urls: OnceLock<FunctionUrls>,
+    /// None but those of an empty store.
+    pub apis: OnceLock<HttpApis>,
+    /// The same.
     pub stages: OnceLock<RestApis>,
 }
 
 impl Fakes {
     /// To be called once, before the edge serves.
     pub async fn open_urls(self: &Arc<Self>, clock: Arc<dyn Clock>) {
+        let around = Surroundings {
+            functions: Arc::clone(self) as _,
+            roles: Arc::clone(self) as _,
+            reach: Arc::clone(self) as _,
+        };
+        let apis = HttpApis::start(tindra_testkit::store().store, Arc::clone(&clock), around).await.unwrap();
+        let _ = self.apis.set(apis);
         let functions = Arc::clone(self) as Arc<dyn Functions>;
         let store = tindra_testkit::store().store;
         let stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock)).await.unwrap();
@@ -65,6 +76,18 @@ impl Functions for Fakes {
 
     fn lets_in<'a>(&'a self, _: &'a Scope, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(false))
+    }
+}
+
+impl Roles for Fakes {
+    fn may_invoke<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+impl Reach for Fakes {
+    fn check(&self, _: std::net::IpAddr) -> Result<(), String> {
+        Err("tests reach nothing".to_owned())
     }
 }
 
@@ -97,8 +120,8 @@ impl Backends for Fakes {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
-    async fn http_apis(&self, _caller: &Caller, call: Call) -> Result<Reply, ApiError> {
-        Err(ApiError::new("NotFoundException", call.operation.name()))
+    fn http_apis(&self) -> &HttpApis {
+        self.apis.get().expect("set before the edge serves")
     }
 
     async fn rest_apis(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
@@ -225,7 +248,8 @@ pub struct Fixture {
     pub fakes: Arc<Fakes>,
     /// Told when the server has let go of a connection.
     pub let_go: Arc<Notify>,
-    stop: watch::Sender<bool>,
+    /// Says stop to every connection.
+    pub stop: watch::Sender<bool>,
 }
 
 impl Drop for Fixture {
@@ -256,7 +280,7 @@ pub async fn start_at(
     let tell = Arc::clone(&let_go);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let serving = Arc::clone(&edge).serve(stream, peer.clone(), stopping.clone());
+            let serving = Arc::clone(&edge).serve(stream, peer.clone(), Protocol::ByPreface, stopping.clone());
             let tell = Arc::clone(&tell);
             tokio::spawn(async move {
                 serving.await;

@@ -1,6 +1,7 @@
 //! CreateAuthorizer, GetAuthorizer, GetAuthorizers, UpdateAuthorizer and DeleteAuthorizer.
 
 use serde_json::{Value, json};
+use tindra_core::door::IdentitySource;
 use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::apigatewayv2::authorizers::{CreateAuthorizerRequest, JWTConfiguration, UpdateAuthorizerRequest};
@@ -152,9 +153,10 @@ impl Asked {
         if let Some((member, _)) = of_lambda.iter().find(|(_, is_given)| *is_given) {
             return Err(HttpApiError::invalid(format!("{member} is for authorizers of type {REQUEST}.")));
         }
-        let from_token =
-            |source: &str| ["$request.header.", "$request.querystring."].iter().any(|prefix| has_name(source, prefix));
-        if sources.len() != 1 || !from_token(&sources[0]) {
+        check_sources(sources)?;
+        let can_hold_a_token =
+            |source: &str| matches!(source.parse(), Ok(IdentitySource::Header(_) | IdentitySource::Query(_)));
+        if sources.len() != 1 || !can_hold_a_token(&sources[0]) {
             return Err(HttpApiError::invalid(
                 "IdentitySource of a JWT authorizer must be one selection of a header or query string parameter, for example $request.header.Authorization.",
             ));
@@ -219,23 +221,15 @@ impl Asked {
 }
 
 fn check_sources(sources: &[String]) -> Result<(), HttpApiError> {
-    const PREFIXES: [&str; 4] = ["$request.header.", "$request.querystring.", "$context.", "$stageVariables."];
     if sources.len() > limits::HTTP_API_IDENTITY_SOURCES_MAX {
         return Err(HttpApiError::limit("IdentitySources", "authorizer", limits::HTTP_API_IDENTITY_SOURCES_MAX));
     }
-    let is_known = |source: &&String| PREFIXES.iter().any(|prefix| has_name(source, prefix));
-    match sources.iter().find(|source| !is_known(source)) {
-        None => Ok(()),
-        Some(wrong) => Err(HttpApiError::invalid(format!(
-            "Invalid identity source '{wrong}': an identity source begins with one of {} and goes on with a name.",
-            PREFIXES.join(", ")
-        ))),
+    for source in sources {
+        let parsed = source.parse::<IdentitySource>().map(|_| ()).map_err(|error| error.to_string());
+        let spelled = if source.starts_with('$') { Ok(()) } else { Err(format!("\"{source}\" must begin with $")) };
+        spelled.and(parsed).map_err(|why| HttpApiError::invalid(format!("Invalid identity source: {why}.")))?;
     }
-}
-
-fn has_name(source: &str, prefix: &str) -> bool {
-    let name = source.strip_prefix(prefix).unwrap_or_default();
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
+    Ok(())
 }
 
 fn check_name(name: &str, api: &Api, own: Option<&str>) -> Result<(), HttpApiError> {

@@ -1,30 +1,46 @@
-//! API Gateway's HTTP APIs: the control plane that keeps them.
+//! API Gateway's HTTP APIs: the control plane that keeps them, and the door that serves them.
 //!
-//! [`HttpApis`] answers the operations of `apigatewayv2`. An API is one record with everything that belongs to it
+//! [`HttpApis::call`] answers the operations of `apigatewayv2`. An API is one record with everything that belongs to it
 //! (`records`); every change is one batch (`changes`), which deploys it where stages do that by themselves.
+//!
+//! [`HttpApis::find`] says whether a request is for an API, out of a `table` in memory that follows the records, and
+//! [`HttpApis::answer_request`] takes it through: stage, preflight, route, throttling, authorizer, function. Events,
+//! answers, CORS and the choice of a route are rules of [`tindra_core::door`].
 
+mod answer;
 mod api_mappings;
 mod apis;
+mod authorize;
+mod authorizer_cache;
 mod authorizers;
 mod changes;
 mod cors;
 mod deployments;
 mod domain_names;
 mod error;
+mod fetch;
+mod find;
 mod function_uri;
 mod ids;
 mod integrations;
+mod jwks;
+mod jwt;
+mod lambda;
 mod page;
 mod quick_create;
 mod records;
+mod refusal;
 mod route_key;
 mod routes;
+mod serving;
 mod settings;
 mod shown;
 mod stages;
+mod table;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod unserved;
 mod variables;
 
@@ -37,17 +53,39 @@ use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::{ApiError, Call, Reply};
-use tindra_store::Store;
+use tindra_store::{Store, StoreError};
 
 pub use error::HttpApiError;
+pub use fetch::Reach;
+pub use find::Found;
+pub use lambda::Roles;
+pub use refusal::{too_large, unknown};
 
 use page::PageRequest;
+use table::Table;
+
+use crate::front_door::Functions;
 
 /// The HTTP APIs of every account and region. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HttpApis {
     store: Store,
     clock: Arc<dyn Clock>,
+    table: Arc<Table>,
+    functions: Arc<dyn Functions>,
+    roles: Arc<dyn Roles>,
+    reach: Arc<dyn Reach>,
+}
+
+/// What APIs need of the rest of the server.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The functions behind them.
+    pub functions: Arc<dyn Functions>,
+    /// The roles on whose behalf they run functions.
+    pub roles: Arc<dyn Roles>,
+    /// Where the issuers of tokens may be.
+    pub reach: Arc<dyn Reach>,
 }
 
 /// Who asks, and by which address they reached us.
@@ -75,10 +113,14 @@ struct Named {
 }
 
 impl HttpApis {
-    /// Over a store that others may share.
-    #[must_use]
-    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    /// Follows the store from now on, so it must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub async fn start(store: Store, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, StoreError> {
+        let table = Arc::new(Table::start(store.clone()).await?);
+        let Surroundings { functions, roles, reach } = around;
+        Ok(Self { store, clock, table, functions, roles, reach })
     }
 
     /// Answers one decoded call.
@@ -103,7 +145,7 @@ impl HttpApis {
             "UpdateApi" => self.update_api(asker, parse(input)?).await,
             "DeleteApi" => self.delete_api(scope, parse(input)?).await,
             "DeleteCorsConfiguration" => self.delete_cors(scope, parse(input)?).await,
-            _ if operation.contains("Tag") => self.answer_tags(scope, operation, input).await,
+            "TagResource" | "UntagResource" | "GetTags" => self.answer_tags(scope, operation, input).await,
             _ if operation.contains("DomainName") => self.answer_domain_names(scope, operation, input).await,
             _ if operation.contains("ApiMapping") => self.answer_api_mappings(scope, operation, input).await,
             _ => self.answer_of_api(scope, operation, input).await,

@@ -18,14 +18,14 @@ pub(super) fn unpacked(mut request: DoorRequest, packs: bool) -> Result<DoorRequ
     let body = request.body.clone();
     let mut plain = Vec::new();
     // One more than may be, so that more is noticed.
-    let most = limits::GATEWAY_PAYLOAD_BYTES_MAX as u64 + 1;
+    let most = limits::API_REQUEST_BYTES_MAX as u64 + 1;
     let read = match encoding.filter(|_| packs).map(str::to_ascii_lowercase).as_deref() {
         Some("gzip") => GzDecoder::new(&body[..]).take(most).read_to_end(&mut plain),
         Some("deflate") => ZlibDecoder::new(&body[..]).take(most).read_to_end(&mut plain),
         _ => return Ok(request),
     };
     read.map_err(|_| Refusal::unreadable_body())?;
-    if plain.len() > limits::GATEWAY_PAYLOAD_BYTES_MAX {
+    if plain.len() > limits::API_REQUEST_BYTES_MAX {
         return Err(Refusal::request_too_large());
     }
     request.parts.headers.remove(header::CONTENT_ENCODING);
