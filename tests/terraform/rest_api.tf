@@ -165,7 +165,7 @@ resource "aws_api_gateway_gateway_response" "denied" {
 
 resource "aws_api_gateway_deployment" "pets" {
   rest_api_id = aws_api_gateway_rest_api.pets.id
-  triggers    = { redeployment = sha1(jsonencode([aws_api_gateway_integration.pet, aws_api_gateway_integration.guarded])) }
+  triggers    = { redeployment = sha1(jsonencode([aws_api_gateway_method.pet.id, aws_api_gateway_integration.pet.uri])) }
   lifecycle {
     create_before_destroy = true
   }

@@ -162,7 +162,7 @@ fn shown(name: &str, own: Option<&GatewayResponse>) -> Value {
     let usual = TYPES.iter().find(|(known, _)| *known == name).and_then(|(_, status)| *status);
     let status = own.and_then(|own| own.status_code.clone()).or_else(|| usual.map(|status| status.to_string()));
     let default = || Named::from([("application/json".to_owned(), DEFAULT_TEMPLATE.to_owned())]);
-    let templates = own.map(|own| own.response_templates.clone()).filter(|own| !own.is_empty()).unwrap_or_else(default);
+    let templates = own.map_or_else(default, |own| own.response_templates.clone());
     let mut shown = json!({
         "responseType": name,
         "responseParameters": own.map(|own| own.response_parameters.clone()).unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! The control plane over a store in memory.
 
 use serde_json::json;
-use tindra_testkit::{FakeClock, scope, store};
+use tindra_testkit::{FakeClock, TestStore, scope, store};
 
 use super::*;
 
@@ -12,12 +12,14 @@ pub(super) struct Place {
     pub(super) store: Store,
     pub(super) clock: Arc<FakeClock>,
     pub(super) scope: Scope,
+    _test: TestStore,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
-        let (store, clock) = (store().store, Arc::new(FakeClock::at(NOW_MS)));
-        Self { service: RestApiService::new(store.clone(), clock.clone()), store, clock, scope: scope() }
+        let (test, clock) = (store(), Arc::new(FakeClock::at(NOW_MS)));
+        let store = test.store.clone();
+        Self { service: RestApiService::new(store.clone(), clock.clone()), store, clock, scope: scope(), _test: test }
     }
 
     pub(super) async fn answer(&self, operation: &str, input: Value) -> Value {

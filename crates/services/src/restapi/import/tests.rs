@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tindra_testkit::{FakeClock, scope, store};
+use tindra_testkit::{FakeClock, TestStore, scope, store};
 
 use super::*;
 
@@ -14,12 +14,14 @@ const OPENAPI: &str = include_str!("tests/openapi.yaml");
 struct Place {
     service: RestApiService,
     scope: Scope,
+    _test: TestStore,
 }
 
 impl Place {
     fn new() -> Self {
-        let service = RestApiService::new(store().store, Arc::new(FakeClock::at(1_700_000_000_000)));
-        Self { service, scope: scope() }
+        let test = store();
+        let service = RestApiService::new(test.store.clone(), Arc::new(FakeClock::at(1_700_000_000_000)));
+        Self { service, scope: scope(), _test: test }
     }
 
     async fn import(&self, text: &str, request: Value) -> Result<Value, RestApiError> {

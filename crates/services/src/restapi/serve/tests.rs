@@ -100,7 +100,7 @@ async fn a_change_is_seen_by_the_next_request() {
     let stages = Stages::new().await;
     let place = &stages.place;
     let (api, root) = place.api(json!({})).await;
-    assert_eq!(stages.apis.region(&api).await.as_deref(), Some("us-east-1"));
+    assert_eq!(stages.apis.region(&api).await.as_ref(), Some(&place.scope.region));
     place.method(&api, &root, "GET", json!({})).await;
     assert_eq!(stages.status(&api, "/prod", &[]).await, 403);
     for number in 0..20 {
