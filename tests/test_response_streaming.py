@@ -58,7 +58,7 @@ def parts(response):
 
 
 def busy(server):
-    return [one for one in environments(server) if one["function"] == "streaming" and one["state"] == "busy"]
+    return [one for one in environments(server) if one.get("function") == "streaming" and one["state"] == "busy"]
 
 
 def test_the_first_bytes_come_before_the_function_ends(server, streaming):

@@ -203,6 +203,9 @@ pub(crate) struct DevArguments {
     /// Clock of retries and schedules: the machine's, or one that POST /_tindra/clock/advance moves, for tests [env: TINDRA_CLOCK] [default: system]
     #[arg(long, value_enum)]
     pub(crate) clock: Option<ClockArgument>,
+    /// Speak HTTPS, with a certificate that this command makes and whose authority it names
+    #[arg(long)]
+    pub(crate) tls: bool,
     /// End after the test invokes
     #[arg(long)]
     pub(crate) once: bool,

@@ -2,8 +2,10 @@
 
 mod error;
 mod signature;
+mod trust;
 
 pub(crate) use error::ClientError;
+pub(crate) use trust::Trust;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
@@ -64,22 +67,26 @@ pub(crate) struct Client {
     base: String,
     region: String,
     keys: Keys,
-    http: hyper_util::client::legacy::Client<HttpConnector, Full<Bytes>>,
+    http: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Client {
-    /// A client of the server at `base` (scheme, host and port).
-    pub(crate) fn new(base: &str, region: String, keys: Keys) -> Result<Self> {
+    /// A client of the server at `base` (scheme, host and port); `trust` matters for `https` only.
+    pub(crate) fn new(base: &str, region: String, keys: Keys, trust: &Trust) -> Result<Self> {
         let base = base.trim_end_matches('/').to_owned();
         let uri: Uri = base.parse().with_context(|| format!("failed to understand the endpoint \"{base}\""))?;
-        match (uri.scheme_str(), uri.authority()) {
-            (Some("http"), Some(_)) => {}
-            (Some("https"), Some(_)) => return Err(ClientError::NoTls.into()),
+        let tls = match (uri.scheme_str(), uri.authority()) {
+            // Reading the system's certificates takes longer than a request.
+            (Some("http"), Some(_)) => Trust::nobody(),
+            (Some("https"), Some(_)) => trust.config(),
             _ => anyhow::bail!("failed to understand the endpoint \"{base}\": it is not like http://127.0.0.1:4566"),
-        }
+        };
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls?).https_or_http().enable_http1().wrap_connector(connector);
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, region, keys, http })
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::client::Client;
+use crate::client::{Client, Trust};
 
 /// The server that is asked when nothing says otherwise.
 const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:4566";
@@ -13,7 +13,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 /// Options of every command that talks to a server.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct EndpointArguments {
-    /// The server
+    /// The server; for https, AWS_CA_BUNDLE names the certificates to trust
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", default_value = ENDPOINT_DEFAULT)]
     pub(crate) endpoint_url: String,
     /// The region; also AWS_DEFAULT_REGION
@@ -44,7 +44,8 @@ impl EndpointArguments {
         // An empty variable counts as not set, as with AWS's tools.
         let endpoint_url = Some(self.endpoint_url.as_str()).filter(|url| !url.is_empty()).unwrap_or(ENDPOINT_DEFAULT);
         let region = region.filter(|region| !region.is_empty());
-        Client::new(endpoint_url, region.unwrap_or_else(|| REGION_DEFAULT.to_owned()), keys)
+        let region = region.unwrap_or_else(|| REGION_DEFAULT.to_owned());
+        Client::new(endpoint_url, region, keys, &Trust::from_environment())
     }
 }
 

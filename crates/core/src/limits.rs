@@ -128,6 +128,45 @@ pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Code storage reported by `GetAccountSettings` (AWS default).
 pub const TOTAL_CODE_SIZE_BYTES: u64 = 80_530_636_800;
 
+/// REST APIs of an account and region (AWS, of regional ones).
+pub const REST_APIS_MAX: usize = 600;
+/// Resources of a REST API (AWS).
+pub const REST_API_RESOURCES_MAX: usize = 300;
+/// Stages of a REST API (AWS).
+pub const REST_API_STAGES_MAX: usize = 10;
+/// Authorizers of a REST API (AWS).
+pub const REST_API_AUTHORIZERS_MAX: usize = 10;
+/// Stage variables of a stage (AWS).
+pub const STAGE_VARIABLES_MAX: usize = 100;
+/// Letters of the name of a stage variable (AWS).
+pub const STAGE_VARIABLE_NAME_MAX: usize = 64;
+/// Letters of the value of a stage variable (AWS).
+pub const STAGE_VARIABLE_VALUE_MAX: usize = 512;
+/// API keys of an account and region (AWS).
+pub const API_KEYS_MAX: usize = 10_000;
+/// Usage plans of an account and region (AWS).
+pub const USAGE_PLANS_MAX: usize = 300;
+/// Usage plans that one API key may be in (AWS).
+pub const USAGE_PLANS_PER_KEY_MAX: usize = 10;
+/// Tags of one part of API Gateway (AWS).
+pub const API_GATEWAY_TAGS_MAX: usize = 50;
+/// How long an integration of a REST API may take (AWS, default quota).
+pub const REST_INTEGRATION_TIMEOUT_MS_MAX: u32 = 29_000;
+/// The least it may be given (AWS).
+pub const REST_INTEGRATION_TIMEOUT_MS_MIN: u32 = 50;
+/// Seconds for which an authorizer's decision may be kept (AWS).
+pub const AUTHORIZER_TTL_S_MAX: u32 = 3_600;
+/// Seconds for which it is kept by default (AWS).
+pub const AUTHORIZER_TTL_S_DEFAULT: u32 = 300;
+/// How long an authorizer's function may take (AWS).
+pub const AUTHORIZER_TIMEOUT_MS: u32 = 10_000;
+/// Requests in a second of an account and region (AWS, default quota).
+pub const GATEWAY_RATE_PER_S: f64 = 10_000.0;
+/// Requests at once beyond the rate (AWS, default quota).
+pub const GATEWAY_BURST: u32 = 5_000;
+/// An API definition that is imported (AWS).
+pub const API_DEFINITION_BYTES_MAX: usize = 6 << 20;
+
 const _: () = {
     assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
     assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
@@ -136,7 +175,9 @@ const _: () = {
     assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };
 
-/// Body of a request to an API (AWS). The event that is made of it has the limit of its invoke as well.
+/// Body of a request to a load balancer's target, and of its answer (AWS).
+pub const LOAD_BALANCER_BYTES_MAX: usize = 1 << 20;
+/// Body of a request to an API, and of its answer (AWS). The event that is made of it has the limit of its invoke as well.
 pub const API_REQUEST_BYTES_MAX: usize = 10 << 20;
 /// APIs of one account and region (AWS).
 pub const HTTP_APIS_MAX: usize = 600;

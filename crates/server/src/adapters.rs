@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Identities;
 use crate::config::Config;
-use crate::edge::{Backends, Edge, Peer};
+use crate::edge::{Backends, Edge, Peer, Protocol};
 
 /// Connections from all environments together; one more is closed. Apart from the operator's own limit, so that
 /// functions cannot shut the operator out.
@@ -193,7 +193,8 @@ impl<B: Backends> EndpointToEdge<B> {
 impl<B: Backends + std::fmt::Debug> FunctionEndpoint for EndpointToEdge<B> {
     fn serve(&self, connection: TcpStream, identity: Arc<EnvironmentIdentity>) {
         let (Some(edge), Ok(place)) = (self.edge.get(), Arc::clone(&self.room).try_acquire_owned()) else { return };
-        let serving = Arc::clone(edge).serve(connection, Peer::Environment(identity), self.stop.clone());
+        let serving =
+            Arc::clone(edge).serve(connection, Peer::Environment(identity), Protocol::ByPreface, self.stop.clone());
         // Ends with the connection, which ends with the environment's namespace.
         tokio::spawn(async move {
             serving.await;

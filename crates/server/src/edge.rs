@@ -13,16 +13,19 @@ mod doors;
 mod environments;
 mod event_stream;
 mod head;
+mod http2;
 mod invoke;
 mod invoke_error;
 mod local;
 mod outgoing;
+mod preface;
 mod queue;
 mod refusal;
 mod route;
 mod timed_stream;
 mod unavailable;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,19 +38,21 @@ use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_model::{ApiError, Call};
 use tindra_services::apigateway;
+use tindra_services::load_balancer::LoadBalancer;
 use tindra_worker::EnvironmentIdentity;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use backends::{Backends, ClockShown, Health, HealthLayer};
+pub use connection::Protocol;
 pub(crate) use head::{Claim, claimed_scope, region};
 pub use outgoing::Outgoing;
 pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asker, Asking, Authoriser};
-use crate::config::{Auth, Mode};
+use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, DomainTarget, Mode};
 use body::BodyBudget;
-use doors::Knock;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -83,6 +88,15 @@ pub struct EdgeOptions {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Ways to functions and APIs that stand in the configuration.
+#[derive(Debug, Default)]
+pub struct Entrances {
+    /// Names of the operator's own that lead to a function's URL or to an API.
+    pub domains: HashMap<String, DomainTarget>,
+    /// The rules of a load balancer's listener; none when there is none.
+    pub load_balancer: Option<LoadBalancer>,
+}
+
 /// The HTTP edge in front of some backends.
 #[derive(Debug)]
 pub struct Edge<B> {
@@ -90,13 +104,32 @@ pub struct Edge<B> {
     options: EdgeOptions,
     authoriser: Authoriser,
     budget: BodyBudget,
+    entrances: Entrances,
+    /// Places for requests of HTTP/2, of all connections.
+    streams: Arc<Semaphore>,
 }
 
 impl<B: Backends> Edge<B> {
     /// An edge in front of `backends`.
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
         let budget = BodyBudget::new(BODY_MEMORY_BYTES);
-        Self { backends, options, authoriser: Authoriser::default(), budget }
+        let streams = Arc::new(Semaphore::new(CONNECTIONS_MAX_DEFAULT));
+        let (authoriser, entrances) = (Authoriser::default(), Entrances::default());
+        Self { backends, options, authoriser, budget, entrances, streams }
+    }
+
+    /// With ways to functions and APIs beside those that they have by themselves.
+    #[must_use]
+    pub fn with_entrances(mut self, entrances: Entrances) -> Self {
+        self.entrances = entrances;
+        self
+    }
+
+    /// With room for that many requests of HTTP/2 at once, over all connections.
+    #[must_use]
+    pub fn with_streams_max(mut self, streams_max: usize) -> Self {
+        self.streams = Arc::new(Semaphore::new(streams_max));
+        self
     }
 
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
@@ -127,10 +160,8 @@ impl<B: Backends> Edge<B> {
         T: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        if !head::has_one_host(&parts) {
-            return Err(Refusal::Malformed("a request needs exactly one valid Host header"));
-        }
-        if let Some(knock) = Knock::of(&parts) {
+        refuse_malformed(&parts)?;
+        if let Some(knock) = self.knock(&parts).await? {
             return self.door(knock, parts, body, peer, request_id).await;
         }
         if let Some(api) = self.api_of(&parts).await? {
@@ -165,6 +196,7 @@ impl<B: Backends> Edge<B> {
                 let asker = apigateway::Asker { scope: &caller.scope, endpoint: &caller.endpoint };
                 self.backends.http_apis().call(asker, call).await
             }
+            Door::RestApis => self.backends.rest_apis(&who.scope, call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };
@@ -207,4 +239,17 @@ impl<B: Backends> Edge<B> {
             endpoint: head::base_url(&parts.headers, self.options.is_tls, &self.options.address),
         }
     }
+}
+
+/// Refuses what two readers could understand in two ways.
+fn refuse_malformed(parts: &Parts) -> Result<(), Refusal> {
+    if !head::has_one_host(parts) {
+        return Err(Refusal::Malformed(
+            "a request needs exactly one valid Host header, and no other host in its target",
+        ));
+    }
+    if !head::has_plain_framing(&parts.headers) {
+        return Err(Refusal::Malformed("the only transfer coding that is understood is chunked"));
+    }
+    Ok(())
 }

@@ -31,7 +31,7 @@ pub enum ServerError {
         source: io::Error,
     },
     /// Signals cannot be received.
-    #[error("failed to listen for SIGTERM and SIGINT")]
+    #[error("failed to listen for signals")]
     Signals {
         /// Why.
         #[source]

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::edge::{Backends, Edge, Peer};
+use crate::edge::{Backends, Edge, Peer, Protocol};
 
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: u32 = 4_096;
@@ -76,9 +76,15 @@ async fn one<B: Backends>(
 ) {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return edge.serve(stream, peer, stop).await };
+    let Some(tls) = tls else { return edge.serve(stream, peer, Protocol::ByPreface, stop).await };
     match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => edge.serve(stream, peer, stop).await,
+        Ok(Ok(stream)) => {
+            let protocol = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Protocol::Http2,
+                _ => Protocol::Http1,
+            };
+            edge.serve(stream, peer, protocol, stop).await;
+        }
         Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }

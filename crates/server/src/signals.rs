@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks to stop, the second means now.
+//! SIGTERM and SIGINT: the first asks to stop, the second means now. SIGHUP asks to read certificates again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,6 +16,11 @@ impl Signals {
     pub(crate) fn listen() -> Result<Self, ServerError> {
         let listen = |kind| signal(kind).map_err(|source| ServerError::Signals { source });
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// SIGHUP, which no longer ends the process, but asks for files to be read again.
+    pub(crate) fn hangup() -> Result<Signal, ServerError> {
+        signal(SignalKind::hangup()).map_err(|source| ServerError::Signals { source })
     }
 
     /// The next one.

@@ -14,10 +14,13 @@ use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::apigateway::{HttpApis, Surroundings};
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
+use tindra_services::load_balancer::LoadBalancer;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
+use tindra_services::restapi::{RestApiService, RestApis};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -27,6 +30,7 @@ use tindra_worker::{KeepWarm, Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
     EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda,
@@ -36,16 +40,17 @@ use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
 use crate::code_source::S3Endpoint;
-use crate::config::{Auth, Config, Egress, StoreKind};
+use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
-use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
+use crate::edge::{Backends as _, Edge, EdgeOptions, Entrances, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
-use crate::{credentials, listener, telemetry, tls};
+use crate::{credentials, listener, telemetry};
 
 /// How often the histograms are compacted, so that they do not grow when nobody reads `/metrics`.
 const METRICS_UPKEEP: Duration = Duration::from_secs(10);
@@ -70,7 +75,7 @@ impl Server {
         raise_open_files();
         let listener = bind(&config)?;
         let address = listener.local_addr().map_err(|source| ServerError::bind(config.listen, source))?;
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = tls(&config)?;
         let authenticator = authenticator(&config)?;
         let (stop, stopping) = watch::channel(false);
         // Functions that still run during the grace period may still call back.
@@ -125,15 +130,30 @@ impl Server {
             roles: Arc::new(RolesOfIam { authority: roles, control: Arc::clone(&control) }),
             reach: Arc::new(ReachOfFunctions(egress_policy(&config)?)),
         };
+        let entrances = entrances(&config, Arc::clone(&functions) as _, &clock);
+        let rest_api_stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock))
+            .await
+            .map_err(|source| ServerError::Part { part: "REST APIs", source: source.into() })?;
+        let rest_apis = RestApiService::new(store.clone(), Arc::clone(&clock));
         let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
             .await
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
         let http_apis = HttpApis::start(store.clone(), Arc::clone(&clock), around)
             .await
             .map_err(|source| ServerError::Part { part: "HTTP APIs", source: source.into() })?;
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis, function_urls };
+        let neighbours = Neighbours {
+            logs: logs.clone(),
+            iam,
+            sts,
+            autoscaling,
+            http_apis,
+            function_urls,
+            rest_apis,
+            rest_api_stages,
+        };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
-        let edge = Arc::new(Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock)));
+        let edge = Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock));
+        let edge = Arc::new(edge.with_entrances(entrances).with_streams_max(config.connections_max));
         endpoint.connect(Arc::clone(&edge));
         let accepting =
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
@@ -206,6 +226,7 @@ impl Running {
         let _ = self.close.send(true);
         self.upkeep.abort();
         self.worker.shutdown().await;
+        self.parts.rest_api_stages().flush().await;
         self.logs.flush().await;
         tracing::info!("stopped");
     }
@@ -231,6 +252,19 @@ impl Running {
 
 fn bind(config: &Config) -> Result<TcpListener, ServerError> {
     listener::bind(config.listen).map_err(|source| ServerError::bind(config.listen, source))
+}
+
+/// What TLS takes, when TLS is wanted: the certificates are read, and from now on read again when they change.
+fn tls(config: &Config) -> Result<Option<TlsAcceptor>, ServerError> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    let certificates = Arc::new(Certificates::load(files, &config.domains)?);
+    let (renewed, certificates) = watch::channel(certificates);
+    let acceptor =
+        tls::acceptor(certificates).map_err(|source| ServerError::Part { part: "TLS", source: source.into() })?;
+    // The signal of a terminal that is closed still ends `dev`.
+    let hangup = if config.mode == Mode::Serve { Some(Signals::hangup()?) } else { None };
+    tokio::spawn(tls::keep_fresh(files.clone(), config.domains.clone(), renewed, hangup));
+    Ok(Some(acceptor))
 }
 
 fn default_scope(config: &Config) -> Scope {
@@ -276,6 +310,13 @@ fn edge_options(
         patience: Patience::default(),
         clock,
     }
+}
+
+fn entrances(config: &Config, functions: Arc<dyn Functions>, clock: &Arc<dyn Clock>) -> Entrances {
+    let domains = config.domains.iter().map(|domain| (domain.name.clone(), domain.target.clone()));
+    let rules = config.listener_rules.clone();
+    let balancer = || LoadBalancer::new(rules.clone(), default_scope(config), functions, Arc::clone(clock));
+    Entrances { domains: domains.collect(), load_balancer: (!rules.is_empty()).then(balancer) }
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {

@@ -1,13 +1,25 @@
-//! TLS from the operator's certificate and key files.
+//! TLS from the operator's certificate and key files: one certificate for whoever asks for no name, one for each
+//! domain that has its own, chosen by the name in the client's hello, read anew when the files change.
 
+pub mod development;
+mod reload;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert, ResolvesServerCertUsingSni};
+use rustls::sign::CertifiedKey;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::TlsFiles;
+use crate::config::{Domain, TlsFiles};
+pub(crate) use reload::keep_fresh;
+
+/// HTTP/2 first: a client that has both takes it.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Why the certificate and the key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,26 +56,91 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    /// The certificate of a domain is not for that domain.
+    #[error("failed to use the certificate {} for the domain {domain}", certificate.display())]
+    OtherDomain {
+        /// The domain's name.
+        domain: String,
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The names that it is for.
+        #[source]
+        source: rustls::Error,
+    },
 }
 
-/// An acceptor that speaks TLS 1.2 and 1.3 with the given certificate.
+/// The certificates of one moment.
+#[derive(Debug)]
+pub struct Certificates {
+    standard: Arc<CertifiedKey>,
+    /// By the names of domains, in small letters.
+    by_name: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    /// Reads them: the one for every name, and those of the domains that have their own.
+    ///
+    /// # Errors
+    /// When a file cannot be read, holds no certificate or key, the two do not belong together, or a certificate
+    /// is not for its domain.
+    pub fn load(standard: &TlsFiles, domains: &[Domain]) -> Result<Self, TlsError> {
+        let mut by_name = HashMap::new();
+        for domain in domains {
+            let Some(files) = &domain.tls else { continue };
+            let key = certified_key(files)?;
+            let other = |source| TlsError::OtherDomain {
+                domain: domain.name.clone(),
+                certificate: files.certificate.clone(),
+                source,
+            };
+            // It is only asked whether the certificate bears the name.
+            ResolvesServerCertUsingSni::new().add(&domain.name, key.clone()).map_err(other)?;
+            by_name.insert(domain.name.clone(), Arc::new(key));
+        }
+        Ok(Self { standard: Arc::new(certified_key(standard)?), by_name })
+    }
+
+    fn choose(&self, name: Option<&str>) -> Arc<CertifiedKey> {
+        let own = name.and_then(|name| self.by_name.get(&name.to_ascii_lowercase()));
+        Arc::clone(own.unwrap_or(&self.standard))
+    }
+}
+
+/// Chooses among the certificates that hold now.
+#[derive(Debug)]
+struct Chooser(watch::Receiver<Arc<Certificates>>);
+
+impl ResolvesServerCert for Chooser {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.borrow().choose(hello.server_name()))
+    }
+}
+
+/// An acceptor that speaks TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, with whichever certificates hold at each handshake.
 ///
 /// # Errors
-/// When a file cannot be read, holds no certificate or key, or the two do not belong together.
-pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+/// When the cryptography at hand lacks one of the versions.
+pub fn acceptor(certificates: watch::Receiver<Arc<Certificates>>) -> Result<TlsAcceptor, rustls::Error> {
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Chooser(certificates)));
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn certified_key(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
-    let unusable =
-        |source| TlsError::Unusable { certificate: files.certificate.clone(), key: files.key.clone(), source };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(unusable)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|source| TlsError::Unusable {
+        certificate: files.certificate.clone(),
+        key: files.key.clone(),
+        source,
+    })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -97,7 +174,7 @@ mod tests {
         let absent = directory.path().join("absent.pem");
         for (path, expected) in [(&empty, "holds no certificate"), (&absent, "failed to read a certificate from")] {
             let files = TlsFiles { certificate: path.clone(), key: path.clone() };
-            let error = acceptor(&files).err().unwrap().to_string();
+            let error = Certificates::load(&files, &[]).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

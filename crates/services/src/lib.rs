@@ -9,6 +9,8 @@ pub mod autoscaling;
 pub mod front_door;
 pub mod function_urls;
 pub mod iam;
+pub mod load_balancer;
 pub mod logs;
 pub mod outside;
+pub mod restapi;
 pub mod sts;

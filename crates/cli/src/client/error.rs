@@ -24,15 +24,22 @@ pub(crate) enum ClientError {
     Unintelligible { source: Cause },
     /// The request cannot be made.
     Request { source: Cause },
-    /// The endpoint wants TLS.
-    NoTls,
+    /// Somebody answers at the address whose certificate nobody vouches for, or who speaks no TLS.
+    Untrusted { base: String, source: Cause },
 }
 
 impl ClientError {
     /// From hyper's: whether the server was reached at all is what matters.
     pub(super) fn exchange(base: &str, source: hyper_util::client::legacy::Error) -> Self {
+        let base = base.to_owned();
         if source.is_connect() {
-            Self::Unreachable { base: base.to_owned(), source: innermost(&source).to_string().into() }
+            let innermost = innermost(&source);
+            let cause = innermost.to_string().into();
+            if is_of_tls(innermost) {
+                Self::Untrusted { base, source: cause }
+            } else {
+                Self::Unreachable { base, source: cause }
+            }
         } else {
             Self::Broken { source: source.into() }
         }
@@ -69,7 +76,9 @@ impl ClientError {
             Self::Unreachable { .. } => {
                 "start a server with `tindra serve`, or say where it is with --endpoint-url or AWS_ENDPOINT_URL"
             }
-            Self::NoTls => "the AWS CLI can talk to this server: aws lambda … --endpoint-url https://…",
+            Self::Untrusted { .. } => {
+                "name the certificate of the authority that vouches for the server: AWS_CA_BUNDLE=FILE; `tindra dev --tls` prints its own"
+            }
             Self::Broken { .. } | Self::TooSlow { .. } => "look at the server's log",
             Self::Unintelligible { .. } => "check that a Tindra server answers at this address: tindra status",
             Self::Request { .. } => return None,
@@ -88,11 +97,16 @@ impl ClientError {
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unreachable { .. } => ExitCode::Unreachable,
-            Self::NoTls => ExitCode::Usage,
+            Self::Unreachable { .. } | Self::Untrusted { .. } => ExitCode::Unreachable,
             _ => ExitCode::Failure,
         }
     }
+}
+
+/// An error of TLS comes inside of those of input and output, which show what is in them as if it were their own.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inside.is_some_and(|inside| is_of_tls(inside))
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
@@ -115,7 +129,7 @@ impl fmt::Display for ClientError {
             Self::Refused { code, message, .. } => write!(formatter, "{code}: {message}"),
             Self::Unintelligible { .. } => write!(formatter, "failed to understand the answer"),
             Self::Request { .. } => write!(formatter, "failed to make the request"),
-            Self::NoTls => write!(formatter, "failed to use https: this command speaks plain HTTP only"),
+            Self::Untrusted { base, .. } => write!(formatter, "failed to make a TLS connection to {base}"),
         }
     }
 }
@@ -124,10 +138,11 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreachable { source, .. }
+            | Self::Untrusted { source, .. }
             | Self::Broken { source }
             | Self::Unintelligible { source }
             | Self::Request { source } => Some(source.as_ref()),
-            Self::TooSlow { .. } | Self::Refused { .. } | Self::NoTls => None,
+            Self::TooSlow { .. } | Self::Refused { .. } => None,
         }
     }
 }

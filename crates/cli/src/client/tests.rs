@@ -12,8 +12,13 @@ fn keys() -> Keys {
 /// Answers one request with `answer` and returns what was asked.
 async fn exchange(answer: &str, body: &'static str) -> (String, Result<Answer, ClientError>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client =
-        Client::new(&format!("http://{}/", listener.local_addr().unwrap()), "eu-west-1".into(), keys()).unwrap();
+    let client = Client::new(
+        &format!("http://{}/", listener.local_addr().unwrap()),
+        "eu-west-1".into(),
+        keys(),
+        &Trust::default(),
+    )
+    .unwrap();
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut asked = Vec::new();
@@ -84,15 +89,35 @@ async fn other_answers_are_errors_too() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_told_apart() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let client = Client::new(&format!("http://{gone}"), "us-east-1".into(), keys()).unwrap();
+    let client = Client::new(&format!("http://{gone}"), "us-east-1".into(), keys(), &Trust::default()).unwrap();
     let error = client.send(Service::Lambda, Method::GET, "/", &[], Bytes::new()).await.unwrap_err();
     assert_eq!(error.exit_code(), crate::exit_code::ExitCode::Unreachable);
     assert!(error.hint().unwrap().contains("tindra serve"));
 }
 
+#[tokio::test]
+async fn a_server_without_tls_and_a_bundle_without_certificates_are_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let client = Client::new(&base, "us-east-1".into(), keys(), &Trust::default()).unwrap();
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    };
+    let (error, ()) = tokio::join!(client.send(Service::Lambda, Method::GET, "/", &[], Bytes::new()), serve);
+    let error = error.unwrap_err();
+    assert!(matches!(error, ClientError::Untrusted { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("AWS_CA_BUNDLE"));
+    let bundle = Trust { bundle: Some("/dev/null".into()) };
+    let error = Client::new(&base, "us-east-1".into(), keys(), &bundle).unwrap_err();
+    assert!(format!("{error:#}").contains("from /dev/null: it holds none"), "{error:#}");
+}
+
 #[test]
 fn endpoints_that_cannot_be_used_are_refused() {
-    for base in ["https://example.test", "127.0.0.1:4566", "ftp://x", "http:// x", ""] {
-        assert!(Client::new(base, "us-east-1".into(), keys()).is_err(), "{base}");
+    for base in ["127.0.0.1:4566", "ftp://x", "http:// x", ""] {
+        assert!(Client::new(base, "us-east-1".into(), keys(), &Trust::default()).is_err(), "{base}");
     }
 }

@@ -1,15 +1,16 @@
 //! `tindra dev`: server, runtimes, deployment and two test invokes in one command.
 
+mod certificate;
 mod place;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use tindra_server::{Config, Ground, Mode, Running, Server};
+use tindra_server::{Ground, Mode, Running, Server};
 
 use super::runtime::{ensure, resolve};
 use super::serve::{event_loop, not_started, stopped};
 use crate::arguments::DevArguments;
-use crate::client::Client;
+use crate::client::{Client, Trust};
 use crate::endpoint::Keys;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -19,11 +20,11 @@ use crate::{deployment, invocation, output, style};
 
 pub(crate) fn run(arguments: DevArguments) -> Result<ExitCode, Failure> {
     let functions = project::find(&arguments.directory)?;
-    let (config, ground) = place::claim(&arguments)?;
+    let claimed = place::claim(&arguments)?;
     tindra_server::init_log(Mode::Dev);
-    warn_about_layers(&ground);
-    let state = place::State::empty(&config)?;
-    let outcome = event_loop()?.block_on(work(&arguments, &functions, config, ground));
+    warn_about_layers(&claimed.ground);
+    let state = place::State::empty(&claimed.config)?;
+    let outcome = event_loop()?.block_on(work(&arguments, &functions, claimed));
     state.remove();
     outcome
 }
@@ -39,21 +40,22 @@ fn warn_about_layers(ground: &Ground) {
     }
 }
 
-async fn work(
-    arguments: &DevArguments,
-    functions: &[Function],
-    config: Config,
-    ground: Ground,
-) -> Result<ExitCode, Failure> {
+async fn work(arguments: &DevArguments, functions: &[Function], claimed: place::Claimed) -> Result<ExitCode, Failure> {
+    let place::Claimed { config, ground, certificate } = claimed;
     let runtimes = resolve(&config, functions)?;
     for runtime in &runtimes {
         ensure(&config, runtime).await?;
     }
     let region = config.region.clone();
     let running = Server::start(config, ground).await.map_err(not_started)?;
+    let trust = match &certificate {
+        Some(certificate) => Trust { bundle: Some(certificate.authority_file()) },
+        None => Trust::from_environment(),
+    };
+    let _renewal = certificate.as_ref().map(certificate::renew);
     // The server has taken the signals over; until it waits for them itself, they are this function's.
     let outcome = tokio::select! {
-        outcome = try_out(&running, &region, functions, &runtimes) => outcome,
+        outcome = try_out(&running, &region, functions, &runtimes, &trust) => outcome,
         interrupted = tokio::signal::ctrl_c() => {
             running.shutdown().await;
             return interrupted.context("failed to wait for Ctrl-C").map(|()| ExitCode::Success).map_err(Failure::new);
@@ -61,6 +63,9 @@ async fn work(
     };
     match &outcome {
         Ok(_) if !arguments.once => {
+            if let Some(certificate) = &certificate {
+                output::note(&certificate::how_to_trust(certificate));
+            }
             output::note("\nCtrl-C ends it; functions and logs go with it.");
             running.wait().await.map_err(stopped)?;
             Ok(ExitCode::Success)
@@ -78,9 +83,10 @@ async fn try_out(
     region: &str,
     functions: &[Function],
     runtimes: &[String],
+    trust: &Trust,
 ) -> Result<ExitCode, Failure> {
     let keys = Keys { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned(), session_token: None };
-    let client = Client::new(&running.base_url(), region.to_owned(), keys)?;
+    let client = Client::new(&running.base_url(), region.to_owned(), keys, trust)?;
     let mut code = ExitCode::Success;
     for (function, runtime) in functions.iter().zip(runtimes) {
         let task = Task::new(&function.name);

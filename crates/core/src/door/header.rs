@@ -47,12 +47,14 @@ pub(super) fn is_hop_by_hop(lower_case_name: &str) -> bool {
 pub(super) struct AnswerHeaders {
     door: Door,
     bytes: usize,
+    /// Where in the list it is.
+    content_type: Option<usize>,
     list: Vec<(String, String)>,
 }
 
 impl AnswerHeaders {
     pub(super) fn new(door: Door) -> Self {
-        Self { door, bytes: 0, list: Vec::new() }
+        Self { door, bytes: 0, content_type: None, list: Vec::new() }
     }
 
     /// Takes one header of the function's. A second `content-type` replaces the first; all others add up.
@@ -73,16 +75,21 @@ impl AnswerHeaders {
         if self.bytes > most {
             return Err(Malformed::new(format!("its headers have more than {most} bytes")));
         }
-        if name == "content-type" {
-            self.list.retain(|(other, _)| other != "content-type");
+        match self.content_type {
+            Some(place) if name == "content-type" => self.list[place].1 = value.to_owned(),
+            _ => {
+                if name == "content-type" {
+                    self.content_type = Some(self.list.len());
+                }
+                self.list.push((name, value.to_owned()));
+            }
         }
-        self.list.push((name, value.to_owned()));
         Ok(())
     }
 
     /// All of them, with the door's content type where the function gave none.
     pub(super) fn finish(mut self, status: u16) -> Vec<(String, String)> {
-        if may_have_body(status) && !self.list.iter().any(|(name, _)| name == "content-type") {
+        if may_have_body(status) && self.content_type.is_none() {
             self.list.push(("content-type".to_owned(), default_type(self.door).to_owned()));
         }
         self.list

@@ -13,7 +13,9 @@ use super::{
     SecurityGroup, StoreKind, Subnet, TlsFiles,
 };
 
+mod domains;
 mod keep_warm;
+mod listener_rules;
 mod outside;
 
 const DNS_PORT: u16 = 53;
@@ -31,6 +33,7 @@ pub(super) fn check(
     let data = data(layers, variable)?;
     let runtimes = layers.pick("runtimes", |settings| &settings.runtimes).0.unwrap_or_else(|| data.join("runtimes"));
     let keep_warm = keep_warm::keep_warm(layers)?;
+    let tls = tls(layers)?;
     Ok(Config {
         mode,
         listen,
@@ -40,7 +43,9 @@ pub(super) fn check(
         clock,
         account: account(layers)?,
         region: region(layers)?,
-        tls: tls(layers)?,
+        domains: domains::domains(layers, tls.is_some())?,
+        listener_rules: listener_rules::listener_rules(layers)?,
+        tls,
         allow_missing_layers: layers
             .pick("allow_missing_layers", |settings| &settings.allow_missing_layers)
             .0

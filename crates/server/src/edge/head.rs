@@ -1,7 +1,7 @@
 //! What the edge reads from a request's head: who says to be calling, which account and region are meant, and
 //! under which address the client reached us.
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Version};
 use tindra_core::function::Scope;
@@ -53,14 +53,24 @@ pub(crate) fn region(claim: Option<Claim<'_>>, default: &Scope) -> String {
     claim.map(|claim| claim.region).filter(|region| is_region(region)).unwrap_or(&default.region).to_owned()
 }
 
-/// False for what RFC 9112 (section 3.2) answers with 400: no Host in HTTP/1.1, or several.
+/// False for what RFC 9112 (section 3.2) answers with 400: no Host in HTTP/1.1, or several. A target that names a
+/// host, as `:authority` in HTTP/2, must name the same one: whoever stands in between may have looked at either.
 pub(super) fn has_one_host(parts: &Parts) -> bool {
     let mut hosts = parts.headers.get_all(HOST).iter();
+    let is_target = |host: &str| parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host));
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().is_ok_and(is_host),
+        (Some(host), None) => host.to_str().is_ok_and(|host| is_host(host) && is_target(host)),
         (None, _) => parts.version < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     }
+}
+
+/// False for a body that is chunked and something else besides, or something else alone: whoever stands in between may
+/// see its end elsewhere.
+pub(super) fn has_plain_framing(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    first && codings.next().is_none()
 }
 
 fn is_host(text: &str) -> bool {
@@ -129,11 +139,26 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_chunked_once_or_not_at_all() {
+        let is_plain = |codings: &[&str]| {
+            let named = |request: http::request::Builder, coding: &&str| request.header(TRANSFER_ENCODING, *coding);
+            has_plain_framing(&parts(|request| codings.iter().fold(request, named)).headers)
+        };
+        assert!(is_plain(&[]) && is_plain(&["chunked"]) && is_plain(&["Chunked"]));
+        for codings in [&["gzip, chunked"][..], &["identity", "chunked"], &["chunked", "chunked"], &["identity"]] {
+            assert!(!is_plain(codings), "{codings:?}");
+        }
+    }
+
+    #[test]
     fn one_host_and_no_foreign_page() {
         assert!(has_one_host(&parts(|request| request.header(HOST, "localhost:4566"))));
         assert!(!has_one_host(&parts(|request| request)));
         assert!(!has_one_host(&parts(|request| request.header(HOST, "a").header(HOST, "b"))));
         assert!(!has_one_host(&parts(|request| request.header(HOST, "a b"))));
+        let absolute = |host| parts(|request| request.uri("http://a.localhost:1/x").header(HOST, host));
+        assert!(has_one_host(&absolute("A.localhost:1")));
+        assert!(!has_one_host(&absolute("b.localhost:1")) && !has_one_host(&absolute("a.localhost")));
         for (origin, foreign) in [
             ("http://localhost:3000", false),
             ("http://console.localhost", false),

@@ -3,6 +3,8 @@
 //! Three waits are bounded: for the rest of a request head (slowloris), for the next request on an idle
 //! connection, and for a client that does not take its answer. Waiting for a function is not: while a request
 //! is being answered only writes are watched. Waiting for the rest of a body is the body reader's business.
+//! In HTTP/2 heads and idleness look different: the frames tell whether a head is unfinished, and the connection itself
+//! knows when it is idle.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +15,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::http2::frames::Frames;
+use super::preface::{Opening, PREFACE};
 
 /// How long each wait may be.
 #[derive(Clone, Copy, Debug)]
@@ -100,31 +105,163 @@ impl Deadline {
     }
 }
 
+/// When the last bytes of a connection came.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    began_at: Instant,
+    after_ms: Arc<AtomicU64>,
+}
+
+impl Heard {
+    fn now() -> Self {
+        Self { began_at: Instant::now(), after_ms: Arc::default() }
+    }
+
+    fn note(&self) {
+        let after_ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.after_ms.store(after_ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn at(&self) -> Instant {
+        self.began_at + Duration::from_millis(self.after_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// What reads are watched for.
+#[derive(Debug)]
+enum Reads {
+    Http1 {
+        in_request: InRequest,
+        /// The count of `in_request` that `head_started` and the deadline belong to.
+        seen: u64,
+        /// Some bytes of a head have come.
+        head_started: bool,
+    },
+    /// In a box, because it is the larger one and the rarer one.
+    Http2(Box<(Frames, Heard)>),
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(super) struct TimedStream<S> {
     stream: S,
     patience: Patience,
-    in_request: InRequest,
-    /// The count of `in_request` that the two fields below belong to.
-    seen: u64,
-    /// Some bytes of a head have come.
-    head_started: bool,
+    reads: Reads,
+    /// What has been read already, and is read again.
+    opening: Opening,
+    reread: usize,
     read: Deadline,
     write: Deadline,
 }
 
 impl<S> TimedStream<S> {
+    /// A connection of HTTP/1.1, for as long as nothing else is known.
     pub(super) fn new(stream: S, patience: Patience, in_request: InRequest) -> Self {
         Self {
             stream,
             patience,
-            in_request,
-            seen: 0,
-            head_started: false,
+            reads: Reads::Http1 { in_request, seen: 0, head_started: false },
+            opening: Opening::default(),
+            reread: 0,
             read: Deadline::new(),
             write: Deadline::new(),
         }
+    }
+
+    /// Lets what was read to see which HTTP this is be read again.
+    pub(super) fn reread(&mut self, opening: Opening) {
+        self.opening = opening;
+        self.reread = 0;
+    }
+
+    /// From its first byte on this is a connection of HTTP/2.
+    pub(super) fn into_http2(mut self) -> Self {
+        self.read.clear();
+        self.reads = Reads::Http2(Box::new((Frames::after(PREFACE.len()), Heard::now())));
+        self
+    }
+
+    /// When the last bytes came; of a connection of HTTP/1.1 nothing is noted.
+    pub(super) fn heard(&self) -> Heard {
+        match &self.reads {
+            Reads::Http1 { .. } => Heard::now(),
+            Reads::Http2(watched) => watched.1.clone(),
+        }
+    }
+
+    /// Reads from what was read before, then from the socket.
+    fn poll_bytes(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let again = &self.opening.bytes()[self.reread..];
+        if again.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let length = again.len().min(buffer.remaining());
+        buffer.put_slice(&again[..length]);
+        self.reread += length;
+        Poll::Ready(Ok(()))
+    }
+
+    /// [`AsyncRead::poll_read`] in HTTP/1.1.
+    fn poll_http1(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let before = buffer.filled().len();
+        let polled = self.poll_bytes(context, buffer);
+        let Reads::Http1 { in_request, seen, head_started } = &mut self.reads else { return polled };
+        let count = in_request.count();
+        if count != *seen {
+            *seen = count;
+            *head_started = false;
+            self.read.clear();
+        }
+        if count % 2 == 1 {
+            return polled;
+        }
+        match polled {
+            Poll::Ready(done) => {
+                if !*head_started && buffer.filled().len() > before {
+                    *head_started = true;
+                    self.read.clear();
+                    self.read.set_once(self.patience.head);
+                }
+                Poll::Ready(done)
+            }
+            Poll::Pending => {
+                self.read.set_once(if *head_started { self.patience.head } else { self.patience.idle });
+                if self.read.poll_passed(context) { Poll::Ready(Err(too_slow())) } else { Poll::Pending }
+            }
+        }
+    }
+
+    /// [`AsyncRead::poll_read`] in HTTP/2.
+    fn poll_http2(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let before = buffer.filled().len();
+        let polled = self.poll_bytes(context, buffer);
+        let Reads::Http2(watched) = &mut self.reads else { return polled };
+        let (frames, heard) = watched.as_mut();
+        let new = &buffer.filled()[before..];
+        if !new.is_empty() {
+            heard.note();
+            let was_unfinished = frames.is_unfinished();
+            if frames.take(new).is_err() {
+                return Poll::Ready(Err(io::Error::other("the client sends frames without requests")));
+            }
+            // Of one head after the other each has its own time.
+            if !(was_unfinished && frames.is_unfinished()) {
+                self.read.clear();
+            }
+        }
+        if frames.is_unfinished() {
+            self.read.set_once(self.patience.head);
+        }
+        if polled.is_pending() && self.read.poll_passed(context) { Poll::Ready(Err(too_slow())) } else { polled }
     }
 
     fn poll_write_with(
@@ -158,31 +295,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let count = this.in_request.count();
-        if count != this.seen {
-            this.seen = count;
-            this.head_started = false;
-            this.read.clear();
-        }
-        if count % 2 == 1 {
-            return Pin::new(&mut this.stream).poll_read(context, buffer);
-        }
-        let before = buffer.filled().len();
-        match Pin::new(&mut this.stream).poll_read(context, buffer) {
-            Poll::Ready(done) => {
-                if !this.head_started && buffer.filled().len() > before {
-                    this.head_started = true;
-                    this.read.clear();
-                    this.read.set_once(this.patience.head);
-                }
-                Poll::Ready(done)
-            }
-            Poll::Pending => {
-                let wait = if this.head_started { this.patience.head } else { this.patience.idle };
-                this.read.set_once(wait);
-                if this.read.poll_passed(context) { Poll::Ready(Err(too_slow())) } else { Poll::Pending }
-            }
+        match self.reads {
+            Reads::Http1 { .. } => self.poll_http1(context, buffer),
+            Reads::Http2(_) => self.poll_http2(context, buffer),
         }
     }
 }

@@ -59,7 +59,7 @@ use tindra_store::{Store, StoreError};
 
 pub use error::HttpApiError;
 pub use fetch::Reach;
-pub use find::{Found, is_for_api};
+pub use find::Found;
 pub use lambda::Roles;
 pub use refusal::{too_large, unknown};
 

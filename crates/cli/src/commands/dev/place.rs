@@ -4,9 +4,10 @@
 //! groups, scratch files) is swept up by the next run in the same place.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use tindra_server::tls::development::Development;
 use tindra_server::{Config, DataDirectoryError, Ground, Mode, ServerError, Settings};
 
 use super::super::serve::{not_started, unusable};
@@ -17,8 +18,16 @@ use crate::output;
 /// Runs side by side on one machine.
 const PLACES_MAX: usize = 16;
 
-/// The configuration and the first free place. To be called before the process has a thread.
-pub(super) fn claim(arguments: &DevArguments) -> Result<(Config, Ground), Failure> {
+/// What a run stands on.
+pub(super) struct Claimed {
+    pub(super) config: Config,
+    pub(super) ground: Ground,
+    /// With `--tls`, unless the configuration names a certificate.
+    pub(super) certificate: Option<Development>,
+}
+
+/// The configuration, the first free place, and a certificate for it. To be called before the process has a thread.
+pub(super) fn claim(arguments: &DevArguments) -> Result<Claimed, Failure> {
     let flags = Settings {
         listen: arguments.listen.clone(),
         runtimes: arguments.runtimes.clone(),
@@ -31,13 +40,32 @@ pub(super) fn claim(arguments: &DevArguments) -> Result<(Config, Ground), Failur
     for number in 1..=PLACES_MAX {
         config.data = places.join(number.to_string());
         match tindra_server::launcher(&config) {
-            Ok(ground) => return Ok((config, ground)),
+            Ok(ground) => {
+                let certificate = if arguments.tls { certificate(&mut config, &places)? } else { None };
+                return Ok(Claimed { config, ground, certificate });
+            }
             Err(ServerError::DataDirectory(DataDirectoryError::InUse { .. })) => {}
             Err(error) => return Err(not_started(error)),
         }
     }
     Err(Failure::usage(format!("all {PLACES_MAX} places below {} are in use", places.display()))
         .or_hint("end a `tindra dev` that is still running"))
+}
+
+/// Makes a certificate for this place; the authority is one for all places.
+fn certificate(config: &mut Config, places: &Path) -> Result<Option<Development>, Failure> {
+    if config.tls.is_some() {
+        return Ok(None);
+    }
+    let development = Development {
+        authority: places.join("ca"),
+        directory: config.data.join("tls"),
+        region: config.region.clone(),
+        listen: config.listen,
+    };
+    let files = development.make().context("failed to prepare --tls")?;
+    config.tls = Some(files);
+    Ok(Some(development))
 }
 
 /// Somebody who did not ask for a port gets one that works.

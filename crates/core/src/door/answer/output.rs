@@ -1,5 +1,7 @@
 //! A function's output as JSON, and the members that all doors read from it.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -109,12 +111,9 @@ impl Output {
     /// As the two have them.
     pub(in crate::door) fn merged_headers(&self) -> Result<Vec<(String, String)>, Malformed> {
         let mut pairs = self.multi_value_headers()?;
-        let many = pairs.len();
-        for (name, value) in self.headers()? {
-            if !pairs[..many].iter().any(|(other, same)| other.eq_ignore_ascii_case(&name) && *same == value) {
-                pairs.push((name, value));
-            }
-        }
+        let key = |name: &str, value: &str| (name.to_ascii_lowercase(), value.to_owned());
+        let many: HashSet<(String, String)> = pairs.iter().map(|(name, value)| key(name, value)).collect();
+        pairs.extend(self.headers()?.into_iter().filter(|(name, value)| !many.contains(&key(name, value))));
         Ok(pairs)
     }
 

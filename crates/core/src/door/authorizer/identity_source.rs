@@ -44,16 +44,12 @@ impl FromStr for IdentitySource {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path = text.strip_prefix('$').unwrap_or(text);
         let path = path.strip_prefix("method.").or_else(|| path.strip_prefix("route.")).unwrap_or(path);
-        let forms: [(&str, fn(String) -> Self); 4] = [
-            ("request.header.", Self::Header),
-            ("request.querystring.", Self::Query),
-            ("context.", Self::Context),
-            ("stageVariables.", Self::StageVariable),
-        ];
-        forms
-            .iter()
-            .find_map(|(prefix, make)| path.strip_prefix(prefix).filter(|name| is_name(name)).map(|name| (make, name)))
-            .map(|(make, name)| make(name.to_owned()))
+        let named = |prefix: &str| path.strip_prefix(prefix).filter(|name| is_name(name)).map(str::to_owned);
+        let source = named("request.header.").map(Self::Header);
+        source
+            .or_else(|| named("request.querystring.").map(Self::Query))
+            .or_else(|| named("context.").map(Self::Context))
+            .or_else(|| named("stageVariables.").map(Self::StageVariable))
             .ok_or_else(|| IdentitySourceError { text: text.to_owned() })
     }
 }

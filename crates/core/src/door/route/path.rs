@@ -17,7 +17,7 @@ enum Part {
     Literal(String),
     /// `{name}`: one segment.
     Variable(String),
-    /// `{name+}`: all segments that follow, at least one.
+    /// `{name+}`: all that follows.
     Greedy(String),
 }
 
@@ -101,11 +101,15 @@ impl fmt::Display for PathPattern {
 
 impl PathPattern {
     /// The variables' values in a path (percent-encoded, as it came), decoded, in order; none when the path does
-    /// not match. A variable takes one part that is not empty, a greedy one all that is left, if anything is.
+    /// not match. A variable takes one part that is not empty; a greedy one all that is left, which is empty
+    /// where the path ends with the slash before it (HTTP APIs were seen to answer so).
     #[must_use]
     pub fn matches(&self, path: &str) -> Option<Vec<(String, String)>> {
-        let mut rest = Some(path.strip_prefix('/')?).filter(|rest| !rest.is_empty());
+        let mut rest = Some(path.strip_prefix('/')?);
         let mut values = Vec::new();
+        if self.parts.is_empty() {
+            return if path == "/" { Some(values) } else { None };
+        }
         for part in &self.parts {
             let (text, after) = match part {
                 Part::Greedy(_) => (rest?, None),
@@ -114,7 +118,7 @@ impl PathPattern {
             match part {
                 Part::Literal(own) if percent::decode(own) == percent::decode(text) => {}
                 Part::Literal(_) => return None,
-                Part::Variable(_) | Part::Greedy(_) if text.is_empty() => return None,
+                Part::Variable(_) if text.is_empty() => return None,
                 Part::Variable(name) | Part::Greedy(name) => values.push((name.clone(), percent::decode(text))),
             }
             rest = after;

@@ -38,15 +38,16 @@ impl<T> ResourceTree<T> {
 
     /// The method for a request to a path within the stage (percent-encoded; one slash at its end does not
     /// count); none for 403 (`{"message":"Missing Authentication Token"}`). The resource is found first, a
-    /// literal part before a variable before a greedy one; then its method, or its `ANY`.
+    /// literal part before a variable before a greedy one, which takes at least one part; then its method, or its
+    /// `ANY`.
     #[must_use]
     pub fn select(&self, method: &str, path: &str) -> Option<ResourceMatch<'_, T>> {
         let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-        let matches = self
-            .resources
-            .iter()
-            .filter(|resource| !resource.methods.is_empty())
-            .filter_map(|resource| Some((resource, resource.path.matches(path)?)));
+        let matches = self.resources.iter().filter_map(|resource| {
+            let has_rest = !(resource.path.is_greedy() && path.ends_with('/'));
+            let path_parameters = resource.path.matches(path)?;
+            if has_rest && !resource.methods.is_empty() { Some((resource, path_parameters)) } else { None }
+        });
         let (resource, path_parameters) = matches.min_by_key(|(resource, _)| resource.path.ranks())?;
         let named = |name: &str| resource.methods.iter().find(|(own, _)| own == name);
         let (_, target) = named(method).or_else(|| named(ANY))?;
