@@ -167,14 +167,6 @@ pub const GATEWAY_BURST: u32 = 5_000;
 /// An API definition that is imported (AWS).
 pub const API_DEFINITION_BYTES_MAX: usize = 6 << 20;
 
-const _: () = {
-    assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
-    assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
-    assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
-    assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
-    assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
-};
-
 /// Body of a request to a load balancer's target, and of its answer (AWS).
 pub const LOAD_BALANCER_BYTES_MAX: usize = 1 << 20;
 /// Body of a request to an API, and of its answer (AWS). The event that is made of it has the limit of its invoke as well.
@@ -214,7 +206,13 @@ pub const HTTP_API_IDENTITY_SOURCES_MAX: usize = 20;
 /// Values of each list of a CORS configuration. Ours, like the above.
 pub const HTTP_API_CORS_VALUES_MAX: usize = 100;
 
-/// The longest time that the answer of an authorizer may be remembered, in seconds (AWS).
-pub const AUTHORIZER_TTL_S_MAX: u32 = 3_600;
 /// The shortest and the longest time that an integration may take; the longest is also the usual one (AWS).
 pub const HTTP_API_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 50..=30_000;
+
+const _: () = {
+    assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
+    assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
+    assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
+    assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
+    assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
+};

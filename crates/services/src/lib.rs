@@ -6,6 +6,7 @@
 
 pub mod apigateway;
 pub mod autoscaling;
+mod followed;
 pub mod front_door;
 pub mod function_urls;
 pub mod iam;

@@ -9,16 +9,15 @@ use tindra_store::{JsonRecords as _, Progress, Store, StoreError, Versioned, Wat
 use tokio::task::JoinHandle;
 
 use super::stage::ServedStage;
+use crate::followed::{catches_up, insist};
 use crate::restapi::api_keys::{ApiKey, KEY_PREFIX};
 use crate::restapi::changes::keys;
 use crate::restapi::plan_keys::MEMBER_PREFIX;
 use crate::restapi::records::{API_PREFIX, Deployment, PREFIX, STAGE_PREFIX, Stage, scope_of};
 use crate::restapi::usage_plans::{PLAN_PREFIX, Plan};
 
-/// Wait after the store failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Between two looks at whether memory has caught up.
-const CATCH_UP_POLL: Duration = Duration::from_millis(1);
+/// In the log.
+const RECORDS: &str = "REST APIs";
 /// How long a request waits for it; then memory serves as it is, for the store may be away.
 const CATCH_UP_MAX: Duration = Duration::from_secs(2);
 
@@ -64,11 +63,7 @@ impl Table {
 
     /// Waits until what was committed is known: nobody who has seen a change meets what was before it.
     pub(super) async fn caught_up(&self) {
-        let mut waited = Duration::ZERO;
-        while self.progress.is_behind() && waited < CATCH_UP_MAX {
-            tokio::time::sleep(CATCH_UP_POLL).await;
-            waited += CATCH_UP_POLL;
-        }
+        catches_up(&self.progress, CATCH_UP_MAX).await;
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Known> {
@@ -203,27 +198,14 @@ async fn follow(known: Arc<RwLock<Known>>, store: Store, mut watch: Watch) {
             Some(keys) if keys.is_empty() => return,
             Some(keys) => {
                 for key in keys {
-                    if let Some((scope, ids, told)) = insist(|| read(&store, &key)).await {
+                    if let Some((scope, ids, told)) = insist(RECORDS, || read(&store, &key)).await {
                         known.write().unwrap_or_else(PoisonError::into_inner).set(&key, &scope, ids, told);
                     }
                 }
             }
             None => {
-                let all = insist(|| read_all(&store)).await;
+                let all = insist(RECORDS, || read_all(&store)).await;
                 *known.write().unwrap_or_else(PoisonError::into_inner) = all;
-            }
-        }
-    }
-}
-
-/// Tries until the store answers; meanwhile memory serves.
-async fn insist<T, F: Future<Output = Result<T, StoreError>>>(attempt: impl Fn() -> F) -> T {
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "REST APIs could not be read; trying again");
-                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
     }
