@@ -22,12 +22,11 @@ impl<'a> InvokeUri<'a> {
     /// # Errors
     /// When it is for something other than invoking a function.
     pub(super) fn parse(uri: &'a str) -> Result<Self, RestApiError> {
-        let service = uri.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(3));
-        let rest = uri.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4));
-        let (Some(service), Some(path)) = (service, rest) else {
+        let parts: Vec<&str> = uri.splitn(6, ':').collect();
+        let ["arn", _, "apigateway", _, service, path] = parts.as_slice() else {
             return Err(RestApiError::bad("Invalid ARN specified in the request"));
         };
-        if service != "lambda" {
+        if *service != "lambda" {
             return Err(RestApiError::bad(
                 "Integrations of type 'AWS_PROXY' currently only supports Lambda function invocations.",
             ));

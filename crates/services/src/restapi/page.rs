@@ -19,11 +19,18 @@ pub(super) struct PageRequest {
     position: Option<String>,
 }
 
+/// Items by their keys, and where the next page begins.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<(String, T)>,
+    pub(super) position: Option<String>,
+}
+
 impl PageRequest {
     /// The page of items that come sorted by their keys. On the wire the list is called `item`.
     pub(super) fn cut(&self, items: impl IntoIterator<Item = (String, Value)>) -> Result<Value, RestApiError> {
-        let (page, position) = self.select(items)?;
-        let items: Vec<Value> = page.into_iter().map(|(_, item)| item).collect();
+        let Page { items, position } = self.select(items)?;
+        let items: Vec<Value> = items.into_iter().map(|(_, item)| item).collect();
         let mut output = json!({ "item": items });
         if let Some(position) = position {
             output["position"] = position.into();
@@ -32,17 +39,14 @@ impl PageRequest {
     }
 
     /// The items of the page by their keys, and where the next one begins.
-    pub(super) fn select<T>(
-        &self,
-        items: impl IntoIterator<Item = (String, T)>,
-    ) -> Result<(Vec<(String, T)>, Option<String>), RestApiError> {
+    pub(super) fn select<T>(&self, items: impl IntoIterator<Item = (String, T)>) -> Result<Page<T>, RestApiError> {
         let (after, size) = (self.after()?, self.size()?);
         let later = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
         let mut page: Vec<(String, T)> = later.take(size + 1).collect();
         let has_more = page.len() > size;
         page.truncate(size);
         let position = page.last().filter(|_| has_more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
-        Ok((page, position))
+        Ok(Page { items: page, position })
     }
 
     /// The key after which the page begins.

@@ -329,8 +329,8 @@ fn shown_setting(setting: MethodSetting) -> Value {
     json!({
         "metricsEnabled": false,
         "dataTraceEnabled": false,
-        "throttlingBurstLimit": setting.burst.map_or(json!(-1), |burst| json!(burst)),
-        "throttlingRateLimit": setting.rate_per_s.map_or(json!(-1.0), |rate| json!(rate)),
+        "throttlingBurstLimit": setting.burst.map_or(-1, i64::from),
+        "throttlingRateLimit": setting.rate_per_s.unwrap_or(-1.0),
         "cachingEnabled": false,
         "cacheTtlInSeconds": 300,
         "cacheDataEncrypted": false,

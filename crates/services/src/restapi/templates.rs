@@ -35,7 +35,7 @@ fn expression(template: &str) -> Option<&str> {
         };
         if is_expression {
             let end = rest.char_indices().nth(20).map_or(rest.len(), |(end, _)| end);
-            return Some(&template[at..=at + end]).filter(|_| at + end < template.len()).or(Some(&template[at..]));
+            return template.get(at..at + 1 + end);
         }
     }
     None

@@ -11,7 +11,7 @@ use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store,
 
 use super::api_keys::no_key;
 use super::changes::all;
-use super::page::PageRequest;
+use super::page::{Page, PageRequest};
 use super::patch::{Op, PatchOperation, apply_all};
 use super::plan_keys::{Member, memberships};
 use super::records::key;
@@ -64,7 +64,8 @@ impl RestApiService {
             member.plan_id == plan.id && request.key_id.as_ref().is_none_or(|key| *key == member.key_id)
         };
         let found = members.into_iter().map(|member| member.value).filter(is_asked);
-        let (keys, position) = request.page.select(found.map(|member| (member.key_id.clone(), member)))?;
+        let Page { items: keys, position } =
+            request.page.select(found.map(|member| (member.key_id.clone(), member)))?;
         let mut values = Map::new();
         for (key_id, _) in keys {
             let used = days_of(&self.store, scope, &plan.id, &key_id).await?;
