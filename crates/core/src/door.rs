@@ -21,6 +21,7 @@ mod body;
 mod cors;
 mod event;
 mod header;
+mod listener_rule;
 mod pairs;
 mod percent;
 mod prelude;
@@ -46,6 +47,7 @@ pub use event::{
     Authorizer, CognitoIdentity, HttpCall, IamIdentity, RestCall, RestIdentity, WebsocketCall, WebsocketEvent,
     alb_event, payload_1, payload_2, rest_event, websocket_event,
 };
+pub use listener_rule::ListenerRule;
 pub use prelude::{PRELUDE_BYTES_MAX, PRELUDE_CONTENT_TYPE, PreludeReader, PreludeStep, has_prelude, plain_head};
 pub use request::HttpRequest;
 pub use route::{

@@ -128,6 +128,87 @@ pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Code storage reported by `GetAccountSettings` (AWS default).
 pub const TOTAL_CODE_SIZE_BYTES: u64 = 80_530_636_800;
 
+/// REST APIs of an account and region (AWS, of regional ones).
+pub const REST_APIS_MAX: usize = 600;
+/// Resources of a REST API (AWS).
+pub const REST_API_RESOURCES_MAX: usize = 300;
+/// Stages of a REST API (AWS).
+pub const REST_API_STAGES_MAX: usize = 10;
+/// Authorizers of a REST API (AWS).
+pub const REST_API_AUTHORIZERS_MAX: usize = 10;
+/// Stage variables of a stage (AWS).
+pub const STAGE_VARIABLES_MAX: usize = 100;
+/// Letters of the name of a stage variable (AWS).
+pub const STAGE_VARIABLE_NAME_MAX: usize = 64;
+/// Letters of the value of a stage variable (AWS).
+pub const STAGE_VARIABLE_VALUE_MAX: usize = 512;
+/// API keys of an account and region (AWS).
+pub const API_KEYS_MAX: usize = 10_000;
+/// Usage plans of an account and region (AWS).
+pub const USAGE_PLANS_MAX: usize = 300;
+/// Usage plans that one API key may be in (AWS).
+pub const USAGE_PLANS_PER_KEY_MAX: usize = 10;
+/// Tags of one part of API Gateway (AWS).
+pub const API_GATEWAY_TAGS_MAX: usize = 50;
+/// How long an integration of a REST API may take (AWS, default quota).
+pub const REST_INTEGRATION_TIMEOUT_MS_MAX: u32 = 29_000;
+/// The least it may be given (AWS).
+pub const REST_INTEGRATION_TIMEOUT_MS_MIN: u32 = 50;
+/// Seconds for which an authorizer's decision may be kept (AWS).
+pub const AUTHORIZER_TTL_S_MAX: u32 = 3_600;
+/// Seconds for which it is kept by default (AWS).
+pub const AUTHORIZER_TTL_S_DEFAULT: u32 = 300;
+/// How long an authorizer's function may take (AWS).
+pub const AUTHORIZER_TIMEOUT_MS: u32 = 10_000;
+/// Requests in a second of an account and region (AWS, default quota).
+pub const GATEWAY_RATE_PER_S: f64 = 10_000.0;
+/// Requests at once beyond the rate (AWS, default quota).
+pub const GATEWAY_BURST: u32 = 5_000;
+/// An API definition that is imported (AWS).
+pub const API_DEFINITION_BYTES_MAX: usize = 6 << 20;
+
+/// Body of a request to a load balancer's target, and of its answer (AWS).
+pub const LOAD_BALANCER_BYTES_MAX: usize = 1 << 20;
+/// Body of a request to an API, and of its answer (AWS). The event that is made of it has the limit of its invoke as well.
+pub const API_REQUEST_BYTES_MAX: usize = 10 << 20;
+/// APIs of one account and region (AWS).
+pub const HTTP_APIS_MAX: usize = 600;
+/// Routes of one API (AWS).
+pub const HTTP_API_ROUTES_MAX: usize = 300;
+/// Integrations of one API (AWS).
+pub const HTTP_API_INTEGRATIONS_MAX: usize = 300;
+/// Stages of one API (AWS).
+pub const HTTP_API_STAGES_MAX: usize = 10;
+/// Authorizers of one API (AWS).
+pub const HTTP_API_AUTHORIZERS_MAX: usize = 10;
+/// Deployments of one API. Ours: AWS has no number, and one record names them.
+pub const HTTP_API_DEPLOYMENTS_MAX: usize = 1_000;
+/// Audiences of one authorizer (AWS).
+pub const HTTP_API_AUDIENCES_MAX: usize = 50;
+/// Scopes of one route (AWS).
+pub const HTTP_API_SCOPES_MAX: usize = 10;
+/// Variables of one stage (AWS).
+pub const HTTP_API_STAGE_VARIABLES_MAX: usize = 100;
+/// Characters of a variable's name (AWS).
+pub const HTTP_API_STAGE_VARIABLE_NAME_MAX: usize = 64;
+/// Characters of a variable's value (AWS).
+pub const HTTP_API_STAGE_VARIABLE_VALUE_MAX: usize = 512;
+/// Custom domain names of one account and region (AWS).
+pub const HTTP_API_DOMAIN_NAMES_MAX: usize = 120;
+/// API mappings of one custom domain name (AWS).
+pub const HTTP_API_MAPPINGS_MAX: usize = 200;
+/// Tags of one resource (AWS).
+pub const HTTP_API_TAGS_MAX: usize = 50;
+/// Characters of a name, a description or a version. Ours: the model bounds none of them.
+pub const HTTP_API_TEXT_MAX: usize = 1_024;
+/// Identity sources of one authorizer. Ours, like the above.
+pub const HTTP_API_IDENTITY_SOURCES_MAX: usize = 20;
+/// Values of each list of a CORS configuration. Ours, like the above.
+pub const HTTP_API_CORS_VALUES_MAX: usize = 100;
+
+/// The shortest and the longest time that an integration may take; the longest is also the usual one (AWS).
+pub const HTTP_API_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 50..=30_000;
+
 const _: () = {
     assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
     assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);

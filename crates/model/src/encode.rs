@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::data::{Location, Protocol};
+use crate::data::{Location, Member, Protocol, Shape};
 use crate::error::{ApiError, IN_QUERY, UNMODELLED};
 use crate::service::{Operation, Reply, Service};
 
@@ -57,7 +57,9 @@ impl Service {
         response.headers_mut().insert(CONTENT_TYPE, self.content_type());
         *response.body_mut() = match (shape, reply.payload) {
             (_, Some(payload)) => payload,
-            (Some(shape), None) if shape.payload.is_none() => to_bytes(&Value::Object(members)),
+            (Some(shape), None) if shape.payload.is_none() => {
+                to_bytes(&self.under_wire_names(shape, Value::Object(members)))
+            }
             // Without a payload its place is empty, and so is the answer of an operation that has no output.
             (_, None) => Bytes::new(),
         };
@@ -91,7 +93,10 @@ impl Service {
                 Some(member) if member.location == Location::Header => {
                     put_header(&mut response, member.wire_name(), Some(value))
                 }
-                _ => {
+                Some(member) => {
+                    body.insert(member.wire_name().to_owned(), value.clone());
+                }
+                None => {
                     body.insert(name.clone(), value.clone());
                 }
             }
@@ -106,11 +111,42 @@ impl Service {
         response
     }
 
+    /// A value with its members under the names that they have on the wire, where those are others.
+    fn under_wire_names(&self, shape: &Shape, value: Value) -> Value {
+        let inner = |name: &Option<String>| name.as_deref().and_then(|name| self.shape(name));
+        let renamed = |shape: Option<&Shape>, value| match shape {
+            Some(shape) => self.under_wire_names(shape, value),
+            None => value,
+        };
+        match (shape.kind.as_str(), value) {
+            ("structure", Value::Object(members)) => {
+                let members = members.into_iter().map(|(name, value)| {
+                    match shape.members.iter().find(|member| member.name == name) {
+                        Some(member) => (member.wire_name().to_owned(), renamed(self.shape(&member.shape), value)),
+                        None => (name, value),
+                    }
+                });
+                Value::Object(members.collect())
+            }
+            ("list", Value::Array(items)) => {
+                Value::Array(items.into_iter().map(|item| renamed(inner(&shape.member), item)).collect())
+            }
+            ("map", Value::Object(entries)) => Value::Object(
+                entries.into_iter().map(|(key, value)| (key, renamed(inner(&shape.value), value))).collect(),
+            ),
+            (_, value) => value,
+        }
+    }
+
     /// Status and the spelling of the message member.
     fn error_form(&self, code: &str) -> (u16, &'static str) {
         let is_json = self.data.protocol == Protocol::Json;
         if let Some(shape) = self.shape(code).filter(|shape| shape.exception) {
-            let member = if self.has_member(code, "Message") { "Message" } else { "message" };
+            let named = |member: &&Member| member.name == "Message";
+            let member = match shape.members.iter().find(named) {
+                Some(member) if member.wire_name() == "Message" => "Message",
+                _ => "message",
+            };
             return (shape.status.unwrap_or(if is_json && !shape.fault { 400 } else { 500 }), member);
         }
         let unmodelled = UNMODELLED.iter().find(|(name, _, _)| *name == code);

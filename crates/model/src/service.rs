@@ -60,6 +60,28 @@ pub fn application_autoscaling() -> &'static Service {
     &SERVICE
 }
 
+/// API Gateway, `2018-11-29`: the operations of HTTP and WebSocket APIs.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn apigatewayv2() -> &'static Service {
+    static SERVICE: LazyLock<Service> =
+        LazyLock::new(|| Service::read(include_str!("../data/apigatewayv2.generated.json")));
+    &SERVICE
+}
+
+/// API Gateway's REST APIs, `2015-07-09`: the operations that are served.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn apigateway() -> &'static Service {
+    static SERVICE: LazyLock<Service> =
+        LazyLock::new(|| Service::read(include_str!("../data/apigateway.generated.json")));
+    &SERVICE
+}
+
 /// A service model with its interpreter.
 #[derive(Debug)]
 pub struct Service {

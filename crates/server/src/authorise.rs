@@ -25,7 +25,7 @@ use crate::config::Auth;
 use crate::edge::{Backends, Peer};
 use asked::Asked;
 use documents::Documents;
-pub(crate) use roles::RoleAuthority;
+pub(crate) use roles::{OnBehalf, RoleAuthority};
 pub(crate) use urls::{shown, wants_signature};
 
 /// What everybody may ask: who they are.
@@ -157,9 +157,9 @@ fn check_trust(verdict: Verdict, trust: Option<&Policy>, request: Request<'_>) -
 
 /// Giving a function a role is giving whoever may change the function what the role may do.
 fn check_role_to_pass(asking: Asking<'_>, request: Request<'_>, held: &Held) -> Result<(), ApiError> {
-    let Some(role) = asked::role_to_pass(asking.call) else { return Ok(()) };
+    let Some((role, service)) = asked::role_to_pass(asking.call) else { return Ok(()) };
     let account = role.split(':').nth(4).unwrap_or_default();
-    let context = request.context.clone().with("iam:PassedToService", "lambda.amazonaws.com");
+    let context = request.context.clone().with("iam:PassedToService", service);
     let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
     refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))
 }

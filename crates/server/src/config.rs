@@ -7,6 +7,7 @@
 mod check;
 mod domain;
 mod error;
+mod listener_rule;
 mod outside;
 mod source;
 
@@ -16,10 +17,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tindra_services::load_balancer::Forward;
 
 pub(crate) use check::{is_account, is_region};
 pub use domain::{Domain, DomainSettings, DomainTarget};
 pub use error::ConfigError;
+pub use listener_rule::ListenerRuleSettings;
 pub use outside::OutsideAccess;
 
 /// Default of `listen`: the address that existing local-AWS scripts already use.
@@ -151,6 +154,8 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
     /// Custom domains, each with its target and, if wanted, its own certificate. Default none.
     pub domains: Option<Vec<DomainSettings>>,
+    /// Rules of a load balancer's listener, each with the function that it forwards to. Default none.
+    pub listener_rules: Option<Vec<ListenerRuleSettings>>,
     /// Serve a non-loopback address even when a layer of the sandbox is missing. Default false.
     pub allow_missing_layers: Option<bool>,
     /// Access keys beside the operator's own. Default none.
@@ -288,6 +293,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Custom domains; no name comes twice.
     pub domains: Vec<Domain>,
+    /// Rules of a load balancer's listener, in the order of their priorities.
+    pub listener_rules: Vec<Forward>,
     /// Serve a non-loopback address with layers missing.
     pub allow_missing_layers: bool,
     /// Keys beside the operator's own.

@@ -4,6 +4,7 @@
 //! what is right from the parts behind [`Backends`]. It does not know listeners; `connection` feeds it.
 
 mod answer;
+mod api_doors;
 mod backends;
 mod body;
 mod capacity;
@@ -24,6 +25,7 @@ mod route;
 mod timed_stream;
 mod unavailable;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,6 +37,8 @@ use tindra_control::Caller;
 use tindra_core::clock::Clock;
 use tindra_core::function::Scope;
 use tindra_model::{ApiError, Call};
+use tindra_services::apigateway;
+use tindra_services::load_balancer::LoadBalancer;
 use tindra_worker::EnvironmentIdentity;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -47,9 +51,8 @@ pub use timed_stream::Patience;
 
 use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asker, Asking, Authoriser};
-use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, Mode};
+use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, DomainTarget, Mode};
 use body::BodyBudget;
-use doors::Knock;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -85,6 +88,15 @@ pub struct EdgeOptions {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Ways to functions and APIs that stand in the configuration.
+#[derive(Debug, Default)]
+pub struct Entrances {
+    /// Names of the operator's own that lead to a function's URL or to an API.
+    pub domains: HashMap<String, DomainTarget>,
+    /// The rules of a load balancer's listener; none when there is none.
+    pub load_balancer: Option<LoadBalancer>,
+}
+
 /// The HTTP edge in front of some backends.
 #[derive(Debug)]
 pub struct Edge<B> {
@@ -92,6 +104,7 @@ pub struct Edge<B> {
     options: EdgeOptions,
     authoriser: Authoriser,
     budget: BodyBudget,
+    entrances: Entrances,
     /// Places for requests of HTTP/2, of all connections.
     streams: Arc<Semaphore>,
 }
@@ -101,7 +114,15 @@ impl<B: Backends> Edge<B> {
     pub fn new(backends: Arc<B>, options: EdgeOptions) -> Self {
         let budget = BodyBudget::new(BODY_MEMORY_BYTES);
         let streams = Arc::new(Semaphore::new(CONNECTIONS_MAX_DEFAULT));
-        Self { backends, options, authoriser: Authoriser::default(), budget, streams }
+        let (authoriser, entrances) = (Authoriser::default(), Entrances::default());
+        Self { backends, options, authoriser, budget, entrances, streams }
+    }
+
+    /// With ways to functions and APIs beside those that they have by themselves.
+    #[must_use]
+    pub fn with_entrances(mut self, entrances: Entrances) -> Self {
+        self.entrances = entrances;
+        self
     }
 
     /// With room for that many requests of HTTP/2 at once, over all connections.
@@ -140,8 +161,11 @@ impl<B: Backends> Edge<B> {
     {
         let (parts, body) = request.into_parts();
         refuse_malformed(&parts)?;
-        if let Some(knock) = Knock::of(&parts) {
+        if let Some(knock) = self.knock(&parts).await? {
             return self.door(knock, parts, body, peer, request_id).await;
+        }
+        if let Some(api) = self.api_of(&parts).await? {
+            return self.api_door(api, parts, body, peer, request_id).await;
         }
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
@@ -167,6 +191,12 @@ impl<B: Backends> Edge<B> {
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
+            Door::HttpApis => {
+                let caller = self.caller(&parts, who, request_id);
+                let asker = apigateway::Asker { scope: &caller.scope, endpoint: &caller.endpoint };
+                self.backends.http_apis().call(asker, call).await
+            }
+            Door::RestApis => self.backends.rest_apis(&who.scope, call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };

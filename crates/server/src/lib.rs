@@ -4,6 +4,7 @@
 //! [`Running::wait`]. A request is answered by [`edge::Edge::answer`]. No rule of any service lives here.
 
 mod adapters;
+mod apis;
 pub mod auth;
 mod authorise;
 mod code_source;

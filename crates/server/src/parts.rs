@@ -10,10 +10,12 @@ use tindra_core::policy::Policy;
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::apigateway::HttpApis;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
+use tindra_services::restapi::{RestApiService, RestApis};
 use tindra_services::sts::StsService;
 use tindra_store::Store;
 use tindra_worker::{Headroom, Listed, Worker};
@@ -33,7 +35,10 @@ pub(crate) struct Neighbours {
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
     pub(crate) autoscaling: AutoscalingService,
+    pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
+    pub(crate) rest_apis: RestApiService,
+    pub(crate) rest_api_stages: RestApis,
 }
 
 /// Asynchronous invokes and the clock that they wait by.
@@ -101,6 +106,14 @@ impl Backends for Parts {
         self.neighbours.autoscaling.call(scope, call).await
     }
 
+    fn http_apis(&self) -> &HttpApis {
+        &self.neighbours.http_apis
+    }
+
+    async fn rest_apis(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        self.neighbours.rest_apis.call(scope, call).await
+    }
+
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.iam.call(caller, call).await
     }
@@ -115,6 +128,10 @@ impl Backends for Parts {
 
     fn function_urls(&self) -> &FunctionUrls {
         &self.neighbours.function_urls
+    }
+
+    fn rest_api_stages(&self) -> &RestApis {
+        &self.neighbours.rest_api_stages
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {

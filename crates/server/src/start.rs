@@ -12,11 +12,15 @@ use tindra_core::keep_warm::Bounds;
 use tindra_core::tenant;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::apigateway::{HttpApis, Surroundings};
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::IamService;
+use tindra_services::load_balancer::LoadBalancer;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
+use tindra_services::restapi::{RestApiService, RestApis};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -32,13 +36,14 @@ use crate::adapters::{
     EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda,
     VersionsOfPacks,
 };
+use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
 use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
-use crate::edge::{Edge, EdgeOptions, HealthLayer, Patience};
+use crate::edge::{Backends as _, Edge, EdgeOptions, Entrances, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
@@ -109,7 +114,8 @@ impl Server {
         let autoscaling =
             AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
         let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
-        let authority = (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
+        let authority = |identities| (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
+        let (roles, authority) = (authority(Arc::clone(&identities)), authority(identities));
         let deliveries = Deliveries { invoker: invoker.clone(), outside, authority };
         let invokes =
             unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
@@ -119,13 +125,35 @@ impl Server {
             control: Arc::clone(&control),
             is_checked: config.auth == Auth::SigV4,
         });
+        let around = Surroundings {
+            functions: Arc::clone(&functions) as _,
+            roles: Arc::new(RolesOfIam { authority: roles, control: Arc::clone(&control) }),
+            reach: Arc::new(ReachOfFunctions(egress_policy(&config)?)),
+        };
+        let entrances = entrances(&config, Arc::clone(&functions) as _, &clock);
+        let rest_api_stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock))
+            .await
+            .map_err(|source| ServerError::Part { part: "REST APIs", source: source.into() })?;
+        let rest_apis = RestApiService::new(store.clone(), Arc::clone(&clock));
         let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
             .await
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, function_urls };
+        let http_apis = HttpApis::start(store.clone(), Arc::clone(&clock), around)
+            .await
+            .map_err(|source| ServerError::Part { part: "HTTP APIs", source: source.into() })?;
+        let neighbours = Neighbours {
+            logs: logs.clone(),
+            iam,
+            sts,
+            autoscaling,
+            http_apis,
+            function_urls,
+            rest_apis,
+            rest_api_stages,
+        };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock));
-        let edge = Arc::new(edge.with_streams_max(config.connections_max));
+        let edge = Arc::new(edge.with_entrances(entrances).with_streams_max(config.connections_max));
         endpoint.connect(Arc::clone(&edge));
         let accepting =
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
@@ -198,6 +226,7 @@ impl Running {
         let _ = self.close.send(true);
         self.upkeep.abort();
         self.worker.shutdown().await;
+        self.parts.rest_api_stages().flush().await;
         self.logs.flush().await;
         tracing::info!("stopped");
     }
@@ -281,6 +310,13 @@ fn edge_options(
         patience: Patience::default(),
         clock,
     }
+}
+
+fn entrances(config: &Config, functions: Arc<dyn Functions>, clock: &Arc<dyn Clock>) -> Entrances {
+    let domains = config.domains.iter().map(|domain| (domain.name.clone(), domain.target.clone()));
+    let rules = config.listener_rules.clone();
+    let balancer = || LoadBalancer::new(rules.clone(), default_scope(config), functions, Arc::clone(clock));
+    Entrances { domains: domains.collect(), load_balancer: (!rules.is_empty()).then(balancer) }
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {

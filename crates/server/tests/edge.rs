@@ -77,6 +77,9 @@ async fn requests_are_told_apart() {
         (scaling.clone(), SCALED, 400, "DeregisterScalableTarget"),
         (format!("{scaling}\r\n{}", signed("application-autoscaling")), SCALED, 400, "DeregisterScalableTarget"),
         (format!("POST / HTTP/1.1\r\n{}", signed("application-autoscaling")), "{}", 400, "UnknownOperationException"),
+        (format!("GET /v2/apis HTTP/1.1\r\n{}", signed("apigateway")), "", 200, "{\"items\":[]}"),
+        ("DELETE /v2/apis/a1 HTTP/1.1".to_owned(), "", 404, "Invalid API identifier specified 000000000000:a1"),
+        ("GET /v2/nothing HTTP/1.1".to_owned(), "", 404, "not known"),
         (format!("GET /bucket HTTP/1.1\r\n{}", signed("s3")), "", 400, "does not serve s3"),
         (format!("POST / HTTP/1.1\r\n{}", signed("sns")), "", 400, "<Code>ServiceNotServed</Code>"),
         (

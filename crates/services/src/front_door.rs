@@ -38,24 +38,35 @@ impl DoorRequest {
     /// The request as the rules of doors see it.
     #[must_use]
     pub fn seen(&self, now_ms: UnixMs) -> HttpRequest<'_> {
-        let headers = self.parts.headers.iter();
-        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())));
         HttpRequest {
-            method: self.parts.method.as_str(),
-            path: self.parts.uri.path(),
-            query: self.parts.uri.query(),
-            protocol: match self.parts.version {
-                http::Version::HTTP_10 => "HTTP/1.0",
-                http::Version::HTTP_2 => "HTTP/2.0",
-                _ => "HTTP/1.1",
-            },
-            host: &self.host,
             source_ip: &self.source_ip,
-            headers: headers.collect(),
             body: &self.body,
             request_id: &self.request_id,
             time_ms: now_ms,
+            ..head(&self.parts, &self.host)
         }
+    }
+}
+
+/// What the rules of doors see of a request before its body and its circumstances are known.
+pub(crate) fn head<'a>(parts: &'a http::request::Parts, host: &'a str) -> HttpRequest<'a> {
+    let headers = parts.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())));
+    HttpRequest {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        protocol: match parts.version {
+            http::Version::HTTP_10 => "HTTP/1.0",
+            http::Version::HTTP_2 => "HTTP/2.0",
+            _ => "HTTP/1.1",
+        },
+        host,
+        source_ip: "",
+        headers: headers.collect(),
+        body: &[],
+        request_id: "",
+        time_ms: 0,
     }
 }
 

@@ -122,6 +122,27 @@ fn the_target_header_names_operations_of_the_logs() {
 }
 
 #[test]
+fn members_are_read_under_the_names_of_the_wire_and_bad_requests_have_the_services_word() {
+    let headers = HeaderMap::new();
+    let decode = |body: &'static str| {
+        let body = Bytes::from_static(body.as_bytes());
+        crate::apigatewayv2().decode(&WireRequest {
+            method: &Method::POST,
+            path: "/v2/apis/a1/stages",
+            query: "",
+            headers: &headers,
+            body,
+        })
+    };
+    let call = decode(r#"{"stageName": "s", "routeSettings": {"GET /a": {"throttlingRateLimit": 2}}}"#).unwrap();
+    let settings = json!({"GET /a": {"ThrottlingRateLimit": 2}});
+    assert_eq!(call.input, json!({"ApiId": "a1", "StageName": "s", "RouteSettings": settings}));
+    for body in ["{}", "{", r#"{"stageName": 1}"#] {
+        assert_eq!(decode(body).unwrap_err().code(), "BadRequestException", "{body}");
+    }
+}
+
+#[test]
 fn the_event_is_not_looked_at() {
     let call = decode("POST", "/2015-03-31/functions/f/invocations", "", "not json").unwrap();
     assert_eq!(call.payload.unwrap(), "not json");

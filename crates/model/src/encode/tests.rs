@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{application_autoscaling, iam, lambda, logs, sts};
+use crate::{apigatewayv2, application_autoscaling, iam, lambda, logs, sts};
 
 #[test]
 fn errors_have_the_members_that_the_model_spells() {
@@ -26,6 +26,8 @@ fn errors_have_the_members_that_the_model_spells() {
         (lambda(), "AccessDeniedException", 403, json!({"Message": "m"})),
         (lambda(), "PreconditionFailedException", 412, json!({"Type": "User", "message": "m"})),
         (logs(), "ResourceNotFoundException", 400, json!({"__type": "ResourceNotFoundException", "message": "m"})),
+        (apigatewayv2(), "NotFoundException", 404, json!({"message": "m"})),
+        (apigatewayv2(), "TooManyRequestsException", 429, json!({"message": "m"})),
     ] {
         let response = service.encode_error(&ApiError::new(code, "m"), "id");
         assert_eq!(response.status(), status, "{code}");
@@ -66,10 +68,29 @@ fn replies_split_into_headers_and_body() {
     assert!(logs().encode(create, Reply::new(json!({})), "id").body().is_empty());
 }
 
+#[test]
+fn members_have_the_names_of_the_wire() {
+    let operation = |name| apigatewayv2().operations().find(|operation| operation.name() == name).unwrap();
+    let cors = json!({"AllowOrigins": ["*"], "MaxAge": 5});
+    let output = json!({"ApiId": "a", "CorsConfiguration": cors, "Tags": {"Name": "x"}});
+    let items = json!({"Items": [output.clone()], "NextToken": "t"});
+    let wire = json!({
+        "apiId": "a", "corsConfiguration": {"allowOrigins": ["*"], "maxAge": 5}, "tags": {"Name": "x"},
+    });
+    let answer = |name, output| {
+        let response = apigatewayv2().encode(operation(name), Reply::new(output), "id");
+        serde_json::from_slice::<Value>(response.body()).unwrap()
+    };
+    assert_eq!(answer("GetApi", output), wire);
+    assert_eq!(answer("GetApis", items), json!({"items": [wire], "nextToken": "t"}));
+    let settings = json!({"RouteSettings": {"GET /Stage": {"ThrottlingBurstLimit": 1}}});
+    assert_eq!(answer("GetStage", settings), json!({"routeSettings": {"GET /Stage": {"throttlingBurstLimit": 1}}}));
+}
+
 /// One line for each error that a service can answer: its code, status and body.
 fn all_errors() -> String {
     let mut text = String::new();
-    for service in [application_autoscaling(), iam(), lambda(), logs(), sts()] {
+    for service in [apigatewayv2(), application_autoscaling(), iam(), lambda(), logs(), sts()] {
         let modelled = service.data.shapes.iter().filter(|(_, shape)| shape.exception).map(|(name, _)| name.as_str());
         let mut codes: Vec<&'static str> = modelled.chain(UNMODELLED.iter().map(|(code, _, _)| *code)).collect();
         codes.sort_unstable();

@@ -30,7 +30,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
-        let action = format!("{}:{}", service.signing_name(), action(call.operation.name()));
+        let action = format!("{}:{}", service.signing_name(), action(service, call));
         let owner = who.scope.clone();
         let asked = |resource| Self { action, resource, owner, function: None, entity: None };
         match service.signing_name() {
@@ -43,6 +43,7 @@ impl Asked {
             },
             "logs" => asked(of_logs(&call.input, &who.scope)),
             "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
+            "apigateway" => asked(of_api_gateway(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -65,17 +66,23 @@ pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
     account.is_some_and(|account| account != scope.account)
 }
 
-/// The role that a request gives to a function.
-pub(super) fn role_to_pass(call: &Call) -> Option<&str> {
+/// The role that a request gives away, and the service that will use it.
+pub(super) fn role_to_pass(call: &Call) -> Option<(&str, &'static str)> {
+    const API_GATEWAY: &str = "apigateway.amazonaws.com";
+    let given = |member, service| text(&call.input, member).map(|role| (role, service));
     match call.operation.name() {
-        "CreateFunction" | "UpdateFunctionConfiguration" => text(&call.input, "Role"),
+        "CreateFunction" | "UpdateFunctionConfiguration" => given("Role", "lambda.amazonaws.com"),
+        "CreateApi" | "UpdateApi" | "CreateIntegration" | "UpdateIntegration" => given("CredentialsArn", API_GATEWAY),
+        "CreateAuthorizer" | "UpdateAuthorizer" => given("AuthorizerCredentialsArn", API_GATEWAY),
         _ => None,
     }
 }
 
 /// The action of an operation, where it is not called as the operation (service authorization reference).
-fn action(operation: &str) -> &str {
-    match operation {
+fn action<'a>(service: &Service, call: &'a Call) -> &'a str {
+    match call.operation.name() {
+        // Its actions are the methods.
+        _ if service.signing_name() == "apigateway" => call.operation.http().0,
         "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "InvokeFunction",
         "GetLayerVersionByArn" => "GetLayerVersion",
         name => name,
@@ -143,6 +150,29 @@ fn of_autoscaling(call: &Call, scope: &Scope) -> String {
     }
     let resource_id = || text(&call.input, "ResourceId").map(|resource_id| target_arn(scope, resource_id));
     text(&call.input, "ResourceARN").map(str::to_owned).or_else(resource_id).unwrap_or_else(|| "*".to_owned())
+}
+
+/// The path of the operation, without the generation of the API (`/apis/ID/routes`).
+fn of_api_gateway(call: &Call, scope: &Scope) -> String {
+    let (_, template) = call.operation.http();
+    let template = template.split('?').next().unwrap_or_default();
+    let filled = template.split('/').map(|segment| match label(segment) {
+        Some(label) => member_of(&call.input, label).unwrap_or("*"),
+        None => segment,
+    });
+    let path = filled.collect::<Vec<_>>().join("/");
+    format!("arn:aws:apigateway:{}::{}", scope.region, path.strip_prefix("/v2").unwrap_or(&path))
+}
+
+fn label(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// The member that a label of a path stands for: `apiId` is `ApiId`, and `resource-arn` is `ResourceArn`.
+fn member_of<'a>(input: &'a Value, label: &str) -> Option<&'a str> {
+    let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
+    let found = input.as_object()?.iter().find(|(name, _)| plain(name) == plain(label))?;
+    found.1.as_str()
 }
 
 fn of_iam(call: &Call, who: &Who) -> String {

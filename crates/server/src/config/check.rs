@@ -15,6 +15,7 @@ use super::{
 
 mod domains;
 mod keep_warm;
+mod listener_rules;
 mod outside;
 
 const DNS_PORT: u16 = 53;
@@ -43,6 +44,7 @@ pub(super) fn check(
         account: account(layers)?,
         region: region(layers)?,
         domains: domains::domains(layers, tls.is_some())?,
+        listener_rules: listener_rules::listener_rules(layers)?,
         tls,
         allow_missing_layers: layers
             .pick("allow_missing_layers", |settings| &settings.allow_missing_layers)

@@ -1,8 +1,10 @@
 //! The HTTP front doors of functions: which requests are for one, and what every door needs before it opens.
 //!
-//! A door is known by its host (`ID.lambda-url.REGION.…`) or, where names do not lead here, by a path that begins with
-//! `/_aws/lambda-url/ID`. What is behind a door is answered by `services`; browsers of any site may knock, because a door says itself
+//! A door is known by its host (`ID.lambda-url.REGION.…`, or a name of the operator's own), where names do not lead here by a path that
+//! begins with `/_aws/lambda-url/ID`, or by a rule of the load balancer's listener. What is behind a door is answered by `services`; browsers of any site may knock, because a door says itself
 //! (CORS, signatures, policies) who may come in.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,11 +12,14 @@ use http::uri::PathAndQuery;
 use http::{Response, Uri};
 use http_body::Body;
 use http_body_util::Full;
+use tindra_core::door::IamIdentity;
+use tindra_core::function::Scope;
 use tindra_core::function_url::FunctionUrl;
 use tindra_core::limits;
 use tindra_model::ApiError;
 use tindra_services::front_door::{DoorBody, DoorRequest, DoorResponse};
-use tindra_services::function_urls;
+use tindra_services::load_balancer::{Forward, LoadBalancer};
+use tindra_services::{function_urls, load_balancer};
 
 use super::body::{self, BodyError};
 use super::head::{self, Claim};
@@ -22,43 +27,52 @@ use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::{Backends, Edge, Peer};
 use crate::authorise::{Asker, shown, wants_signature};
+use crate::config::DomainTarget;
 
 /// What the path of a request to a URL begins with where its host does not tell.
 const URL_PATH: &str = "/_aws/lambda-url/";
 
 /// A request for a front door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Knock {
-    /// Of the URL, in lower case.
-    id: String,
-    /// Bytes of the path that lead to the door and are not the function's.
-    prefix_bytes: usize,
-}
-
-impl Knock {
-    /// None for what is for an API or a page of the server.
-    pub(super) fn of(parts: &Parts) -> Option<Self> {
-        Self::by_host(head::host(&parts.headers)).or_else(|| Self::by_path(parts.uri.path()))
-    }
-
-    fn by_host(host: &str) -> Option<Self> {
-        let mut labels = host.split('.');
-        let (id, kind) = (labels.next()?, labels.next()?);
-        kind.eq_ignore_ascii_case("lambda-url").then(|| Self { id: id.to_ascii_lowercase(), prefix_bytes: 0 })
-    }
-
-    fn by_path(path: &str) -> Option<Self> {
-        let rest = path.strip_prefix(URL_PATH)?;
-        let id = rest.split('/').next().unwrap_or_default();
-        Some(Self { id: id.to_ascii_lowercase(), prefix_bytes: URL_PATH.len() + id.len() })
-    }
+pub(super) enum Knock<'a> {
+    /// For a function URL, if there is one of this id or name; so many bytes of the path have led there.
+    Url { url: Option<Arc<FunctionUrl>>, prefix_bytes: usize },
+    /// For a target of the load balancer.
+    Target(&'a LoadBalancer, &'a Forward),
 }
 
 impl<B: Backends> Edge<B> {
+    /// The door that a request is for; none for what is for an API or a page of the server.
+    pub(super) async fn knock(&self, parts: &Parts) -> Result<Option<Knock<'_>>, Refusal> {
+        let host = head::host(&parts.headers);
+        if let Some((id, prefix_bytes)) = url_of_host(host).or_else(|| url_of_path(parts.uri.path())) {
+            let found = self.backends.function_urls().find(&id).await;
+            let url = found.map_err(|error| Refusal::Failed(error.to_string()))?;
+            return Ok(Some(Knock::Url { url, prefix_bytes }));
+        }
+        if let Some(DomainTarget::Function { name, alias }) = self.domain(host) {
+            let Scope { account, region } = self.options.authenticator.default_scope();
+            let url = self.backends.function_urls().of_function(account, region, name, alias.as_deref());
+            return Ok(Some(Knock::Url { url, prefix_bytes: 0 }));
+        }
+        let target = self.entrances.load_balancer.as_ref().and_then(|balancer| {
+            let forward = balancer.find(parts, &without_port(host).to_ascii_lowercase())?;
+            Some(Knock::Target(balancer, forward))
+        });
+        Ok(target)
+    }
+
+    /// Where a name of the operator's own leads.
+    pub(super) fn domain(&self, host: &str) -> Option<&DomainTarget> {
+        if self.entrances.domains.is_empty() {
+            return None;
+        }
+        self.entrances.domains.get(&without_port(host).to_ascii_lowercase())
+    }
+
     /// Answers at a front door.
     pub(super) async fn door<T>(
         &self,
-        knock: Knock,
+        knock: Knock<'_>,
         parts: Parts,
         body: T,
         peer: &Peer,
@@ -67,94 +81,125 @@ impl<B: Backends> Edge<B> {
     where
         T: Body<Data = Bytes> + Unpin,
     {
-        let found = self.backends.function_urls().find(&knock.id).await;
-        let Some(url) = found.map_err(|error| Refusal::Failed(error.to_string()))? else {
-            return Ok(outgoing(function_urls::unknown()));
+        let (bytes_max, too_large) = match &knock {
+            Knock::Url { url: None, .. } => return Ok(outgoing(function_urls::unknown())),
+            Knock::Url { .. } => (limits::SYNC_REQUEST_BYTES_MAX, function_urls::too_large as fn() -> DoorResponse),
+            Knock::Target(..) => (limits::LOAD_BALANCER_BYTES_MAX, load_balancer::too_large as _),
         };
-        let received = match body::read(body, limits::SYNC_REQUEST_BYTES_MAX, &self.budget).await {
+        let received = match body::read(body, bytes_max, &self.budget).await {
             Ok(received) => received,
-            Err(BodyError::TooLarge) => return Ok(outgoing(function_urls::too_large())),
-            Err(BodyError::Stalled) => return Err(Refusal::Stalled),
-            Err(BodyError::Broken) => return Err(Refusal::Malformed("the request body ended early")),
-            Err(BodyError::Busy) => {
-                return Err(Refusal::Failed("too many large requests at once; try again".to_owned()));
-            }
+            Err(BodyError::TooLarge) => return Ok(outgoing(too_large())),
+            Err(error) => return Err(refusal(&error)),
         };
-        let claim = wants_signature(&url).then(|| Claim::of(&parts)).flatten();
-        let caller = match self.caller_of_url(&url, &parts, claim, &received.bytes, peer).await {
-            Ok(caller) => caller,
+        let request = self.door_request(parts, received.bytes.clone(), peer, request_id);
+        drop(received);
+        match knock {
+            Knock::Url { url: Some(url), prefix_bytes } => self.url_door(&url, prefix_bytes, request, peer).await,
+            Knock::Url { url: None, .. } => Ok(outgoing(function_urls::unknown())),
+            Knock::Target(balancer, forward) => Ok(outgoing(balancer.answer(forward, request).await)),
+        }
+    }
+
+    async fn url_door(
+        &self,
+        url: &FunctionUrl,
+        prefix_bytes: usize,
+        mut request: DoorRequest,
+        peer: &Peer,
+    ) -> Result<Response<Outgoing>, Refusal> {
+        let urls = self.backends.function_urls();
+        if let Some(answer) = urls.preflight(url, &request) {
+            return Ok(outgoing(answer));
+        }
+        // A signature is of the path as it came.
+        let caller = match self.caller_of_url(url, &request.parts, &request.body, peer).await {
+            Ok(Some(caller)) => caller,
             Err(error) if error.code() == "ServiceException" => {
                 return Err(Refusal::Failed(error.message().to_owned()));
             }
-            Err(_) => Err(()),
+            Ok(None) | Err(_) => return Ok(outgoing(function_urls::forbidden())),
         };
-        let request = self.door_request(&knock, &url, parts, received.bytes.clone(), peer, request_id)?;
-        drop(received);
-        let urls = self.backends.function_urls();
-        if let Some(answer) = urls.preflight(&url, &request) {
-            return Ok(outgoing(answer));
+        if prefix_bytes > 0 {
+            request.parts.uri = without_prefix(&request.parts.uri, prefix_bytes)?;
+            request.host = format!("{}.lambda-url.{}.localhost", url.id, url.scope.region);
         }
-        Ok(outgoing(match caller {
-            Ok(caller) => urls.answer(&url, caller, request).await,
-            Err(()) => function_urls::forbidden(),
-        }))
+        Ok(outgoing(urls.answer(url, caller, request).await))
     }
 
-    /// Who called, of a URL that asks; an error inside is a refusal, one outside a failure or a bad signature.
+    pub(super) fn door_request(&self, parts: Parts, body: Bytes, peer: &Peer, request_id: &str) -> DoorRequest {
+        let (host, port) = arrived_at(&parts, self.options.is_tls);
+        let (is_tls, source_ip) = (self.options.is_tls, source_ip(peer));
+        DoorRequest { parts, body, host, port, is_tls, source_ip, request_id: request_id.to_owned() }
+    }
+
+    /// Who called, which is nobody in particular unless the URL asks; none for who may not.
     async fn caller_of_url(
         &self,
         url: &FunctionUrl,
         parts: &Parts,
-        claim: Option<Claim<'_>>,
         body: &Bytes,
         peer: &Peer,
-    ) -> Result<Result<Option<tindra_core::door::IamIdentity>, ()>, ApiError> {
+    ) -> Result<Option<Option<IamIdentity>>, ApiError> {
         let (authenticator, now_ms) = (&self.options.authenticator, self.options.clock.unix_ms());
-        let who = match (wants_signature(url), claim) {
-            (false, _) => None,
-            (true, None) => return Ok(Err(())),
-            (true, Some(_)) => {
-                Some(authenticator.authenticate(parts, claim, body, tindra_model::lambda(), peer, now_ms).await?)
-            }
+        let who = if wants_signature(url) {
+            let Some(claim) = Claim::of(parts) else { return Ok(None) };
+            let who =
+                authenticator.authenticate(parts, Some(claim), body, tindra_model::lambda(), peer, now_ms).await?;
+            Some(who)
+        } else {
+            None
         };
         let asker = who.as_ref().map(|who| Asker { who, peer, now_ms, is_tls: self.options.is_tls });
         let may = self.authoriser.may_call_url(self.backends.as_ref(), authenticator, url, asker).await?;
-        Ok(if may { Ok(who.as_ref().map(shown)) } else { Err(()) })
+        Ok(may.then(|| who.as_ref().map(shown)))
     }
+}
 
-    fn door_request(
-        &self,
-        knock: &Knock,
-        url: &FunctionUrl,
-        mut parts: Parts,
-        body: Bytes,
-        peer: &Peer,
-        request_id: &str,
-    ) -> Result<DoorRequest, Refusal> {
-        let named = head::host(&parts.headers).to_owned();
-        let (host, port) = match named.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()),
-            None => (named.as_str(), None),
-        };
-        let mut host = host.to_ascii_lowercase();
-        if knock.prefix_bytes > 0 {
-            parts.uri = without_prefix(&parts.uri, knock.prefix_bytes)?;
-            host = format!("{}.lambda-url.{}.localhost", url.id, url.scope.region);
-        }
-        let default_port = if self.options.is_tls { 443 } else { 80 };
-        Ok(DoorRequest {
-            parts,
-            body,
-            host,
-            port: port.unwrap_or(default_port),
-            is_tls: self.options.is_tls,
-            source_ip: match peer {
-                Peer::Operator { address } => address.to_canonical().to_string(),
-                // A function, which has an address of its own that nobody else can reach.
-                Peer::Environment(_) => "127.0.0.1".to_owned(),
-            },
-            request_id: request_id.to_owned(),
-        })
+/// The id of the URL whose host it is, in lower case.
+fn url_of_host(host: &str) -> Option<(String, usize)> {
+    let mut labels = host.split('.');
+    let (id, kind) = (labels.next()?, labels.next()?);
+    kind.eq_ignore_ascii_case("lambda-url").then(|| (id.to_ascii_lowercase(), 0))
+}
+
+/// The id of the URL whose path it is, in lower case, and how many bytes of the path have led there.
+fn url_of_path(path: &str) -> Option<(String, usize)> {
+    let rest = path.strip_prefix(URL_PATH)?;
+    let id = rest.split('/').next().unwrap_or_default();
+    Some((id.to_ascii_lowercase(), URL_PATH.len() + id.len()))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+pub(super) fn refusal(error: &BodyError) -> Refusal {
+    match error {
+        BodyError::Stalled => Refusal::Stalled,
+        BodyError::Busy => Refusal::Failed("too many large requests at once; try again".to_owned()),
+        BodyError::TooLarge | BodyError::Broken => Refusal::Malformed("the request body ended early"),
+    }
+}
+
+/// The host that the client named, in lower case, and the port.
+pub(super) fn arrived_at(parts: &Parts, is_tls: bool) -> (String, u16) {
+    let named = head::host(&parts.headers);
+    let (host, port) = match named.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (named, None),
+    };
+    (host.to_ascii_lowercase(), port.unwrap_or(if is_tls { 443 } else { 80 }))
+}
+
+/// The address that a function sees of who called.
+pub(super) fn source_ip(peer: &Peer) -> String {
+    match peer {
+        Peer::Operator { address } => address.to_canonical().to_string(),
+        // A function, which has an address of its own that nobody else can reach.
+        Peer::Environment(_) => "127.0.0.1".to_owned(),
     }
 }
 
@@ -166,7 +211,7 @@ fn without_prefix(uri: &Uri, prefix_bytes: usize) -> Result<Uri, Refusal> {
     rest.parse().map_err(|_| Refusal::Malformed("the path is none"))
 }
 
-fn outgoing(response: DoorResponse) -> Response<Outgoing> {
+pub(super) fn outgoing(response: DoorResponse) -> Response<Outgoing> {
     response.map(|body| match body {
         DoorBody::Whole(whole) => Full::new(whole).into(),
         DoorBody::Stream(stream) => Outgoing::streamed(stream),
@@ -177,25 +222,16 @@ fn outgoing(response: DoorResponse) -> Response<Outgoing> {
 mod tests {
     use super::*;
 
-    fn knock(host: &str, uri: &str) -> Option<Knock> {
-        let request = http::Request::builder().uri(uri).header("host", host);
-        Knock::of(&request.body(()).unwrap().into_parts().0)
-    }
-
     #[test]
     fn urls_are_known_by_host_or_path() {
-        let by_host = Some(Knock { id: "abc".into(), prefix_bytes: 0 });
-        assert_eq!(knock("abc.lambda-url.us-east-1.localhost:4566", "/x"), by_host);
-        assert_eq!(knock("ABC.Lambda-URL.us-east-1.example.com", "/"), by_host);
-        assert_eq!(
-            knock("localhost:4566", "/_aws/lambda-url/Abc/x?y=1"),
-            Some(Knock { id: "abc".into(), prefix_bytes: 20 })
-        );
-        for (host, uri) in
-            [("localhost:4566", "/2015-03-31/functions"), ("lambda.us-east-1.example.com", "/"), ("127.0.0.1", "/")]
-        {
-            assert_eq!(knock(host, uri), None, "{host}{uri}");
+        assert_eq!(url_of_host("abc.lambda-url.us-east-1.localhost:4566"), Some(("abc".into(), 0)));
+        assert_eq!(url_of_host("ABC.Lambda-URL.us-east-1.example.com"), Some(("abc".into(), 0)));
+        assert_eq!(url_of_path("/_aws/lambda-url/Abc/x"), Some(("abc".into(), 20)));
+        for host in ["localhost:4566", "lambda.us-east-1.example.com", "127.0.0.1"] {
+            assert_eq!(url_of_host(host), None, "{host}");
         }
+        assert_eq!(url_of_path("/2015-03-31/functions"), None);
+        assert_eq!((without_port("a.b:80"), without_port("a.b"), without_port("[::1]")), ("a.b", "a.b", "[::1]"));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) enum Door {
     Control,
     Logs,
     Autoscaling,
+    HttpApis,
+    RestApis,
     Iam,
     Sts,
 }
@@ -87,14 +89,19 @@ pub(super) fn destination<'a>(
     }
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match (target, claim.map(|claim| claim.service)) {
-        (Some(target), _) if target.starts_with(LOGS_TARGET) => targeted(Door::Logs, tindra_model::logs(), parts),
+        (Some(target), _) if target.starts_with(LOGS_TARGET) => by_head(Door::Logs, tindra_model::logs(), parts),
         (Some(target), _) if target.starts_with(AUTOSCALING_TARGET) => {
-            targeted(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+            by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
         }
-        (_, Some("logs")) => targeted(Door::Logs, tindra_model::logs(), parts),
+        (_, Some("logs")) => by_head(Door::Logs, tindra_model::logs(), parts),
         (_, Some("application-autoscaling")) => {
-            targeted(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
+            by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
         }
+        (None, Some("apigateway") | None) if is_of_http_apis(path) => {
+            by_head(Door::HttpApis, tindra_model::apigatewayv2(), parts)
+        }
+        (None, Some("apigateway")) => by_head(Door::RestApis, tindra_model::apigateway(), parts),
+        (None, None) if is_of_rest_apis(path) => by_head(Door::RestApis, tindra_model::apigateway(), parts),
         (None, Some("iam")) => Ok(form(Door::Iam, tindra_model::iam())),
         (None, Some("sts")) => Ok(form(Door::Sts, tindra_model::sts())),
         // Nobody signed it; which of the two it is for, the form tells.
@@ -132,8 +139,20 @@ fn lambda(parts: &Parts) -> Result<Destination<'static>, Refusal> {
     Ok(Destination::Arrived(Arrived { door, service, operation: Some(operation) }))
 }
 
-/// A service whose operations are named by the target header.
-fn targeted(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
+/// The two generations of API Gateway share a name and are told apart by the path.
+fn is_of_http_apis(path: &str) -> bool {
+    path.starts_with("/v2/")
+}
+
+/// What nobody signed, but only this service has.
+fn is_of_rest_apis(path: &str) -> bool {
+    ["/restapis", "/apikeys", "/usageplans"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// A service whose operations are named by the head: the target header, or method and path.
+fn by_head(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
         .route(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
         .ok_or_else(|| unknown_operation(service))?;
@@ -163,6 +182,7 @@ impl Arrived {
         match self.name() {
             "Invoke" | "InvokeWithResponseStream" => limits::SYNC_REQUEST_BYTES_MAX,
             "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
+            "ImportRestApi" | "PutRestApi" => limits::API_DEFINITION_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         }
     }

@@ -19,9 +19,11 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer, Protocol};
+use tindra_services::apigateway::{HttpApis, Reach, Roles, Surroundings};
 use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
+use tindra_services::restapi::RestApis;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,13 +44,27 @@ pub struct Fakes {
     pub policies: Mutex<HashMap<String, String>>,
     /// None but those of an empty store.
     pub urls: OnceLock<FunctionUrls>,
+    /// None but those of an empty store.
+    pub apis: OnceLock<HttpApis>,
+    /// The same.
+    pub stages: OnceLock<RestApis>,
 }
 
 impl Fakes {
     /// To be called once, before the edge serves.
     pub async fn open_urls(self: &Arc<Self>, clock: Arc<dyn Clock>) {
+        let around = Surroundings {
+            functions: Arc::clone(self) as _,
+            roles: Arc::clone(self) as _,
+            reach: Arc::clone(self) as _,
+        };
+        let apis = HttpApis::start(tindra_testkit::store().store, Arc::clone(&clock), around).await.unwrap();
+        let _ = self.apis.set(apis);
         let functions = Arc::clone(self) as Arc<dyn Functions>;
-        let urls = FunctionUrls::start(tindra_testkit::store().store, functions, clock).await.unwrap();
+        let store = tindra_testkit::store().store;
+        let stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock)).await.unwrap();
+        let _ = self.stages.set(stages);
+        let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
     }
 }
@@ -60,6 +76,18 @@ impl Functions for Fakes {
 
     fn lets_in<'a>(&'a self, _: &'a Scope, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(false))
+    }
+}
+
+impl Roles for Fakes {
+    fn may_invoke<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+impl Reach for Fakes {
+    fn check(&self, _: std::net::IpAddr) -> Result<(), String> {
+        Err("tests reach nothing".to_owned())
     }
 }
 
@@ -92,6 +120,14 @@ impl Backends for Fakes {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
+    fn http_apis(&self) -> &HttpApis {
+        self.apis.get().expect("set before the edge serves")
+    }
+
+    async fn rest_apis(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("NotFoundException", call.operation.name()))
+    }
+
     async fn autoscaling(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ObjectNotFoundException", call.operation.name()))
     }
@@ -118,6 +154,10 @@ impl Backends for Fakes {
 
     fn function_urls(&self) -> &FunctionUrls {
         self.urls.get().expect("set before the edge serves")
+    }
+
+    fn rest_api_stages(&self) -> &RestApis {
+        self.stages.get().expect("set before the edge serves")
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {
@@ -208,7 +248,8 @@ pub struct Fixture {
     pub fakes: Arc<Fakes>,
     /// Told when the server has let go of a connection.
     pub let_go: Arc<Notify>,
-    stop: watch::Sender<bool>,
+    /// Says stop to every connection.
+    pub stop: watch::Sender<bool>,
 }
 
 impl Drop for Fixture {

@@ -176,7 +176,7 @@ async fn timely<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, 
 }
 
 /// Trusts what the system trusts.
-fn systems_trust() -> Arc<ClientConfig> {
+pub(crate) fn systems_trust() -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in rustls_native_certs::load_native_certs().certs {
         // One that cannot be read is left out; another may do.

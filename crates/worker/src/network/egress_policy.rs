@@ -104,6 +104,12 @@ impl EgressPolicy {
         }
     }
 
+    /// Decides about a destination of the server itself, for somebody who has no more rights than a function.
+    #[must_use]
+    pub fn decide_here(&self, destination: IpAddr) -> Decision {
+        self.decide(destination, super::local_address::is_of_this_machine)
+    }
+
     /// Decides about one destination. `is_of_this_machine` tells whether an address belongs to the host.
     #[must_use]
     pub fn decide(&self, destination: IpAddr, is_of_this_machine: impl Fn(IpAddr) -> bool) -> Decision {
