@@ -9,11 +9,14 @@ import json
 import pytest
 
 from support import web
-from support.doors import function_url, function_url_by_path
+from support.doors import function_url, function_url_by_path, http_api, http_api_1, rest_api
 from support.server import Function
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-DOORS = {"url": function_url, "url-by-path": function_url_by_path}
+URLS = {"url": function_url, "url-by-path": function_url_by_path}
+DOORS = {**URLS, "http-api": http_api, "http-api-1": http_api_1, "rest-api": rest_api}
+# Behind these the header that asks for a password comes under another name, as on AWS.
+REMAPPED = ("url", "url-by-path", "rest-api")
 FOREIGN = "https://foreign.example.com"
 
 
@@ -35,32 +38,35 @@ class Running:
         self.function.client.untag_resource(Resource=self.arn, TagKeys=["told"])
 
 
-@pytest.fixture(scope="module", params=DOORS)
-def open_door(request):
-    return DOORS[request.param]
+    def end(self):
+        self.door.close()
+        self.function.delete()
 
 
-@pytest.fixture(scope="module", params=["express.handler", "express.other"])
-def express(request, server, open_door):
+@pytest.fixture(scope="module", params=[(adapter, door) for adapter in ("handler", "other") for door in DOORS], ids="-".join)
+def express(request, server):
     """Its first adapter gives a handler with a callback, which Node.js before 24 still takes."""
-    running = Running(server, open_door, request.param, runtime="nodejs20.x")
+    adapter, door = request.param
+    running = Running(server, DOORS[door], f"express.{adapter}", runtime="nodejs20.x")
     yield running.door
-    running.function.delete()
+    running.end()
 
 
-@pytest.fixture(scope="module", params=["hono.handler", "hono.streaming"])
-def hono(request, server, open_door):
-    """The application as it answers whole and as it answers in pieces: the answers are the same."""
-    running = Running(server, open_door, request.param, streams=request.param == "hono.streaming")
+@pytest.fixture(scope="module", params=[*(("handler", door) for door in DOORS), *(("streaming", door) for door in URLS)], ids="-".join)
+def hono(request, server):
+    """The application as it answers whole, and as it answers in pieces where that is possible: the answers are the same."""
+    adapter, door = request.param
+    running = Running(server, DOORS[door], f"hono.{adapter}", **({"streams": True} if adapter == "streaming" else {}))
+    running.door.remaps = door in REMAPPED
     yield running.door
-    running.function.delete()
+    running.end()
 
 
 @pytest.fixture(scope="module")
 def streaming(server):
     running = Running(server, function_url, "hono.streaming", runtime="nodejs20.x", streams=True)
     yield running
-    running.function.delete()
+    running.end()
 
 
 @pytest.fixture
@@ -90,7 +96,9 @@ def test_express_reads_bodies(express):
 
 def test_express_sees_the_client_through_the_proxy(express):
     reply = express.ask("/headers?x=%20", headers={"X-Custom": "one, two", "Authorization": "Bearer abc"})
-    assert reply.headers["x-answered"].replace(" ", "") == "yes,here", "it is two headers in one"
+    answered = ",".join(reply.headers.get_all("x-answered"))
+    # One header where the format has no more; to format 1.0 serverless-http gives both, and the gateway merges them.
+    assert list(dict.fromkeys(answered.replace(" ", "").split(","))) == ["yes", "here"]
     seen = reply.value
     assert (seen["ip"], seen["protocol"], seen["method"]) == ("127.0.0.1", "http", "GET")
     assert seen["hostname"] == express.host.split(":")[0]
@@ -184,9 +192,9 @@ def test_hono_answers_other_origins(hono):
 
 
 def test_hono_asks_for_a_password(hono):
-    """The header that asks comes under another name, as it does from every function URL."""
     refused = hono.ask("/private/word")
-    assert refused.status == 401 and refused.headers["x-amzn-remapped-www-authenticate"] == 'Basic realm="Secure Area"'
+    header = "x-amzn-remapped-www-authenticate" if hono.remaps else "www-authenticate"
+    assert refused.status == 401 and refused.headers[header] == 'Basic realm="Secure Area"'
     known = base64.b64encode(b"you:secret").decode()
     assert hono.ask("/private/word", headers={"Authorization": f"Basic {known}"}).text == "private"
 

@@ -8,26 +8,52 @@ import json
 import pytest
 
 from support import web
-from support.doors import function_url, function_url_by_path
-from support.server import Function
+from support.doors import (
+    function_url, function_url_by_path, http_api, http_api_1, listener_rule, load_balancer, rest_api,
+)
+from support.server import Function, Server
 
-# What leads to the function, and the library's class that reads what comes that way.
-FRONTS = {
-    "url": (function_url, "LambdaFunctionUrlResolver"),
-    "url-by-path": (function_url_by_path, "LambdaFunctionUrlResolver"),
-    "url-as-http-api": (function_url, "APIGatewayHttpResolver"),
-}
 ALLOWED = "https://app.example.com"
+FAILED = (502, b"Internal Server Error")
+MEBIBYTES_MAX = {"alb": 1}  # 6 elsewhere
+
+# What leads to the function, the library's class that reads what comes that way, and what clients get when the function fails.
+FRONTS = {
+    "url": (function_url, "LambdaFunctionUrlResolver", FAILED),
+    "url-by-path": (function_url_by_path, "LambdaFunctionUrlResolver", FAILED),
+    "http-api": (http_api, "APIGatewayHttpResolver", (500, {"message": "Internal Server Error"})),
+    "http-api-1": (http_api_1, "APIGatewayRestResolver", (500, {"message": "Internal Server Error"})),
+    "rest-api": (rest_api, "APIGatewayRestResolver", (502, {"message": "Internal server error"})),
+    "alb": (load_balancer, "ALBResolver", (502, None)),
+}
+
+
+@pytest.fixture(scope="module")
+def balanced():
+    """A server with a load balancer's rule."""
+    with Server(config=listener_rule("powertools-alb")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=FRONTS)
-def app(request, server):
-    open_door, resolver = FRONTS[request.param]
+def app(request):
+    open_door, resolver, failed = FRONTS[request.param]
+    server = request.getfixturevalue("balanced" if request.param == "alb" else "server")
     name = f"powertools-{request.param}"
     function = Function(server, name, "python3.12", web.python(), "app.handler", MemorySize=1024, Timeout=30,
                         Environment={"Variables": {"RESOLVER": resolver, "POWERTOOLS_SERVICE_NAME": name}})
-    yield open_door(server, function.ready())
+    door = open_door(server, function.ready())
+    door.failed, door.mebibytes_max = failed, MEBIBYTES_MAX.get(request.param, 6)
+    door.keeps_text = request.param != "rest-api"  # which takes all bodies for binary ones here
+    yield door
+    door.close()
     function.delete()
+
+
+def assert_failed(app, reply):
+    status, said = app.failed
+    assert reply.status == status
+    assert said is None or said == (reply.value if isinstance(said, dict) else reply.body)
 
 
 def test_paths_have_parameters(app):
@@ -37,7 +63,7 @@ def test_paths_have_parameters(app):
 
 def test_queries_keep_every_value(app):
     assert app.ask("/query?a=1&b=2&a=3").value == {"a": ["1", "3"], "b": ["2"]}
-    assert app.ask("/query?word=%C3%A9+%26+%2B&empty=").value == {"word": ["é & +"], "empty": [""]}
+    assert app.ask("/query?word=%C3%A9%20%26%20%2B&empty=").value == {"word": ["é & +"], "empty": [""]}
     assert app.ask("/query").value in ({}, None)
 
 
@@ -45,8 +71,7 @@ def test_bodies_are_json(app):
     reply = app.ask("/orders", "POST", value={"items": ["ä", 2, None], "deep": {"a": [[]]}})
     assert (reply.status, reply.headers["location"]) == (201, "/orders/7")
     assert reply.value == {"order": {"items": ["ä", 2, None], "deep": {"a": [[]]}}}
-    failed = app.ask("/orders", "POST", {"Content-Type": "application/json"}, b"{")
-    assert (failed.status, failed.text) == (502, "Internal Server Error"), "it is the handler that raises"
+    assert_failed(app, app.ask("/orders", "POST", {"Content-Type": "application/json"}, b"{"))
 
 
 def test_cookies_go_both_ways(app):
@@ -94,8 +119,7 @@ def test_what_is_not_there(app):
 def test_errors_are_answers(app):
     assert app.ask("/bad").seen() == (400, "application/json", '{"statusCode":400,"message":"no such thing"}')
     assert app.ask("/caught").seen() == (418, "text/plain", "no 7")
-    failed = app.ask("/fails")
-    assert (failed.status, failed.text) == (502, "Internal Server Error")
+    assert_failed(app, app.ask("/fails"))
     assert app.ask("/hello/still/of/here").status == 200
 
 
@@ -122,16 +146,16 @@ def test_bodies_come_as_they_were_sent(app, kind):
 
 
 def test_bodies_may_be_large(app):
-    """Almost 6 MiB each way, as the whole event and the whole answer."""
-    text = b"0123456789abcdef" * (5_900_000 // 16)
-    reply = app.ask("/bytes", "PUT", {"Content-Type": "text/plain"}, text)
-    assert reply.value == {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
-    binary = base64.b64decode(b"AAEC/f7/" * 700_000)
-    reply = app.ask("/bytes", "PUT", {"Content-Type": "application/octet-stream"}, binary)
-    assert reply.value == {"bytes": len(binary), "sha256": hashlib.sha256(binary).hexdigest()}
-    assert app.ask("/bytes/5900000").body == b"x" * 5_900_000
-    assert app.ask("/bytes", "PUT", {"Content-Type": "text/plain"}, b"0" * 6_300_000).status == 413
-    assert app.ask("/bytes/6300000").status == 502
+    """Almost as large as the whole event and the whole answer may be."""
+    most = app.mebibytes_max * 983_000
+    text = b"0123456789abcdef" * ((most if app.keeps_text else most * 3 // 4) // 16)
+    for kind, body in (("text/plain", text), ("image/png", b"\0\1\2\xfd\xfe\xff" * (most * 3 // 4 // 6))):
+        reply = app.ask("/bytes", "PUT", {"Content-Type": kind}, body)
+        assert reply.value == {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    assert app.ask(f"/bytes/{most}").body == b"x" * most
+    too_large = app.mebibytes_max * 1_050_000
+    assert app.ask("/bytes", "PUT", {"Content-Type": "text/plain"}, b"0" * too_large).status in (413, 500, 502)
+    assert_failed(app, app.ask(f"/bytes/{too_large}"))
 
 
 def test_answers_may_be_compressed(app):

@@ -4,6 +4,9 @@ import http.client
 import json
 import urllib.parse
 
+from support.http_apis import HttpApi, arn_of
+from support.rest_apis import RestApi
+
 HEADERS_OF_A_CALL = {"accept": "*/*", "user-agent": "tests"}
 
 
@@ -17,6 +20,8 @@ class Door:
         self.domain = domain or host.split(":")[0]  # as the function is told
         self.origin = f"{scheme}://{host}"
         self.url = self.origin + prefix
+
+        self.close = lambda: None  # for those that do not go with their function
 
     def open(self, path, method="GET", headers=None, body=None, timeout_s=30):
         """Sends a request; gives the answer when its head is here."""
@@ -72,3 +77,40 @@ def function_url_by_path(server, function, **members):
     """The same below a path of the server, for clients that find no names below localhost."""
     domain = function_url(server, function, **members).domain
     return Door(server.port, f"127.0.0.1:{server.port}", f"/_aws/lambda-url/{domain.split('.')[0]}", domain)
+
+
+def http_api(server, function, version="2.0"):
+    """An HTTP API that sends everything to the function."""
+    api = HttpApi(server)
+    api.route("$default", api.integrate(function, version))
+    api.stage()
+    door = Door(server.port, api.host)
+    door.close = api.delete
+    return door
+
+
+def http_api_1(server, function):
+    """The same with the older events."""
+    return http_api(server, function, "1.0")
+
+
+def rest_api(server, function):
+    """A stage of a REST API that sends everything to the function; all bodies may be binary."""
+    api = RestApi.create(server, binaryMediaTypes=["*/*"])
+    for path in ("/", "/{proxy+}"):
+        api.method(path, arn_of(function))
+    api.deploy("prod")
+    door = Door(server.port, f"{api.id}.execute-api.us-east-1.localhost:{server.port}", "/prod")
+    door.close = api.delete
+    return door
+
+
+def listener_rule(name, multi_value=True):
+    """Lines of a server's configuration by which a load balancer sends to the function of this name."""
+    rule = f'[[listener_rules]]\npriority = 1\nhosts = ["{name}.localhost"]\nfunction = "{name}"\n'
+    return f"{rule}multi_value_headers = {str(multi_value).lower()}\n"
+
+
+def load_balancer(server, function):
+    """What a rule of a server's listener sends to the function."""
+    return Door(server.port, f"{function.name}.localhost:{server.port}")
