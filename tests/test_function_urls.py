@@ -200,8 +200,8 @@ def test_a_request_to_a_url_is_no_call_of_the_api(server):
     host = f"{'a' * 32}.lambda-url.us-east-1.localhost:{server.port}"
     connection.request("GET", "/2015-03-31/functions", headers={"Host": host})
     response = connection.getresponse()
-    assert response.status == 501 and response.headers["Content-Type"] == "application/json"
-    assert b"function URLs are not served" in response.read()
+    assert response.status == 403 and response.headers["Content-Type"] == "application/json"
+    assert response.read() == b'{"Message":null}', "there is no such URL, and no list of functions"
 
 
 def test_another_region_has_its_own(server, function):
