@@ -214,7 +214,5 @@ pub const HTTP_API_IDENTITY_SOURCES_MAX: usize = 20;
 /// Values of each list of a CORS configuration. Ours, like the above.
 pub const HTTP_API_CORS_VALUES_MAX: usize = 100;
 
-/// The longest time that the answer of an authorizer may be remembered, in seconds (AWS).
-pub const AUTHORIZER_TTL_S_MAX: u32 = 3_600;
 /// The shortest and the longest time that an integration may take; the longest is also the usual one (AWS).
 pub const HTTP_API_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 50..=30_000;
