@@ -25,7 +25,7 @@ def shell(command, **variables):
 @pytest.fixture(scope="module")
 def site(server):
     """The address of an application on Hono."""
-    function = Function(server, "site-for-curl", "nodejs22.x", web.node(), "hono.handler", MemorySize=512).ready()
+    function = Function(server, "site-for-curl", "nodejs22.x", web.node("hono"), "hono.handler", MemorySize=512).ready()
     yield function_url(server, function).url
     function.delete()
 
@@ -83,7 +83,7 @@ def test_requests_are_signed(echo):
 
 def test_a_stream_is_read_as_it_comes(server):
     """Without a buffer of curl's own, the first line is here before the function is told to go on."""
-    function = Function(server, "stream-for-curl", "nodejs22.x", web.node(), "hono.streaming", MemorySize=512, Timeout=30).ready()
+    function = Function(server, "stream-for-curl", "nodejs22.x", web.node("hono"), "hono.streaming", MemorySize=512, Timeout=30).ready()
     try:
         url = function_url(server, function, streams=True).url
         with subprocess.Popen(["curl", "-sSN", "--max-time", "30", f"{url}/pieces"], stdout=subprocess.PIPE) as curl:

@@ -23,7 +23,8 @@ class Running:
     NUMBERS = itertools.count(1)
 
     def __init__(self, server, open_door, handler, runtime="nodejs22.x", **members):
-        self.function = Function(server, f"web-{next(self.NUMBERS)}", runtime, web.node(), handler, MemorySize=1024, Timeout=30)
+        zip_bytes = web.node("hono") if handler.startswith("hono.") else web.node()
+        self.function = Function(server, f"web-{next(self.NUMBERS)}", runtime, zip_bytes, handler, MemorySize=1024, Timeout=30)
         self.door = open_door(server, self.function.ready(), **members)
         self.arn = self.function.created["FunctionArn"]
 

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -40,7 +41,7 @@ class Browser:
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}', program, *SWITCHES, f"--user-data-dir={self.profile.name}"],
             pass_fds=(to_read, to_write), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "HOME": self.profile.name},
+            env={**os.environ, "HOME": self.profile.name}, start_new_session=True,
         )
         os.close(to_read)
         os.close(to_write)
@@ -50,12 +51,8 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        try:
-            self.call("Browser.close")
-            self.process.wait(timeout=10)
-        except (AssertionError, OSError, subprocess.TimeoutExpired):
-            self.process.kill()
-            self.process.wait(timeout=10)
+        os.killpg(self.process.pid, signal.SIGKILL)  # with what it has started; nothing of it is kept
+        self.process.wait(timeout=10)
         os.close(self.to_browser)
         self.profile.cleanup()
 

@@ -60,15 +60,19 @@ app.get('/slow', (c) => {
     await body.write('<p id="last">last</p>');
   });
 });
-app.get('/events', (c) => streamSSE(c, async (events) => {
-  if (c.req.header('last-event-id') === '2') {
-    await events.writeSSE({ id: '3', data: 'after the connection ended' });
-    return;
-  }
-  await events.writeSSE({ id: '1', data: 'first', retry: 50 });
-  await untilTold(context(c));
-  await events.writeSSE({ id: '2', event: 'named', data: 'two\nlines' });
-}));
+app.get('/events', (c) => {
+  const last = c.req.header('last-event-id');
+  if (last === '3') return c.body(null, 204); // which tells the browser not to come back
+  return streamSSE(c, async (events) => {
+    if (last === '2') {
+      await events.writeSSE({ id: '3', data: 'after the connection ended' });
+      return;
+    }
+    await events.writeSSE({ id: '1', data: 'first', retry: 50 });
+    await untilTold(context(c));
+    await events.writeSSE({ id: '2', event: 'named', data: 'two\nlines' });
+  });
+});
 
 export const handler = handle(app);
 export const streaming = globalThis.awslambda && streamHandle(app);
