@@ -8,6 +8,7 @@ import pytest
 from support import packages
 from support.errors import error_of
 from support.metrics import metric
+from support.rest_apis import RestApi
 from support.server import Server
 from support.wait import until
 
@@ -353,3 +354,45 @@ def test_without_signatures_a_policy_still_opens_a_function_to_another_account(s
         FunctionName=function.name, StatementId="a", Action="lambda:InvokeFunction", Principal=OTHER)
     assert invoke(other, arn) == 1
     assert error_of(other.get_function, FunctionName=arn)[0] == "AccessDeniedException"
+
+
+def test_rest_apis_are_managed_by_methods_on_paths(secured, make_user):
+    root = secured.with_key("apigateway")
+    api, other = (root.create_rest_api(name=name) for name in ("one", "two"))
+    arn = f"arn:aws:apigateway:us-east-1::/restapis/{api['id']}"
+    user, key = make_user(
+        statement(action="apigateway:GET", resource=[arn, arn + "/*"]),
+        statement(action="apigateway:POST", resource=arn + "/resources/*"))
+    client = secured.with_key("apigateway", key)
+    client.get_rest_api(restApiId=api["id"])
+    client.get_resources(restApiId=api["id"])
+    client.create_resource(restApiId=api["id"], parentId=api["rootResourceId"], pathPart="a")
+    assert error_of(client.delete_rest_api, restApiId=api["id"]) == denied(
+        user, "apigateway:DELETE", arn, "because no identity-based policy allows the apigateway:DELETE action")
+    for call, members in [
+        (client.get_rest_api, {"restApiId": other["id"]}), (client.get_rest_apis, {}), (client.create_rest_api, {"name": "x"}),
+        (client.create_deployment, {"restApiId": api["id"]}), (client.import_rest_api, {"body": "{}"}),
+        (client.update_rest_api, {"restApiId": api["id"], "patchOperations": []}), (client.get_api_keys, {}),
+    ]:
+        assert error_of(call, **members)[::2] == ("AccessDeniedException", 403), members
+    for made in (api, other):
+        root.delete_rest_api(restApiId=made["id"])
+
+
+PROXY = packages.python('def handler(event, context):\n    return {"statusCode": 200, "body": "in"}\n')
+
+
+def test_a_function_lets_the_stages_in_that_its_policy_names(secured, make_function):
+    name, arn = make_function(PROXY)
+    functions = secured.with_key("lambda")
+    with RestApi.create(secured, secured.with_key("apigateway")) as api:
+        api.method("/pets/{id}", arn)
+        api.deploy()
+        api.deploy(stage="test")
+        refused = api.ask("/pets/1")
+        assert (refused.status, refused.json) == (500, {"message": "Internal server error"})
+        functions.add_permission(
+            FunctionName=name, StatementId="gateway", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
+            SourceArn=f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api.id}/prod/GET/pets/*")
+        assert api.ask("/pets/1").body == b"in"
+        assert (api.ask("/pets/1", method="POST", body=b"").status, api.ask("/pets/1", stage="test").status) == (500, 500)

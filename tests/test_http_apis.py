@@ -505,6 +505,30 @@ def test_custom_domain_names_lead_to_stages(server, make, gateway, echo, module_
     assert error_of(gateway.get_domain_name, **domain)[0] == "NotFoundException"
 
 
+def test_a_document_is_imported_and_served(gateway, make, echo, module_functions):
+    def document(function):
+        integration = {"type": "aws_proxy", "httpMethod": "POST", "uri": arn_of(function), "payloadFormatVersion": "2.0"}
+        return json.dumps({
+            "openapi": "3.0.1", "info": {"title": "imported", "version": "1"},
+            "paths": {"/pets/{id}": {"get": {"x-amazon-apigateway-integration": integration}}},
+            "x-amazon-apigateway-cors": {"allowOrigins": ["*"]},
+        })
+
+    made = gateway.import_api(Body=document(echo))
+    assert made["ResponseMetadata"]["HTTPStatusCode"] == 201 and made["Name"] == "imported"
+    gateway.delete_api(ApiId=made["ApiId"])
+    # Terraform makes an API of a `body` in this way.
+    api = make()
+    api.stage()
+    assert api.reimport_api(Body=document(echo))["CorsConfiguration"] == {"AllowOrigins": ["*"]}
+    assert api.ask("/pets/7").value["pathParameters"] == {"id": "7"}
+    api.reimport_api(Body=document(module_functions["who"]))
+    assert api.ask("/pets/7", Origin="https://a.example").headers["access-control-allow-origin"] == "*"
+    assert api.ask("/pets/7").body == b"http-api-who"
+    code, message, _ = error_of(api.reimport_api, Body="openapi: 3.0.1")
+    assert code == "BadRequestException" and "JSON" in message
+
+
 def test_apis_survive_a_restart():
     from support.server import Function, Server
 

@@ -18,13 +18,14 @@ NUMBERS = itertools.count(1)
 
 # Answers with what it got, or as the request says.
 PROXY = '''
-import json, time
+import json
+from time import sleep
 def handler(event, context):
     wish = json.loads(event["body"] or "{}") if event["httpMethod"] == "POST" else {}
     if "raise" in wish:
         raise Exception(wish["raise"])
     if "sleep" in wish:
-        time.sleep(wish["sleep"])
+        sleep(wish["sleep"])
     if "answer" in wish:
         return wish["answer"]
     return {"statusCode": 200, "headers": {"x-own": "1"}, "body": json.dumps(event)}

@@ -85,7 +85,7 @@ impl RestApiService {
     }
 
     /// Answers one operation, told by its name in the service model, with the members of its output as they are called on
-    /// the wire.
+    /// the wire. The document of an import is the text `body` here.
     ///
     /// # Errors
     /// As the API has them; see [`RestApiError`].
@@ -104,6 +104,10 @@ impl RestApiService {
             "GetTags" => self.get_tags(scope, parse(input)?).await,
             "TagResource" => self.tag(scope, parse(input)?).await,
             "UntagResource" => self.untag(scope, parse(input)?).await,
+            "ImportRestApi" | "PutRestApi" => {
+                let body = input.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
+                self.import(scope, operation, body.as_bytes(), parse(input)?).await
+            }
             "GetAccount" => Ok(self.get_account()),
             "UpdateAccount" => self.update_account(&parse(input)?),
             _ => self.answer_for_methods(scope, operation, input).await,

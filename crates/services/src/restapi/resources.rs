@@ -167,13 +167,13 @@ impl Content {
     fn check_place(&self, id: &str, parent_id: &str, part: &str) -> Result<(), RestApiError> {
         check_part(part)?;
         let parent = self.resource(parent_id)?;
-        let path = format!("{}/{part}", parent.path.trim_end_matches('/'));
-        path.parse::<PathPattern>().map_err(|error| RestApiError::bad(format!("Invalid resource: {error}")))?;
         if let Some(greedy) = parent.path_part.as_deref().filter(|part| part.ends_with("+}")) {
             return Err(RestApiError::bad(format!(
                 "Cannot create a child of a resource with a greedy path variable: {greedy}"
             )));
         }
+        let path = format!("{}/{part}", parent.path.trim_end_matches('/'));
+        path.parse::<PathPattern>().map_err(|error| RestApiError::bad(format!("Invalid resource: {error}")))?;
         let is_sibling = |other: &&Resource| other.parent_id.as_deref() == Some(parent_id) && other.id != id;
         let mut siblings = self.resources.values().filter(is_sibling).filter_map(|other| other.path_part.as_deref());
         let is_variable = |part: &str| part.starts_with('{');

@@ -136,6 +136,13 @@ impl RestApiService {
     }
 }
 
+impl Used {
+    /// What it adds to what is left of a quota.
+    pub(super) fn left_by(&self) -> i64 {
+        self.granted - i64::try_from(self.requests).unwrap_or(i64::MAX)
+    }
+}
+
 /// The key of one day's record.
 pub(super) fn key_of(scope: &Scope, plan: &str, api_key: &str, day: Date) -> String {
     key(USAGE_PREFIX, scope, &[plan, api_key, &day.to_string()])
@@ -186,9 +193,7 @@ pub(super) fn period_start(quota: Quota, day: Date) -> Date {
 pub(super) fn left(days: &[(Date, Used)], quota: Quota, day: Date) -> i64 {
     let first = period_start(quota, day);
     let within = days.iter().filter(|(known, _)| (first..=day).contains(known));
-    within.fold(i64::from(quota.limit), |left, (_, used)| {
-        left + used.granted - i64::try_from(used.requests).unwrap_or(i64::MAX)
-    })
+    within.fold(i64::from(quota.limit), |left, (_, used)| left + used.left_by())
 }
 
 fn date(text: &str) -> Result<Date, RestApiError> {

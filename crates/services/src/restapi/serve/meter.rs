@@ -4,8 +4,9 @@
 //! then, and what others write to the same records (another server, UpdateUsage) is taken over. When a server is killed, the
 //! requests of the last moment are forgotten.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -15,11 +16,13 @@ use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store,
 use tokio::task::JoinHandle;
 
 use crate::restapi::records::scope_of;
-use crate::restapi::usage::{USAGE_PREFIX, Used, day, days_of, key_of, left};
-use crate::restapi::usage_plans::Plan;
+use crate::restapi::usage::{USAGE_PREFIX, Used, day, days_of, key_of, period_start};
+use crate::restapi::usage_plans::{Plan, Quota};
 
 /// Between two batches.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// Enough that requests of different keys rarely wait for one another.
+const SHARDS: usize = 16;
 /// Records of one batch.
 const BATCH_MAX: usize = 256;
 
@@ -45,7 +48,8 @@ pub(super) struct Meter {
 #[derive(Debug)]
 struct Counts {
     store: Store,
-    counters: Mutex<HashMap<Id, Counter>>,
+    hasher: RandomState,
+    shards: [Mutex<HashMap<Id, Counter>>; SHARDS],
     /// One batch at a time, so that nothing is added twice.
     flushing: tokio::sync::Mutex<()>,
 }
@@ -59,8 +63,12 @@ impl Drop for Meter {
 impl Meter {
     pub(super) fn start(store: Store) -> Self {
         let watch = store.metadata.watch(USAGE_PREFIX);
-        let counts =
-            Arc::new(Counts { store, counters: Mutex::default(), flushing: tokio::sync::Mutex::const_new(()) });
+        let counts = Arc::new(Counts {
+            store,
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            flushing: tokio::sync::Mutex::const_new(()),
+        });
         let tasks = [
             tokio::spawn(write_now_and_then(Arc::clone(&counts))),
             tokio::spawn(take_over(Arc::clone(&counts), watch)),
@@ -91,25 +99,27 @@ impl Meter {
 }
 
 impl Counts {
-    fn counters(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Counter>> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The counters beside which a key's is.
+    fn counters(&self, id: &Id) -> MutexGuard<'_, HashMap<Id, Counter>> {
+        let index = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
+        locked(&self.shards[index])
     }
 
     fn knows(&self, id: &Id) -> bool {
-        self.counters().contains_key(id)
+        self.counters(id).contains_key(id)
     }
 
     /// Another request may have learnt it meanwhile, and counted.
     fn learn(&self, id: &Id, days: Vec<(Date, Used)>) {
         let written = days.into_iter().collect();
-        self.counters().entry(id.clone()).or_insert_with(|| Counter { written, pending: BTreeMap::new() });
+        self.counters(id).entry(id.clone()).or_insert_with(|| Counter { written, pending: BTreeMap::new() });
     }
 
     fn count(&self, id: Id, plan: &Plan, today: Date) -> bool {
-        let mut counters = self.counters();
+        let mut counters = self.counters(&id);
         let counter = counters.entry(id).or_default();
         if let Some(quota) = plan.quota
-            && left(&counter.days(), quota, today) <= 0
+            && counter.left(quota, today) <= 0
         {
             return false;
         }
@@ -120,18 +130,36 @@ impl Counts {
     /// Writes what is pending; what cannot be written stays pending.
     async fn flush(&self) -> Result<(), StoreError> {
         let _one = self.flushing.lock().await;
-        let pending: Vec<(Id, Date, u64)> = {
-            let counters = self.counters();
-            let of = |(id, counter): (&Id, &Counter)| {
-                let days = counter.pending.iter().filter(|(_, more)| **more > 0);
-                days.map(|(day, more)| (id.clone(), *day, *more)).collect::<Vec<_>>()
-            };
-            counters.iter().flat_map(of).collect()
-        };
+        let pending = self.without_plans_that_went(self.pending()).await?;
         for part in pending.chunks(BATCH_MAX) {
             self.write(part).await?;
         }
         Ok(())
+    }
+
+    fn pending(&self) -> Vec<(Id, Date, u64)> {
+        let of = |(id, counter): (&Id, &Counter)| {
+            let days = counter.pending.iter();
+            days.map(|(day, more)| (id.clone(), *day, *more)).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(|shard| locked(shard).iter().flat_map(of).collect::<Vec<_>>()).collect()
+    }
+
+    /// What was used of a plan that has gone is of no interest, and is forgotten.
+    async fn without_plans_that_went(
+        &self,
+        mut pending: Vec<(Id, Date, u64)>,
+    ) -> Result<Vec<(Id, Date, u64)>, StoreError> {
+        let plans: HashSet<(Scope, String)> =
+            pending.iter().map(|((scope, plan, _), _, _)| (scope.clone(), plan.clone())).collect();
+        for (scope, plan) in plans {
+            if self.store.metadata.get(&Plan::key(&scope, &plan)).await?.is_none() {
+                let is_of = |id: &Id| id.0 == scope && id.1 == plan;
+                pending.retain(|(id, _, _)| !is_of(id));
+                self.shards.iter().for_each(|shard| locked(shard).retain(|id, _| !is_of(id)));
+            }
+        }
+        Ok(pending)
     }
 
     async fn write(&self, part: &[(Id, Date, u64)]) -> Result<(), StoreError> {
@@ -161,9 +189,8 @@ impl Counts {
 
     /// Moves what was written out of what is pending.
     fn settle(&self, part: &[(Id, Date, u64)], written: &[Used]) {
-        let mut counters = self.counters();
         for ((id, day, more), used) in part.iter().zip(written) {
-            // Gone when everything was reset meanwhile.
+            let mut counters = self.counters(id);
             let Some(counter) = counters.get_mut(id) else { continue };
             counter.written.insert(*day, *used);
             if let Some(pending) = counter.pending.get_mut(day) {
@@ -182,8 +209,7 @@ impl Counts {
             return Ok(());
         }
         let found: Option<Versioned<Used>> = self.store.metadata.get_json(key).await?;
-        let mut counters = self.counters();
-        if let Some(counter) = counters.get_mut(&id) {
+        if let Some(counter) = self.counters(&id).get_mut(&id) {
             match found {
                 Some(found) => drop(counter.written.insert(day, found.value)),
                 None => drop(counter.written.remove(&day)),
@@ -194,14 +220,18 @@ impl Counts {
 }
 
 impl Counter {
-    /// What is used, written or not.
-    fn days(&self) -> Vec<(Date, Used)> {
-        let mut days = self.written.clone();
-        for (day, more) in &self.pending {
-            days.entry(*day).or_default().requests += more;
-        }
-        days.into_iter().collect()
+    /// What is left of a quota on a day, by what is written and what is not yet.
+    fn left(&self, quota: Quota, today: Date) -> i64 {
+        let period = period_start(quota, today)..=today;
+        let written = self.written.range(period.clone()).map(|(_, used)| used.left_by());
+        let pending = self.pending.range(period).map(|(_, more)| i64::try_from(*more).unwrap_or(i64::MAX));
+        i64::from(quota.limit) + written.sum::<i64>() - pending.sum::<i64>()
     }
+}
+
+/// No invariant spans an unwinding point.
+fn locked(shard: &Mutex<HashMap<Id, Counter>>) -> MutexGuard<'_, HashMap<Id, Counter>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the key of a record is about.
@@ -238,7 +268,8 @@ async fn take_over(counts: Arc<Counts>, mut watch: Watch) {
             // Whoever asks next learns anew; what is pending is written before.
             None => {
                 if counts.flush().await.is_ok() {
-                    counts.counters().retain(|_, counter| !counter.pending.is_empty());
+                    let is_pending = |_: &Id, counter: &mut Counter| !counter.pending.is_empty();
+                    counts.shards.iter().for_each(|shard| locked(shard).retain(is_pending));
                 }
             }
         }
