@@ -8,6 +8,7 @@ pub mod authorizers;
 pub mod deployments;
 pub mod domain_names;
 pub mod integrations;
+pub mod route_responses;
 pub mod routes;
 pub mod stages;
 pub mod tags;

@@ -17,7 +17,7 @@ pub(super) struct Group {
     pub(super) operations: &'static [&'static str],
 }
 
-pub(super) const SERVICES: [Service; 6] = [
+pub(super) const SERVICES: [Service; 7] = [
     Service {
         name: "lambda",
         model: "lambda/2015-03-31",
@@ -353,6 +353,16 @@ pub(super) const SERVICES: [Service; 6] = [
                 ],
             },
             Group { name: "routes", operations: &["CreateRoute", "GetRoute", "UpdateRoute"] },
+            Group {
+                name: "route_responses",
+                operations: &[
+                    "CreateRouteResponse",
+                    "GetRouteResponse",
+                    "GetRouteResponses",
+                    "UpdateRouteResponse",
+                    "DeleteRouteResponse",
+                ],
+            },
             Group { name: "integrations", operations: &["CreateIntegration", "GetIntegration", "UpdateIntegration"] },
             Group {
                 name: "stages",
@@ -364,5 +374,11 @@ pub(super) const SERVICES: [Service; 6] = [
             Group { name: "api_mappings", operations: &["CreateApiMapping", "GetApiMapping", "UpdateApiMapping"] },
             Group { name: "tags", operations: &["TagResource", "UntagResource", "GetTags"] },
         ],
+    },
+    Service {
+        name: "apigatewaymanagementapi",
+        model: "apigatewaymanagementapi/2018-11-29",
+        kept: &[],
+        groups: &[Group { name: "connections", operations: &["PostToConnection", "GetConnection"] }],
     },
 ];

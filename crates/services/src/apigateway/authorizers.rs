@@ -6,15 +6,16 @@ use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::apigatewayv2::authorizers::{CreateAuthorizerRequest, JWTConfiguration, UpdateAuthorizerRequest};
 
-use super::records::{Api, Authorization, Authorizer, AuthorizerKind, PayloadFormat};
+use super::records::{Api, Authorization, Authorizer, AuthorizerKind, PayloadFormat, Protocol};
 use super::shown::members;
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, integrations, unserved};
 
 const JWT: &str = "JWT";
 const REQUEST: &str = "REQUEST";
 
 /// The members that CreateAuthorizer and UpdateAuthorizer share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asked {
     name: Option<String>,
     kind: Option<String>,
@@ -51,7 +52,7 @@ impl HttpApis {
             if api.definition.authorizers.len() >= limits::HTTP_API_AUTHORIZERS_MAX {
                 return Err(HttpApiError::limit("Authorizers", "API", limits::HTTP_API_AUTHORIZERS_MAX));
             }
-            let authorizer = asked.apply(None, scope)?;
+            let authorizer = asked.of(api.protocol)?.apply(None, scope)?;
             check_name(&authorizer.name, api, None)?;
             api.definition.authorizers.insert(id.clone(), authorizer.clone());
             Ok(authorizer)
@@ -91,7 +92,7 @@ impl HttpApis {
         let id = &request.authorizer_id;
         let edit = |api: &mut Api| {
             let before = api.definition.authorizers.get(id).ok_or_else(|| unknown(id))?;
-            let authorizer = asked.apply(Some(before), scope)?;
+            let authorizer = asked.of(api.protocol)?.apply(Some(before), scope)?;
             check_name(&authorizer.name, api, Some(id))?;
             api.definition.authorizers.insert(id.clone(), authorizer.clone());
             Ok(authorizer)
@@ -117,6 +118,26 @@ impl HttpApis {
 }
 
 impl Asked {
+    /// With what is fixed in WebSocket APIs: a function that answers a policy for one connection alone.
+    fn of(&self, protocol: Protocol) -> Result<Self, HttpApiError> {
+        let mut asked = self.clone();
+        if protocol == Protocol::WebSocket {
+            rules::check_authorizer(
+                asked.kind.as_deref(),
+                &[
+                    ("AuthorizerPayloadFormatVersion", asked.payload_format.is_some()),
+                    ("AuthorizerResultTtlInSeconds", asked.ttl_s.is_some_and(|ttl_s| ttl_s != 0)),
+                    ("EnableSimpleResponses", asked.is_simple == Some(true)),
+                    ("JwtConfiguration", asked.jwt.is_some()),
+                ],
+            )?;
+            let sources = asked.identity_sources.iter().flatten();
+            sources.map(String::as_str).try_for_each(rules::check_identity_source)?;
+            asked.payload_format = Some(PayloadFormat::V1.text().to_owned());
+        }
+        Ok(asked)
+    }
+
     fn apply(&self, before: Option<&Authorizer>, scope: &Scope) -> Result<Authorizer, HttpApiError> {
         unserved::members(
             &[("IdentityValidationExpression", self.validation_expression.is_some())],
@@ -226,7 +247,8 @@ fn check_sources(sources: &[String]) -> Result<(), HttpApiError> {
     }
     for source in sources {
         let parsed = source.parse::<IdentitySource>().map(|_| ()).map_err(|error| error.to_string());
-        let spelled = if source.starts_with('$') { Ok(()) } else { Err(format!("\"{source}\" must begin with $")) };
+        let is_spelled = source.starts_with('$') || rules::is_identity_source(source);
+        let spelled = if is_spelled { Ok(()) } else { Err(format!("\"{source}\" must begin with $")) };
         spelled.and(parsed).map_err(|why| HttpApiError::invalid(format!("Invalid identity source: {why}.")))?;
     }
     Ok(())

@@ -5,8 +5,9 @@ use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::apigatewayv2::integrations::{CreateIntegrationRequest, UpdateIntegrationRequest};
 
-use super::records::{Api, Integration, IntegrationKind, PayloadFormat};
+use super::records::{Api, Integration, IntegrationKind, PayloadFormat, Protocol};
 use super::shown::members;
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, unserved};
 
 /// The usual and longest time that an integration may take.
@@ -14,7 +15,7 @@ pub(super) const TIMEOUT_MS_DEFAULT: u32 = *limits::HTTP_API_TIMEOUT_MS.end();
 const PASSTHROUGH: &str = "WHEN_NO_MATCH";
 
 /// The members that CreateIntegration and UpdateIntegration share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Asked {
     kind: Option<String>,
     subtype: Option<String>,
@@ -60,23 +61,24 @@ impl HttpApis {
             if api.definition.integrations.len() >= limits::HTTP_API_INTEGRATIONS_MAX {
                 return Err(HttpApiError::limit("Integrations", "API", limits::HTTP_API_INTEGRATIONS_MAX));
             }
-            let integration = asked.apply(None, scope)?;
+            let integration = asked.of(api.protocol)?.apply(None, scope)?;
             api.definition.integrations.insert(id.clone(), integration.clone());
             Ok(integration)
         };
-        let (integration, _) = self.change(scope, &request.api_id, edit).await?;
-        Ok(shown(&id, &integration))
+        let (integration, api) = self.change(scope, &request.api_id, edit).await?;
+        Ok(shown(&id, &integration, api.protocol))
     }
 
     pub(super) async fn get_integration(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
         let api = self.api(scope, &named.api_id).await?.value;
         let integration = api.definition.integrations.get(&named.route_id);
-        Ok(shown(&named.route_id, integration.ok_or_else(|| unknown(&named.route_id))?))
+        Ok(shown(&named.route_id, integration.ok_or_else(|| unknown(&named.route_id))?, api.protocol))
     }
 
     pub(super) async fn get_integrations(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
         let api = self.api(scope, &named.api_id).await?.value;
-        named.page.cut(api.definition.integrations.iter().map(|(id, one)| (id.clone(), shown(id, one))))
+        let all = api.definition.integrations.iter();
+        named.page.cut(all.map(|(id, one)| (id.clone(), shown(id, one, api.protocol))))
     }
 
     pub(super) async fn update_integration(
@@ -108,12 +110,12 @@ impl HttpApis {
         let edit = |api: &mut Api| {
             let before = api.definition.integrations.get(&request.integration_id);
             let before = before.ok_or_else(|| unknown(&request.integration_id))?;
-            let integration = asked.apply(Some(before), scope)?;
+            let integration = asked.of(api.protocol)?.apply(Some(before), scope)?;
             api.definition.integrations.insert(request.integration_id.clone(), integration.clone());
             Ok(integration)
         };
-        let (integration, _) = self.change(scope, &request.api_id, edit).await?;
-        Ok(shown(&request.integration_id, &integration))
+        let (integration, api) = self.change(scope, &request.api_id, edit).await?;
+        Ok(shown(&request.integration_id, &integration, api.protocol))
     }
 
     pub(super) async fn delete_integration(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
@@ -138,6 +140,17 @@ impl HttpApis {
 }
 
 impl Asked {
+    /// With what is fixed in WebSocket APIs: the format 1.0, and a second less for the function.
+    fn of(&self, protocol: Protocol) -> Result<Self, HttpApiError> {
+        let mut asked = self.clone();
+        if protocol == Protocol::WebSocket {
+            rules::check_integration(asked.kind.as_deref(), asked.payload_format.as_deref(), asked.timeout_ms)?;
+            asked.payload_format = Some(PayloadFormat::V1.text().to_owned());
+            asked.timeout_ms = asked.timeout_ms.or(asked.kind.is_some().then_some(rules::TIMEOUT_MS_DEFAULT));
+        }
+        Ok(asked)
+    }
+
     fn apply(&self, before: Option<&Integration>, scope: &Scope) -> Result<Integration, HttpApiError> {
         unserved::members(&[("IntegrationSubtype", self.subtype.is_some())], "let a function call the service")?;
         unserved::members(
@@ -222,7 +235,7 @@ fn unknown(id: &str) -> HttpApiError {
     HttpApiError::unknown("Integration", id)
 }
 
-pub(super) fn shown(id: &str, integration: &Integration) -> Value {
+pub(super) fn shown(id: &str, integration: &Integration, protocol: Protocol) -> Value {
     members(json!({
         "ApiGatewayManaged": integration.is_managed.then_some(true),
         "ConnectionType": "INTERNET",
@@ -232,6 +245,7 @@ pub(super) fn shown(id: &str, integration: &Integration) -> Value {
         "IntegrationMethod": integration.method.as_deref().unwrap_or("POST"),
         "IntegrationType": integration.kind.text(),
         "IntegrationUri": integration.uri,
+        "PassthroughBehavior": (protocol == Protocol::WebSocket).then_some(PASSTHROUGH),
         "PayloadFormatVersion": integration.payload_format.text(),
         "TimeoutInMillis": integration.timeout_ms,
     }))

@@ -1,11 +1,12 @@
-//! API Gateway's HTTP APIs: the control plane that keeps them, and the door that serves them.
+//! API Gateway's HTTP and WebSocket APIs: the control plane that keeps them, and the door that serves them.
 //!
 //! [`HttpApis::call`] answers the operations of `apigatewayv2`. An API is one record with everything that belongs to it
 //! (`records`); every change is one batch (`changes`), which deploys it where stages do that by themselves.
 //!
 //! [`HttpApis::find`] says whether a request is for an API, out of a `table` in memory that follows the records, and
 //! [`HttpApis::answer_request`] takes it through: stage, preflight, route, throttling, authorizer, function. Events,
-//! answers, CORS and the choice of a route are rules of [`tindra_core::door`].
+//! answers, CORS and the choice of a route are rules of [`tindra_core::door`]. WebSocket APIs share all but the door,
+//! which is in [`websocket`].
 
 mod answer;
 mod api_mappings;
@@ -43,6 +44,7 @@ mod tests;
 mod throttle;
 mod unserved;
 mod variables;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -60,6 +62,7 @@ pub use fetch::Reach;
 pub use find::{Found, is_for_api};
 pub use lambda::Roles;
 pub use refusal::{too_large, unknown};
+pub use websocket::{Connected, Connections, Handshake, Managed, payload_too_large};
 
 use page::PageRequest;
 use table::Table;
@@ -75,6 +78,7 @@ pub struct HttpApis {
     functions: Arc<dyn Functions>,
     roles: Arc<dyn Roles>,
     reach: Arc<dyn Reach>,
+    connections: Arc<Connections>,
 }
 
 /// What APIs need of the rest of the server.
@@ -120,7 +124,7 @@ impl HttpApis {
     pub async fn start(store: Store, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, StoreError> {
         let table = Arc::new(Table::start(store.clone()).await?);
         let Surroundings { functions, roles, reach } = around;
-        Ok(Self { store, clock, table, functions, roles, reach })
+        Ok(Self { store, clock, table, functions, roles, reach, connections: Arc::default() })
     }
 
     /// Answers one decoded call.
@@ -145,6 +149,7 @@ impl HttpApis {
             "UpdateApi" => self.update_api(asker, parse(input)?).await,
             "DeleteApi" => self.delete_api(scope, parse(input)?).await,
             "DeleteCorsConfiguration" => self.delete_cors(scope, parse(input)?).await,
+            _ if operation.contains("RouteResponse") => self.answer_route_responses(scope, operation, input).await,
             _ if operation.contains("Tag") => self.answer_tags(scope, operation, input).await,
             _ if operation.contains("DomainName") => self.answer_domain_names(scope, operation, input).await,
             _ if operation.contains("ApiMapping") => self.answer_api_mappings(scope, operation, input).await,

@@ -1,12 +1,15 @@
 //! CreateRoute, GetRoute, GetRoutes, UpdateRoute and DeleteRoute.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::apigatewayv2::routes::{CreateRouteRequest, UpdateRouteRequest};
 
-use super::records::{Api, Authorization, AuthorizerKind, Route};
+use super::records::{Api, Authorization, AuthorizerKind, Protocol, Route};
 use super::shown::members;
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, ids, route_key, unserved};
 
 /// What a route's `Target` begins with.
@@ -21,6 +24,7 @@ struct Asked {
     scopes: Option<Vec<String>>,
     operation_name: Option<String>,
     target: Option<String>,
+    response_selection: Option<String>,
 }
 
 impl HttpApis {
@@ -31,7 +35,6 @@ impl HttpApis {
                 ("ModelSelectionExpression", request.model_selection_expression.is_some()),
                 ("RequestModels", request.request_models.is_some_and(|models| !models.is_empty())),
                 ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
-                ("RouteResponseSelectionExpression", request.route_response_selection_expression.is_some()),
             ],
             unserved::WEB_SOCKET,
         )?;
@@ -42,6 +45,7 @@ impl HttpApis {
             scopes: request.authorization_scopes,
             operation_name: request.operation_name,
             target: request.target,
+            response_selection: request.route_response_selection_expression,
         };
         let id = ids::new(ids::ROUTE);
         let edit = |api: &mut Api| {
@@ -54,6 +58,8 @@ impl HttpApis {
                 operation_name: None,
                 integration: None,
                 is_managed: false,
+                response_selection: None,
+                responses: BTreeMap::new(),
             };
             asked.apply(&mut route, api, None)?;
             api.definition.routes.insert(id.clone(), route.clone());
@@ -81,7 +87,6 @@ impl HttpApis {
                 ("ModelSelectionExpression", request.model_selection_expression.is_some()),
                 ("RequestModels", request.request_models.is_some_and(|models| !models.is_empty())),
                 ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
-                ("RouteResponseSelectionExpression", request.route_response_selection_expression.is_some()),
             ],
             unserved::WEB_SOCKET,
         )?;
@@ -92,6 +97,7 @@ impl HttpApis {
             scopes: request.authorization_scopes,
             operation_name: request.operation_name,
             target: request.target,
+            response_selection: request.route_response_selection_expression,
         };
         let edit = |api: &mut Api| {
             let found = api.definition.routes.get(&request.route_id);
@@ -121,7 +127,10 @@ impl Asked {
     /// Makes a route what is asked for; `id` is its own when it is there already.
     fn apply(&self, route: &mut Route, api: &Api, id: Option<&str>) -> Result<(), HttpApiError> {
         if let Some(key) = &self.key {
-            route_key::check(key)?;
+            match api.protocol {
+                Protocol::Http => route_key::check(key)?,
+                Protocol::WebSocket => rules::check_key(key)?,
+            }
             let others = api.definition.routes.iter().filter(|(other, _)| Some(other.as_str()) != id);
             route_key::check_among(key, others.map(|(_, route)| route.key.as_str()))?;
             route.key.clone_from(key);
@@ -133,8 +142,14 @@ impl Asked {
         if let Some(target) = &self.target {
             route.integration = integration(target, api)?;
         }
+        if let Some(selection) = &self.response_selection {
+            route.response_selection = rules::response_selection(selection, api.protocol)?;
+        }
         route.authorization = self.authorization(&route.authorization, api)?;
-        Ok(())
+        match api.protocol {
+            Protocol::Http => Ok(()),
+            Protocol::WebSocket => rules::check_authorization(route),
+        }
     }
 
     fn authorization(&self, before: &Authorization, api: &Api) -> Result<Authorization, HttpApiError> {
@@ -213,6 +228,7 @@ pub(super) fn shown(id: &str, route: &Route) -> Value {
         "OperationName": route.operation_name,
         "RouteId": id,
         "RouteKey": route.key,
+        "RouteResponseSelectionExpression": route.response_selection,
         "Target": route.integration.as_ref().map(|id| format!("{TARGET_PREFIX}{id}")),
     }))
 }
