@@ -54,6 +54,9 @@ impl<B: Backends> Edge<B> {
         T: Body<Data = Bytes> + Unpin,
     {
         let ApiKnock::Http(found) = knock else { return Ok(outgoing(apigateway::unknown())) };
+        if found.is_web_socket() {
+            return self.websocket_door(&found, parts, body, peer, request_id).await;
+        }
         let received = match body::read(body, limits::API_REQUEST_BYTES_MAX, &self.budget).await {
             Ok(received) => received,
             Err(BodyError::TooLarge) => return Ok(outgoing(apigateway::too_large())),
