@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from support import packages
+from support.doors import function_url
 from support.server import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -61,3 +62,30 @@ def test_hello(deploy, name, runtime, handler):
     assert function.invoke({"name": "you"}).ok()["greeting"] == "Hello, you!"
 
 
+
+
+def test_an_api_on_powertools(server, deploy):
+    function = deploy("python3.12", built("powertools-api", "3.12"), "app.handler", MemorySize=512, Timeout=30)
+    url = function_url(server, function)
+    assert url.ask("/scales").value == ["celsius", "fahrenheit", "kelvin"]
+    assert url.ask("/celsius/20.5/in/fahrenheit").value == {"scale": "fahrenheit", "degrees": 68.9}
+    assert [url.ask(f"/celsius/{path}").status for path in ("20/in/pounds", "warm/in/kelvin")] == [404, 400]
+
+
+@pytest.mark.parametrize("runtime", ["nodejs20.x", "nodejs22.x"])
+def test_an_express_application(server, deploy, runtime):
+    function = deploy(runtime, built("express"), "index.handler", MemorySize=512, Timeout=30)
+    url = function_url(server, function)
+    made = url.ask("/notes", "POST", value={"text": "hello"})
+    assert (made.status, made.headers["location"], made.value) == (201, "/notes/1", {"id": 1})
+    assert url.ask("/notes/1").value == {"text": "hello"} and url.ask("/notes").value == [{"text": "hello"}]
+    assert url.ask("/notes", "POST", value={}).status == 400 and url.ask("/notes/2").status == 404
+
+
+def test_a_page_that_counts(server, deploy):
+    function = deploy("nodejs22.x", built("hono-stream"), "index.handler", MemorySize=512, Timeout=30)
+    url = function_url(server, function, streams=True)
+    assert url.ask("/").headers["content-type"] == "text/html; charset=UTF-8"
+    events = url.open("/events?to=2&pause_ms=10")
+    assert events.headers["content-type"] == "text/event-stream"
+    assert events.read() == b"data: 1\n\ndata: 2\n\nevent: end\ndata: \n\n"

@@ -155,7 +155,7 @@ def test_continuation_flood(server, size):
                 break
         else:
             pytest.fail("a hundred thousand frames of one head were taken")
-        assert client.goodbye() in CUT_OFF
+        assert client.goodbye() in (*CUT_OFF, PROTOCOL_ERROR)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_frames_that_are_too_large_and_wrong_beginnings_end_the_connection(serve
     with Frames(server) as client:
         client.send((16_385).to_bytes(3, "big") + b"\0\0\0\0\0\1" + b"a" * 16_385)
         assert client.goodbye() == FRAME_SIZE_ERROR
-    for rest in [b"what is this, that it should be frames?" * 10, b"\0\0\0\1\5\0\0\0\1", b"\0\0\1\0\1\0\0\0\2a"]:
+    for rest in [b"what is this, that it should be frames?" * 10, b"\0\0\1\0\0\0\0\0\0a", b"\0\0\1\0\1\0\0\0\2a"]:
         with Connection(server) as connection:
             connection.send(PREFACE + rest)
             assert b"\x07" in connection.read_all(), "GOAWAY"

@@ -9,9 +9,10 @@ import subprocess
 import pytest
 
 from support import packages
+from support.rest_apis import RestApi
 from support.server import Server
 
-CONFIGURATION = pathlib.Path(__file__).parent / "terraform/main.tf"
+CONFIGURATIONS = pathlib.Path(__file__).parent / "terraform"
 # Where the machines of the project keep the provider; elsewhere Terraform fetches it.
 MIRROR = pathlib.Path(os.environ.get("TINDRA_TEST_TERRAFORM_PLUGINS", "/opt/tf-plugins"))
 
@@ -71,7 +72,7 @@ def test_apply_plan_update_destroy(tmp_path):
         pytest.fail("terraform is not installed; install it to run this test")
     (tmp_path / "hello.zip").write_bytes(packages.python(HELLO))
     (tmp_path / "layer.zip").write_bytes(packages.package({"python/greeting.py": "WORD = 'hello'\n"}))
-    shutil.copy(CONFIGURATION, tmp_path / "main.tf")
+    shutil.copy(CONFIGURATIONS / "main.tf", tmp_path / "main.tf")
     with Server() as server:
         terraform = Terraform(tmp_path, server)
         client = server.client("lambda")
@@ -92,3 +93,44 @@ def test_apply_plan_update_destroy(tmp_path):
 
         terraform.run("destroy", "-auto-approve", "-input=false", message="two")
         assert state_of(server) == {"functions": [], "layers": [], "mappings": [], "roles": []}
+
+
+PETS = """
+import json
+def handler(event, context):
+    if event.get("type") == "TOKEN":
+        effect = "Allow" if event["authorizationToken"] == "yes" else "Deny"
+        return {"principalId": "p", "policyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": effect, "Action": "execute-api:Invoke", "Resource": event["methodArn"]}]}}
+    return {"statusCode": 200, "body": json.dumps([event["pathParameters"], event["stageVariables"]])}
+"""
+
+
+def test_a_rest_api(tmp_path):
+    if shutil.which("terraform") is None:
+        pytest.fail("terraform is not installed; install it to run this test")
+    (tmp_path / "pets.zip").write_bytes(packages.python(PETS))
+    shutil.copy(CONFIGURATIONS / "rest_api.tf", tmp_path / "main.tf")
+    with Server() as server:
+        terraform = Terraform(tmp_path, server)
+        terraform.run("init", "-input=false")
+        terraform.run("apply", "-auto-approve", "-input=false")
+        api = RestApi(server, terraform.output("api"))
+        key = {"x-api-key": terraform.output("key")}
+        assert api.ask("/pets/7", headers=key).json == [{"id": "7"}, {"color": "red"}]
+        refused = api.ask("/pets/7")
+        assert (refused.status, refused.headers["access-control-allow-origin"]) == (403, "*")
+        assert api.ask("/pets", method="OPTIONS").headers["access-control-allow-origin"] == "*"
+        assert api.ask("/pets").status == 401
+        assert api.ask("/pets", headers={"Authorization": "yes"}).status == 200
+        assert api.ask("/pets", headers={"Authorization": "no"}).status == 403
+        terraform.assert_nothing_to_do()
+
+        terraform.run("apply", "-auto-approve", "-input=false", color="blue")
+        assert api.ask("/pets/7", headers=key).json == [{"id": "7"}, {"color": "blue"}]
+        terraform.assert_nothing_to_do(color="blue")
+
+        terraform.run("destroy", "-auto-approve", "-input=false", color="blue")
+        gateway = server.client("apigateway")
+        left = [gateway.get_rest_apis()["items"], gateway.get_api_keys()["items"], gateway.get_usage_plans()["items"]]
+        assert left == [[], [], []]

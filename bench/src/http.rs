@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    headers: String,
     buffer: Vec<u8>,
 }
 
@@ -24,13 +25,21 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
+/// The header lines of requests for which nothing else is named.
+pub(crate) const HEADERS: &str = "host: bench\r\n";
+
 impl Connection {
     /// Connects, without Nagle's delay.
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
+        Self::open_with(address, HEADERS)
+    }
+
+    /// The same with these header lines, the host's among them, in each request.
+    pub(crate) fn open_with(address: SocketAddr, headers: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("failed to connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream, buffer: vec![0; 65_536] })
+        Ok(Self { stream, headers: headers.to_owned(), buffer: vec![0; 65_536] })
     }
 
     /// Sends a POST and reads the answer.
@@ -40,10 +49,7 @@ impl Connection {
 
     /// Sends a request in one write and reads the answer.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
-        request.extend_from_slice(body);
-        self.stream.write_all(&request)?;
+        self.write(method, path, body)?;
         let mut filled = 0;
         let head_end = loop {
             if let Some(end) = find(&self.buffer[..filled], b"\r\n\r\n") {
@@ -66,6 +72,34 @@ impl Connection {
             filled += self.read_some(filled)?;
         }
         Ok(Response { status, head, body: self.buffer[head_end..head_end + length].to_vec() })
+    }
+
+    /// Sends a POST and reads an answer in chunks: how long it took until `mark` had come in its body, and until all of it had.
+    pub(crate) fn post_until(&mut self, path: &str, body: &[u8], mark: &[u8]) -> Result<(Duration, Duration)> {
+        let started = Instant::now();
+        self.write("POST", path, body)?;
+        let (mut filled, mut marked) = (0, None);
+        loop {
+            filled += self.read_some(filled)?;
+            let so_far = &self.buffer[..filled];
+            if marked.is_none() && find(so_far, mark).is_some() {
+                marked = Some(started.elapsed());
+            }
+            if so_far.ends_with(b"\r\n0\r\n\r\n") {
+                break;
+            }
+        }
+        let text = String::from_utf8_lossy(&self.buffer[..filled]);
+        let marked = marked.with_context(|| format!("{path} answered without the mark: {text}"))?;
+        Ok((marked, started.elapsed()))
+    }
+
+    /// In one write.
+    fn write(&mut self, method: &str, path: &str, body: &[u8]) -> Result<()> {
+        let (headers, length) = (&self.headers, body.len());
+        let mut request = format!("{method} {path} HTTP/1.1\r\n{headers}content-length: {length}\r\n\r\n").into_bytes();
+        request.extend_from_slice(body);
+        Ok(self.stream.write_all(&request)?)
     }
 
     /// Reads a body in chunks that begins at `start`; there are no trailers.
@@ -101,48 +135,6 @@ impl Connection {
             count => Ok(count),
         }
     }
-}
-
-/// What is called again and again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Call<'a> {
-    /// Of the server.
-    pub(crate) address: SocketAddr,
-    /// Path of the POST.
-    pub(crate) path: &'a str,
-    /// What is sent.
-    pub(crate) body: &'a [u8],
-    /// What must come back; `None` = anything that is no error.
-    pub(crate) expected: Option<&'a [u8]>,
-}
-
-/// Answers per second with `callers` connections in a closed loop.
-pub(crate) fn rate(call: Call<'_>, callers: usize, window: Duration) -> Result<f64> {
-    let counts = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(|| count_calls(call, window))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a caller does not panic")).collect::<Result<Vec<_>>>()
-    })?;
-    Ok(counts.iter().sum::<f64>() / window.as_secs_f64())
-}
-
-fn count_calls(call: Call<'_>, window: Duration) -> Result<f64> {
-    let Call { address, path, body, expected } = call;
-    let mut connection = Connection::open(address)?;
-    let warm_up_end = Instant::now() + window / 3;
-    while Instant::now() < warm_up_end {
-        connection.post(path, body)?;
-    }
-    let end = Instant::now() + window;
-    let mut count = 0.0;
-    while Instant::now() < end {
-        let response = connection.post(path, body)?;
-        let is_right = expected.is_none_or(|expected| response.body == expected);
-        if response.status != 200 || response.head.contains("x-amz-function-error") || !is_right {
-            bail!("{path} answered {}: {}", response.status, String::from_utf8_lossy(&response.body));
-        }
-        count += 1.0;
-    }
-    Ok(count)
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -1,8 +1,8 @@
 //! Benchmarks, each as a ratio to a floor measured in the same run. `invoke`: cold start and warm invoke of the hello
 //! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
-//! control plane with 10,000 functions in the store. `environments`: the table of docs/performance.md. `neighbours`: a
-//! function beside hostile ones. `peers`: other servers that run the same functions. `queue`: asynchronous invokes. `scaling`:
-//! much of everything at once.
+//! control plane with 10,000 functions in the store. `doors`: function URLs and HTTP APIs beside Invoke. `environments`: the
+//! table of docs/performance.md. `neighbours`: a function beside hostile ones. `peers`: other servers that run the same
+//! functions. `queue`: asynchronous invokes. `scaling`: much of everything at once.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
@@ -10,11 +10,13 @@
 
 mod cold;
 mod control;
+mod doors;
 mod echo;
 mod environments;
 mod figures;
 mod http;
 mod interpreters;
+mod load;
 mod neighbours;
 mod options;
 mod peers;
@@ -58,14 +60,19 @@ fn main() -> Result<()> {
     let benchmark = arguments.next();
     let options = Options::parse(arguments)?;
     let has_table_of_goals =
-        matches!(benchmark.as_deref(), Some("environments" | "neighbours" | "peers" | "queue" | "scaling"));
+        matches!(benchmark.as_deref(), Some("doors" | "environments" | "neighbours" | "peers" | "queue" | "scaling"));
     ensure!(
         has_table_of_goals || options == Options::default(),
-        "only environments, neighbours, peers, queue and scaling take options"
+        "only doors, environments, neighbours, peers, queue and scaling take options"
     );
     match benchmark.as_deref() {
         None | Some("invoke") => print!("{}", figures::table(&invokes()?)),
         Some("control") => print!("{}", figures::table(&control::run()?)),
+        Some("doors") => {
+            let table = doors::run_all(&options)?;
+            print!("{}", table.markdown("beside"));
+            options.write(&table)?;
+        }
         Some("environments") => {
             let table = environments::run_all(&options)?;
             print!("{}", table.markdown("floor"));
@@ -93,7 +100,7 @@ fn main() -> Result<()> {
         }
         Some(other) => {
             bail!(
-                "there is no benchmark called {other}; there are: invoke (the default), control, environments, neighbours, peers, queue, scaling"
+                "there is no benchmark called {other}; there are: invoke (the default), control, doors, environments, neighbours, peers, queue, scaling"
             )
         }
     }
@@ -105,7 +112,7 @@ fn invokes() -> Result<Vec<Row>> {
     eprintln!("measuring the echo floor");
     let echo = echo::start()?;
     let echo_warm = warm(echo, "/", b"{\"name\":\"bench\"}")?;
-    let echo_rate = http::rate(call(echo, "/"), 16, WINDOW)?;
+    let echo_rate = load::rate(call(echo, "/"), 16, WINDOW)?;
 
     let server = Server::start()?;
     let mut rows = Vec::new();
@@ -117,7 +124,7 @@ fn invokes() -> Result<Vec<Row>> {
         rows.push(Row::time(subject.label, "cold start", &cold, "bare interpreter start", &bare));
         let warm_calls = warm(server.address(), &path, b"{\"name\":\"bench\"}")?;
         rows.push(Row::time(subject.label, "warm invoke, 1 caller", &warm_calls, "bare HTTP echo", &echo_warm));
-        let rate = http::rate(call(server.address(), &path), 16, WINDOW)?;
+        let rate = load::rate(call(server.address(), &path), 16, WINDOW)?;
         rows.push(Row::rate(subject.label, "invokes/s, 16 callers", rate, "bare HTTP echo", echo_rate));
     }
     Ok(rows)
@@ -136,8 +143,8 @@ fn starts(server: &Server, subject: &Subject, path: &str) -> Result<(Figures, Fi
     Ok((Figures::of(bare), Figures::of(cold)))
 }
 
-fn call(address: std::net::SocketAddr, path: &str) -> http::Call<'_> {
-    http::Call { address, path, body: cold::EVENT, expected: None }
+fn call(address: std::net::SocketAddr, path: &str) -> load::Call<'_> {
+    load::Call::new(address, path, cold::EVENT)
 }
 
 fn warm(address: std::net::SocketAddr, path: &str, body: &[u8]) -> Result<Figures> {

@@ -168,14 +168,7 @@ impl Clients {
         relay: &Relay,
         count: usize,
     ) -> Result<Self> {
-        let root = pack.display();
-        let script = format!(
-            "mount --bind /dev {root}/dev && mount -t proc proc {root}/proc && mount --bind {} {root}/var/task && exec chroot {root} \"$@\"",
-            code.display()
-        );
         let variables = [
-            "LANG=en_US.UTF-8".to_owned(),
-            "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64".to_owned(),
             "NODE_PATH=/var/runtime/node_modules".to_owned(),
             format!("_HANDLER={handler}"),
             "LAMBDA_TASK_ROOT=/var/task".to_owned(),
@@ -184,9 +177,7 @@ impl Clients {
         ];
         let mut clients = Self(Vec::new());
         for _ in 0..count {
-            let mut process = Command::new("unshare");
-            process.args(["-m", "sh", "-c", &script, "sh", "/usr/bin/env", "-i", "-C", "/var/task"]);
-            process.args(&variables).args(command);
+            let mut process = in_pack(pack, code, &variables, command);
             process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             clients.0.push(process.spawn().context("failed to run unshare (util-linux), which the floor needs")?);
         }
@@ -202,6 +193,20 @@ impl Drop for Clients {
             let _ = process.wait();
         }
     }
+}
+
+/// A command in a runtime pack as its root directory, with `code` as `/var/task`: in a mount namespace of its own and otherwise
+/// without a sandbox. It needs root.
+pub(crate) fn in_pack(pack: &Path, code: &Path, variables: &[String], command: &[&str]) -> Command {
+    let root = pack.display();
+    let script = format!(
+        "mount --bind /dev {root}/dev && mount -t proc proc {root}/proc && mount --bind {} {root}/var/task && exec chroot {root} \"$@\"",
+        code.display()
+    );
+    let mut process = Command::new("unshare");
+    process.args(["-m", "sh", "-c", &script, "sh", "/usr/bin/env", "-i", "-C", "/var/task"]);
+    process.args(["LANG=en_US.UTF-8", "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64"]).args(variables).args(command);
+    process
 }
 
 /// The tree of a runtime pack below a directory of packs.

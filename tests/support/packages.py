@@ -17,14 +17,15 @@ def package(files, modes=None):
     return buffer.getvalue()
 
 
-def package_folder(folder):
-    """A zip of everything below a folder, with its modes."""
-    folder = pathlib.Path(folder)
+def package_folder(*folders):
+    """A zip of everything below folders, with its modes; the last one with a path has its say."""
+    files = {}
+    for folder in map(pathlib.Path, folders):
+        files.update((path.relative_to(folder), path) for path in sorted(folder.rglob("*")) if path.is_file())
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder))
+        for name, path in files.items():
+            archive.write(path, name)
     return buffer.getvalue()
 
 

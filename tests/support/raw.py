@@ -11,6 +11,7 @@ class Connection:
 
     def __init__(self, server, bound_s=BOUND_S):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=bound_s)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
 
     def __enter__(self):

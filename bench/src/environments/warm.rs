@@ -11,7 +11,7 @@ use crate::figures::{Figures, median};
 use crate::relay::{self, Clients};
 use crate::server::zip;
 use crate::table::Wanted;
-use crate::{answer, http, time};
+use crate::{answer, http, load, time};
 
 /// Windows of a throughput, in turn with the floor's.
 const TURNS: usize = 3;
@@ -76,16 +76,16 @@ impl Bench {
     /// Many callers; as many bare processes behind the relay as we have environments.
     pub(super) fn rate(&mut self, what: &str, subject: &Subject, callers: usize) -> Result<()> {
         let path = self.prepare(subject)?;
-        let call = |address, path| http::Call { address, path, body: EVENT, expected: None };
+        let call = |address, path| load::Call::new(address, path, EVENT);
         // Uncounted: environments are started, and interpreters compile.
-        http::rate(call(self.server.address(), &path), callers, 2 * self.window)?;
+        load::rate(call(self.server.address(), &path), callers, 2 * self.window)?;
         let environments = self.server.environments_of(subject.name)?;
         let (relay, _clients) = self.start_floor(subject, environments)?;
-        http::rate(call(relay, "/invoke"), callers, 2 * self.window)?;
+        load::rate(call(relay, "/invoke"), callers, 2 * self.window)?;
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            ours.push(http::rate(call(self.server.address(), &path), callers, self.window)?);
-            floors.push(http::rate(call(relay, "/invoke"), callers, self.window)?);
+            ours.push(load::rate(call(self.server.address(), &path), callers, self.window)?);
+            floors.push(load::rate(call(relay, "/invoke"), callers, self.window)?);
         }
         let (ours, floor) = (median(ours), median(floors));
         let what = format!("{what}, {environments} environments");

@@ -12,7 +12,7 @@ use crate::figures::{self, Figures};
 use crate::interpreters::Interpreters;
 use crate::server::{Server, zip, zip_executable};
 use crate::table::Table;
-use crate::{http, rust_hello, time};
+use crate::{http, load, rust_hello, time};
 
 /// Connections of a throughput.
 const CALLERS: usize = 16;
@@ -135,12 +135,12 @@ impl Bench {
         let (_process, address) = self.launch(peer, Kind::Rate)?;
         let (path, body) = (peer.path(language), peer.body());
         let our_path = format!("/2015-03-31/functions/{}/invocations", language.function());
-        let theirs = http::Call { address, path: &path, body: &body, expected: Some(EVENT) };
-        let ours = http::Call { address: self.server.address(), path: &our_path, body: EVENT, expected: None };
+        let theirs = load::Call { expected: Some(EVENT), ..load::Call::new(address, &path, &body) };
+        let ours = load::Call::new(self.server.address(), &our_path, EVENT);
         let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
         for _ in 0..=self.windows {
-            their_rates.push(http::rate(theirs, CALLERS, self.window)?);
-            our_rates.push(http::rate(ours, CALLERS, self.window)?);
+            their_rates.push(load::rate(theirs, CALLERS, self.window)?);
+            our_rates.push(load::rate(ours, CALLERS, self.window)?);
         }
         Ok((figures::median(our_rates.split_off(1)), figures::median(their_rates.split_off(1))))
     }

@@ -128,17 +128,48 @@ pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Code storage reported by `GetAccountSettings` (AWS default).
 pub const TOTAL_CODE_SIZE_BYTES: u64 = 80_530_636_800;
 
-const _: () = {
-    assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
-    assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
-    assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
-    assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
-    assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
-};
+/// REST APIs of an account and region (AWS, of regional ones).
+pub const REST_APIS_MAX: usize = 600;
+/// Resources of a REST API (AWS).
+pub const REST_API_RESOURCES_MAX: usize = 300;
+/// Stages of a REST API (AWS).
+pub const REST_API_STAGES_MAX: usize = 10;
+/// Authorizers of a REST API (AWS).
+pub const REST_API_AUTHORIZERS_MAX: usize = 10;
+/// Stage variables of a stage (AWS).
+pub const STAGE_VARIABLES_MAX: usize = 100;
+/// Letters of the name of a stage variable (AWS).
+pub const STAGE_VARIABLE_NAME_MAX: usize = 64;
+/// Letters of the value of a stage variable (AWS).
+pub const STAGE_VARIABLE_VALUE_MAX: usize = 512;
+/// API keys of an account and region (AWS).
+pub const API_KEYS_MAX: usize = 10_000;
+/// Usage plans of an account and region (AWS).
+pub const USAGE_PLANS_MAX: usize = 300;
+/// Usage plans that one API key may be in (AWS).
+pub const USAGE_PLANS_PER_KEY_MAX: usize = 10;
+/// Tags of one part of API Gateway (AWS).
+pub const API_GATEWAY_TAGS_MAX: usize = 50;
+/// How long an integration of a REST API may take (AWS, default quota).
+pub const REST_INTEGRATION_TIMEOUT_MS_MAX: u32 = 29_000;
+/// The least it may be given (AWS).
+pub const REST_INTEGRATION_TIMEOUT_MS_MIN: u32 = 50;
+/// Seconds for which an authorizer's decision may be kept (AWS).
+pub const AUTHORIZER_TTL_S_MAX: u32 = 3_600;
+/// Seconds for which it is kept by default (AWS).
+pub const AUTHORIZER_TTL_S_DEFAULT: u32 = 300;
+/// How long an authorizer's function may take (AWS).
+pub const AUTHORIZER_TIMEOUT_MS: u32 = 10_000;
+/// Requests in a second of an account and region (AWS, default quota).
+pub const GATEWAY_RATE_PER_S: f64 = 10_000.0;
+/// Requests at once beyond the rate (AWS, default quota).
+pub const GATEWAY_BURST: u32 = 5_000;
+/// An API definition that is imported (AWS).
+pub const API_DEFINITION_BYTES_MAX: usize = 6 << 20;
 
 /// Body of a request to a load balancer's target, and of its answer (AWS).
 pub const LOAD_BALANCER_BYTES_MAX: usize = 1 << 20;
-/// Body of a request to an API (AWS). The event that is made of it has the limit of its invoke as well.
+/// Body of a request to an API, and of its answer (AWS). The event that is made of it has the limit of its invoke as well.
 pub const API_REQUEST_BYTES_MAX: usize = 10 << 20;
 /// APIs of one account and region (AWS).
 pub const HTTP_APIS_MAX: usize = 600;
@@ -187,9 +218,9 @@ pub const WEBSOCKET_IDLE_MAX: std::time::Duration = std::time::Duration::from_se
 /// No connection lasts longer (AWS).
 pub const WEBSOCKET_CONNECTION_MAX: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60);
 /// The shortest and the longest time that an integration of a WebSocket API may take (AWS).
-pub const WEBSOCKET_TIMEOUT_MS_MIN: i32 = 50;
+pub const WEBSOCKET_TIMEOUT_MS_MIN: i64 = 50;
 /// See [`WEBSOCKET_TIMEOUT_MS_MIN`].
-pub const WEBSOCKET_TIMEOUT_MS_MAX: i32 = 29_000;
+pub const WEBSOCKET_TIMEOUT_MS_MAX: i64 = 29_000;
 /// The key of a route of a WebSocket API. Ours: the model bounds none.
 pub const WEBSOCKET_ROUTE_KEY_BYTES_MAX: usize = 128;
 /// Connections of all WebSocket APIs of one server. Ours, and less than all connections, so that the rest of the server
@@ -208,4 +239,12 @@ pub const WEBSOCKET_STALL_MAX: std::time::Duration = std::time::Duration::from_s
 const _: () = {
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     assert!(WEBSOCKET_WAITING_BYTES_MAX >= WEBSOCKET_MESSAGE_BYTES_MAX + WEBSOCKET_WAITING_OVERHEAD_BYTES);
+};
+
+const _: () = {
+    assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
+    assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);
+    assert!(CREATE_FUNCTION_BODY_BYTES_MAX > ZIP_BYTES_MAX / 3 * 4, "a zip of the largest size must fit in base64");
+    assert!(WAITING_FOR_ROOM_MAX <= CONCURRENT_EXECUTIONS_DEFAULT as usize / 4, "most invokes need no room");
+    assert!(SYNC_RESPONSE_BYTES_MAX > SYNC_REQUEST_BYTES_MAX);
 };

@@ -4,11 +4,7 @@
 
 pub mod api_mappings;
 pub mod apis;
-pub mod authorizers;
 pub mod deployments;
 pub mod domain_names;
-pub mod integrations;
-pub mod route_responses;
-pub mod routes;
 pub mod stages;
 pub mod tags;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::data::{Location, Member, Protocol, Shape};
 use crate::error::ApiError;
-use crate::service::{Call, Service, WireRequest};
+use crate::service::{Call, Operation, Service, WireRequest};
 
 /// Above this a float no longer tells whole numbers apart.
 const WHOLE_FRACTION_MAX: f64 = 9_007_199_254_740_992.0;
@@ -59,6 +59,10 @@ impl Service {
                 Location::Header => {
                     request.headers.get(member.wire_name()).and_then(|value| value.to_str().ok()).map(Cow::Borrowed)
                 }
+                Location::Querystring if self.is_map(member) => {
+                    self.gather_query_map(request.query, member, operation, shape, &mut input);
+                    continue;
+                }
                 Location::Querystring => {
                     self.gather_query(request.query, member, &mut input)?;
                     continue;
@@ -73,6 +77,36 @@ impl Service {
         let input = Value::Object(input);
         self.validate(shape, &input)?;
         Ok(Call { operation, input, payload })
+    }
+
+    fn is_map(&self, member: &Member) -> bool {
+        self.shape(&member.shape).is_some_and(|shape| shape.kind == "map")
+    }
+
+    /// A map holds every parameter that neither another member nor the operation's path claims.
+    fn gather_query_map(
+        &self,
+        query: &str,
+        member: &Member,
+        operation: &Operation,
+        shape: &Shape,
+        input: &mut Map<String, Value>,
+    ) {
+        let is_named = |name: &str| {
+            let is_member = |one: &Member| one.location == Location::Querystring && one.wire_name() == name;
+            shape.members.iter().any(is_member) || operation.template.names_in_query(name)
+        };
+        let pairs =
+            query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs =
+            pairs.map(|(name, value)| (percent_decode(name), percent_decode(&value.replace('+', "%20")).into_owned()));
+        let entries: Map<String, Value> = pairs
+            .filter(|(name, _)| !is_named(name))
+            .map(|(name, value)| (name.into_owned(), Value::String(value)))
+            .collect();
+        if !entries.is_empty() {
+            input.insert(member.name.clone(), Value::Object(entries));
+        }
     }
 
     fn gather_query(&self, query: &str, member: &Member, input: &mut Map<String, Value>) -> Result<(), ApiError> {

@@ -7,7 +7,6 @@
 //! The modules [`mod@lambda`] and [`mod@logs`] hold typed shapes of the operations that are served:
 //! `serde_json::from_value(call.input)` reads a request, `serde_json::to_value` makes a [`Reply`]'s output.
 
-pub mod apigatewaymanagementapi;
 pub mod apigatewayv2;
 mod data;
 mod decode;
@@ -24,8 +23,8 @@ mod value;
 pub use decode::percent_decode;
 pub use error::ApiError;
 pub use service::{
-    Call, Operation, Reply, Service, WireRequest, apigatewaymanagementapi, apigatewayv2, application_autoscaling, iam,
-    lambda, logs, sts,
+    Call, Operation, Reply, Service, WireRequest, apigateway, apigatewaymanagementapi, apigatewayv2,
+    application_autoscaling, iam, lambda, logs, sts,
 };
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

@@ -52,6 +52,11 @@ impl Template {
         })
     }
 
+    /// Whether the path itself says what a query parameter must be.
+    pub(crate) fn names_in_query(&self, name: &str) -> bool {
+        self.query.iter().any(|(known, _)| known == name)
+    }
+
     fn query_fits(&self, query: &str) -> bool {
         self.query.iter().all(|(name, value)| query.split('&').any(|pair| pair.split_once('=') == Some((name, value))))
     }

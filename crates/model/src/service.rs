@@ -71,6 +71,17 @@ pub fn apigatewayv2() -> &'static Service {
     &SERVICE
 }
 
+/// API Gateway's REST APIs, `2015-07-09`: the operations that are served.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn apigateway() -> &'static Service {
+    static SERVICE: LazyLock<Service> =
+        LazyLock::new(|| Service::read(include_str!("../data/apigateway.generated.json")));
+    &SERVICE
+}
+
 /// What API Gateway lets do with the connections of WebSocket APIs, `2018-11-29`: all operations.
 ///
 /// # Panics

@@ -200,6 +200,7 @@ impl<B: Backends> Edge<B> {
                 let asker = apigateway::Asker { scope: &caller.scope, endpoint: &caller.endpoint };
                 self.backends.http_apis().call(asker, call).await
             }
+            Door::RestApis => self.backends.rest_apis(&who.scope, call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
         };

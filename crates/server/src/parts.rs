@@ -15,6 +15,7 @@ use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
+use tindra_services::restapi::{RestApiService, RestApis};
 use tindra_services::sts::StsService;
 use tindra_store::Store;
 use tindra_worker::{Headroom, Listed, Worker};
@@ -36,6 +37,8 @@ pub(crate) struct Neighbours {
     pub(crate) autoscaling: AutoscalingService,
     pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
+    pub(crate) rest_apis: RestApiService,
+    pub(crate) rest_api_stages: RestApis,
 }
 
 /// Asynchronous invokes and the clock that they wait by.
@@ -107,6 +110,10 @@ impl Backends for Parts {
         &self.neighbours.http_apis
     }
 
+    async fn rest_apis(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        self.neighbours.rest_apis.call(scope, call).await
+    }
+
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.iam.call(caller, call).await
     }
@@ -121,6 +128,10 @@ impl Backends for Parts {
 
     fn function_urls(&self) -> &FunctionUrls {
         &self.neighbours.function_urls
+    }
+
+    fn rest_api_stages(&self) -> &RestApis {
+        &self.neighbours.rest_api_stages
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {

@@ -20,6 +20,7 @@ use tindra_services::iam::IamService;
 use tindra_services::load_balancer::LoadBalancer;
 use tindra_services::logs::LogsService;
 use tindra_services::outside::Outside;
+use tindra_services::restapi::{RestApiService, RestApis};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -42,7 +43,7 @@ use crate::code_source::S3Endpoint;
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
-use crate::edge::{Edge, EdgeOptions, Entrances, HealthLayer, Patience};
+use crate::edge::{Backends as _, Edge, EdgeOptions, Entrances, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
@@ -130,13 +131,26 @@ impl Server {
             reach: Arc::new(ReachOfFunctions(egress_policy(&config)?)),
         };
         let entrances = entrances(&config, Arc::clone(&functions) as _, &clock);
+        let rest_api_stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock))
+            .await
+            .map_err(|source| ServerError::Part { part: "REST APIs", source: source.into() })?;
+        let rest_apis = RestApiService::new(store.clone(), Arc::clone(&clock));
         let function_urls = FunctionUrls::start(store.clone(), functions, Arc::clone(&clock))
             .await
             .map_err(|source| ServerError::Part { part: "function URLs", source: source.into() })?;
         let http_apis = HttpApis::start(store.clone(), Arc::clone(&clock), around)
             .await
             .map_err(|source| ServerError::Part { part: "HTTP APIs", source: source.into() })?;
-        let neighbours = Neighbours { logs: logs.clone(), iam, sts, autoscaling, http_apis, function_urls };
+        let neighbours = Neighbours {
+            logs: logs.clone(),
+            iam,
+            sts,
+            autoscaling,
+            http_apis,
+            function_urls,
+            rest_apis,
+            rest_api_stages,
+        };
         let parts = Arc::new(Parts::new(control, invoker, queue, neighbours, store, worker.clone(), layers));
         let edge = Edge::new(Arc::clone(&parts), edge_options(&config, address, authenticator, clock));
         let edge = Arc::new(edge.with_entrances(entrances).with_streams_max(config.connections_max));
@@ -212,6 +226,7 @@ impl Running {
         let _ = self.close.send(true);
         self.upkeep.abort();
         self.worker.shutdown().await;
+        self.parts.rest_api_stages().flush().await;
         self.logs.flush().await;
         tracing::info!("stopped");
     }

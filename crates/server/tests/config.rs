@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tindra_server::config::{Auth, ClockKind, Config, ConfigError, Egress, Mode, OutsideAccess, Settings};
+use tindra_server::config::{
+    Auth, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, Settings,
+};
 use tindra_services::outside::Endpoint;
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
@@ -196,4 +198,56 @@ fn the_endpoint_of_the_file_wins_and_keys_come_in_pairs() {
 fn a_missing_file_is_an_error() {
     let error = Config::load_with(Mode::Serve, Settings::default(), Some("/nowhere/x.toml".as_ref()), &|_| None);
     assert!(error.unwrap_err().to_string().contains("/nowhere/x.toml"));
+}
+
+#[test]
+fn custom_domains() {
+    let file = r#"
+        tls_cert = "/cert.pem"
+        tls_key = "/key.pem"
+        [[domains]]
+        name = "API.example.com"
+        function = "hello"
+        alias = "live"
+        tls_cert = "/api.pem"
+        tls_key = "/api-key.pem"
+        [[domains]]
+        name = "shop.example.com"
+        api = "a1b2c3d4e5"
+    "#;
+    let config = load(Settings::default(), &[], Some(file)).unwrap();
+    let [api, shop] = &config.domains[..] else { panic!("{:?}", config.domains) };
+    assert_eq!(api.name, "api.example.com");
+    assert_eq!(api.target, DomainTarget::Function { name: "hello".into(), alias: Some("live".into()) });
+    assert_eq!(api.tls.as_ref().unwrap().key, PathBuf::from("/api-key.pem"));
+    assert_eq!(shop.target, DomainTarget::Api { id: "a1b2c3d4e5".into(), stage: "$default".into() });
+    assert!(shop.tls.is_none());
+    assert!(load(Settings::default(), &[], None).unwrap().domains.is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_a_custom_domain_is_said() {
+    let good = "name = \"a.example.com\"\nfunction = \"hello\"";
+    for (entry, parts) in [
+        ("name = \"*.example.com\"\nfunction = \"hello\"", &["*.example.com", "wildcards are not served"][..]),
+        ("name = \"a.example.com:443\"\nfunction = \"hello\"", &["not a host name", "without a port"]),
+        ("name = \"127.0.0.1\"\nfunction = \"hello\"", &["not a host name"]),
+        ("name = \"\"\nfunction = \"hello\"", &["not a host name"]),
+        ("name = \"x.lambda-url.us-east-1.localhost\"\nfunction = \"hello\"", &["the server's own"]),
+        ("name = \"a.example.com\"", &["a.example.com, which leads nowhere", "function = "]),
+        ("name = \"a.example.com\"\nfunction = \"f\"\napi = \"abc\"", &["to a function and to an API"]),
+        ("name = \"a.example.com\"\nfunction = \"f\"\nstage = \"s\"", &["has a stage, but no API"]),
+        ("name = \"a.example.com\"\napi = \"abc\"\nalias = \"s\"", &["has an alias, but no function"]),
+        ("name = \"a.example.com\"\nfunction = \"arn:aws:lambda:x\"", &["arn:aws:lambda:x", "no ARN"]),
+        ("name = \"a.example.com\"\napi = \"ABC\"", &["\"ABC\"", "small letters"]),
+        (&format!("{good}\ntls_cert = \"/c\""), &["half a certificate"]),
+        (&format!("{good}\ntls_cert = \"/c\"\ntls_key = \"/k\""), &["the server has none", "--tls-cert"]),
+        (&format!("{good}\n[[domains]]\n{}", good.replace("a.e", "A.e")), &["a.example.com twice"]),
+    ] {
+        let error = load(Settings::default(), &[], Some(&format!("[[domains]]\n{entry}"))).unwrap_err();
+        let text = format!("{error}\nhint: {}", error.remedy());
+        for part in parts.iter().chain(&["domains (in "]) {
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+    }
 }

@@ -6,10 +6,12 @@
 
 pub mod apigateway;
 pub mod autoscaling;
+mod followed;
 pub mod front_door;
 pub mod function_urls;
 pub mod iam;
 pub mod load_balancer;
 pub mod logs;
 pub mod outside;
+pub mod restapi;
 pub mod sts;

@@ -15,6 +15,7 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_services::apigateway::HttpApis;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
+use tindra_services::restapi::RestApis;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
 
@@ -72,6 +73,9 @@ pub trait Backends: Send + Sync + 'static {
     /// The HTTP APIs of API Gateway: their operations, and their doors.
     fn http_apis(&self) -> &HttpApis;
 
+    /// An operation of API Gateway's REST APIs.
+    fn rest_apis(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
     /// An operation of IAM.
     fn iam(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
@@ -83,6 +87,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The function URLs.
     fn function_urls(&self) -> &FunctionUrls;
+
+    /// The deployed stages of REST APIs.
+    fn rest_api_stages(&self) -> &RestApis;
 
     /// The zip behind the link that GetFunction gave; `None` for a link that is wrong or too old.
     fn code(&self, token: &str) -> impl Future<Output = Option<Bytes>> + Send;

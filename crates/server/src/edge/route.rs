@@ -43,6 +43,7 @@ pub(super) enum Door {
     Logs,
     Autoscaling,
     HttpApis,
+    RestApis,
     Iam,
     Sts,
 }
@@ -99,6 +100,8 @@ pub(super) fn destination<'a>(
         (None, Some("apigateway") | None) if is_of_http_apis(path) => {
             by_head(Door::HttpApis, tindra_model::apigatewayv2(), parts)
         }
+        (None, Some("apigateway")) => by_head(Door::RestApis, tindra_model::apigateway(), parts),
+        (None, None) if is_of_rest_apis(path) => by_head(Door::RestApis, tindra_model::apigateway(), parts),
         (None, Some("iam")) => Ok(form(Door::Iam, tindra_model::iam())),
         (None, Some("sts")) => Ok(form(Door::Sts, tindra_model::sts())),
         // Nobody signed it; which of the two it is for, the form tells.
@@ -141,6 +144,13 @@ fn is_of_http_apis(path: &str) -> bool {
     path.starts_with("/v2/")
 }
 
+/// What nobody signed, but only this service has.
+fn is_of_rest_apis(path: &str) -> bool {
+    ["/restapis", "/apikeys", "/usageplans"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
 /// A service whose operations are named by the head: the target header, or method and path.
 fn by_head(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
@@ -172,6 +182,7 @@ impl Arrived {
         match self.name() {
             "Invoke" | "InvokeWithResponseStream" => limits::SYNC_REQUEST_BYTES_MAX,
             "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
+            "ImportRestApi" | "PutRestApi" => limits::API_DEFINITION_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         }
     }

@@ -23,6 +23,7 @@ use tindra_services::apigateway::{HttpApis, Reach, Roles, Surroundings};
 use tindra_services::front_door::Functions;
 use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
+use tindra_services::restapi::RestApis;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +46,8 @@ pub struct Fakes {
     pub urls: OnceLock<FunctionUrls>,
     /// None but those of an empty store.
     pub apis: OnceLock<HttpApis>,
+    /// The same.
+    pub stages: OnceLock<RestApis>,
 }
 
 impl Fakes {
@@ -58,7 +61,10 @@ impl Fakes {
         let apis = HttpApis::start(tindra_testkit::store().store, Arc::clone(&clock), around).await.unwrap();
         let _ = self.apis.set(apis);
         let functions = Arc::clone(self) as Arc<dyn Functions>;
-        let urls = FunctionUrls::start(tindra_testkit::store().store, functions, clock).await.unwrap();
+        let store = tindra_testkit::store().store;
+        let stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock)).await.unwrap();
+        let _ = self.stages.set(stages);
+        let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
     }
 }
@@ -118,6 +124,10 @@ impl Backends for Fakes {
         self.apis.get().expect("set before the edge serves")
     }
 
+    async fn rest_apis(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("NotFoundException", call.operation.name()))
+    }
+
     async fn autoscaling(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ObjectNotFoundException", call.operation.name()))
     }
@@ -144,6 +154,10 @@ impl Backends for Fakes {
 
     fn function_urls(&self) -> &FunctionUrls {
         self.urls.get().expect("set before the edge serves")
+    }
+
+    fn rest_api_stages(&self) -> &RestApis {
+        self.stages.get().expect("set before the edge serves")
     }
 
     async fn code(&self, token: &str) -> Option<Bytes> {
@@ -234,7 +248,8 @@ pub struct Fixture {
     pub fakes: Arc<Fakes>,
     /// Told when the server has let go of a connection.
     pub let_go: Arc<Notify>,
-    stop: watch::Sender<bool>,
+    /// Says stop to every connection.
+    pub stop: watch::Sender<bool>,
 }
 
 impl Drop for Fixture {

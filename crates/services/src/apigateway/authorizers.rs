@@ -1,10 +1,10 @@
 //! CreateAuthorizer, GetAuthorizer, GetAuthorizers, UpdateAuthorizer and DeleteAuthorizer.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tindra_core::door::IdentitySource;
 use tindra_core::function::Scope;
 use tindra_core::limits;
-use tindra_model::apigatewayv2::authorizers::{CreateAuthorizerRequest, JWTConfiguration, UpdateAuthorizerRequest};
 
 use super::records::{Api, Authorization, Authorizer, AuthorizerKind, PayloadFormat, Protocol};
 use super::shown::members;
@@ -14,39 +14,33 @@ use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, integr
 const JWT: &str = "JWT";
 const REQUEST: &str = "REQUEST";
 
-/// The members that CreateAuthorizer and UpdateAuthorizer share.
-#[derive(Clone, Debug)]
-struct Asked {
+/// The members of CreateAuthorizer and UpdateAuthorizer.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Asked {
+    api_id: String,
+    authorizer_id: String,
     name: Option<String>,
-    kind: Option<String>,
-    identity_sources: Option<Vec<String>>,
-    jwt: Option<JWTConfiguration>,
-    uri: Option<String>,
-    payload_format: Option<String>,
-    is_simple: Option<bool>,
-    ttl_s: Option<i32>,
-    credentials: Option<String>,
-    validation_expression: Option<String>,
+    authorizer_type: Option<String>,
+    identity_source: Option<Vec<String>>,
+    jwt_configuration: Option<JwtConfiguration>,
+    authorizer_uri: Option<String>,
+    authorizer_payload_format_version: Option<String>,
+    enable_simple_responses: Option<bool>,
+    authorizer_result_ttl_in_seconds: Option<i64>,
+    authorizer_credentials_arn: Option<String>,
+    identity_validation_expression: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct JwtConfiguration {
+    issuer: Option<String>,
+    audience: Option<Vec<String>>,
 }
 
 impl HttpApis {
-    pub(super) async fn create_authorizer(
-        &self,
-        scope: &Scope,
-        request: CreateAuthorizerRequest,
-    ) -> Result<Value, HttpApiError> {
-        let asked = Asked {
-            name: Some(request.name),
-            kind: Some(request.authorizer_type),
-            identity_sources: Some(request.identity_source),
-            jwt: request.jwt_configuration,
-            uri: request.authorizer_uri,
-            payload_format: request.authorizer_payload_format_version,
-            is_simple: request.enable_simple_responses,
-            ttl_s: request.authorizer_result_ttl_in_seconds,
-            credentials: request.authorizer_credentials_arn,
-            validation_expression: request.identity_validation_expression,
-        };
+    pub(super) async fn create_authorizer(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
         let id = ids::new(ids::SHORT);
         let edit = |api: &mut Api| {
             if api.definition.authorizers.len() >= limits::HTTP_API_AUTHORIZERS_MAX {
@@ -57,7 +51,7 @@ impl HttpApis {
             api.definition.authorizers.insert(id.clone(), authorizer.clone());
             Ok(authorizer)
         };
-        let (authorizer, _) = self.change(scope, &request.api_id, edit).await?;
+        let (authorizer, _) = self.change(scope, &asked.api_id, edit).await?;
         Ok(shown(&id, &authorizer))
     }
 
@@ -72,24 +66,8 @@ impl HttpApis {
         named.page.cut(api.definition.authorizers.iter().map(|(id, one)| (id.clone(), shown(id, one))))
     }
 
-    pub(super) async fn update_authorizer(
-        &self,
-        scope: &Scope,
-        request: UpdateAuthorizerRequest,
-    ) -> Result<Value, HttpApiError> {
-        let asked = Asked {
-            name: request.name,
-            kind: request.authorizer_type,
-            identity_sources: request.identity_source,
-            jwt: request.jwt_configuration,
-            uri: request.authorizer_uri,
-            payload_format: request.authorizer_payload_format_version,
-            is_simple: request.enable_simple_responses,
-            ttl_s: request.authorizer_result_ttl_in_seconds,
-            credentials: request.authorizer_credentials_arn,
-            validation_expression: request.identity_validation_expression,
-        };
-        let id = &request.authorizer_id;
+    pub(super) async fn update_authorizer(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
+        let id = &asked.authorizer_id;
         let edit = |api: &mut Api| {
             let before = api.definition.authorizers.get(id).ok_or_else(|| unknown(id))?;
             let authorizer = asked.of(api.protocol)?.apply(Some(before), scope)?;
@@ -97,7 +75,7 @@ impl HttpApis {
             api.definition.authorizers.insert(id.clone(), authorizer.clone());
             Ok(authorizer)
         };
-        let (authorizer, _) = self.change(scope, &request.api_id, edit).await?;
+        let (authorizer, _) = self.change(scope, &asked.api_id, edit).await?;
         Ok(shown(id, &authorizer))
     }
 
@@ -123,24 +101,28 @@ impl Asked {
         let mut asked = self.clone();
         if protocol == Protocol::WebSocket {
             rules::check_authorizer(
-                asked.kind.as_deref(),
+                asked.authorizer_type.as_deref(),
                 &[
-                    ("AuthorizerPayloadFormatVersion", asked.payload_format.is_some()),
-                    ("AuthorizerResultTtlInSeconds", asked.ttl_s.is_some_and(|ttl_s| ttl_s != 0)),
-                    ("EnableSimpleResponses", asked.is_simple == Some(true)),
-                    ("JwtConfiguration", asked.jwt.is_some()),
+                    ("AuthorizerPayloadFormatVersion", asked.authorizer_payload_format_version.is_some()),
+                    (
+                        "AuthorizerResultTtlInSeconds",
+                        asked.authorizer_result_ttl_in_seconds.is_some_and(|ttl| ttl != 0),
+                    ),
+                    ("EnableSimpleResponses", asked.enable_simple_responses == Some(true)),
+                    ("JwtConfiguration", asked.jwt_configuration.is_some()),
                 ],
             )?;
-            let sources = asked.identity_sources.iter().flatten();
+            let sources = asked.identity_source.iter().flatten();
             sources.map(String::as_str).try_for_each(rules::check_identity_source)?;
-            asked.payload_format = Some(PayloadFormat::V1.text().to_owned());
+            asked.authorizer_payload_format_version = Some(PayloadFormat::V1.text().to_owned());
         }
         Ok(asked)
     }
 
-    fn apply(&self, before: Option<&Authorizer>, scope: &Scope) -> Result<Authorizer, HttpApiError> {
+    /// The authorizer that is asked for; what is not named stays as it was before.
+    pub(super) fn apply(&self, before: Option<&Authorizer>, scope: &Scope) -> Result<Authorizer, HttpApiError> {
         unserved::members(
-            &[("IdentityValidationExpression", self.validation_expression.is_some())],
+            &[("IdentityValidationExpression", self.identity_validation_expression.is_some())],
             "it is not used by API Gateway either",
         )?;
         let name = self.name.clone().or_else(|| before.map(|before| before.name.clone())).unwrap_or_default();
@@ -148,11 +130,11 @@ impl Asked {
         if name.is_empty() {
             return Err(HttpApiError::invalid("The name of an authorizer must not be empty."));
         }
-        let sources = self.identity_sources.clone();
+        let sources = self.identity_source.clone();
         let identity_sources =
             sources.or_else(|| before.map(|before| before.identity_sources.clone())).unwrap_or_default();
         let kind_before = before.map(|before| &before.kind);
-        let is_jwt = match self.kind.as_deref() {
+        let is_jwt = match self.authorizer_type.as_deref() {
             Some(kind) => kind == JWT,
             None => matches!(kind_before, Some(AuthorizerKind::Jwt { .. })),
         };
@@ -165,11 +147,11 @@ impl Asked {
 
     fn jwt(&self, before: Option<&AuthorizerKind>, sources: &[String]) -> Result<AuthorizerKind, HttpApiError> {
         let of_lambda = [
-            ("AuthorizerUri", self.uri.is_some()),
-            ("AuthorizerPayloadFormatVersion", self.payload_format.is_some()),
-            ("AuthorizerResultTtlInSeconds", self.ttl_s.is_some_and(|ttl_s| ttl_s != 0)),
-            ("EnableSimpleResponses", self.is_simple == Some(true)),
-            ("AuthorizerCredentialsArn", self.credentials.is_some()),
+            ("AuthorizerUri", self.authorizer_uri.is_some()),
+            ("AuthorizerPayloadFormatVersion", self.authorizer_payload_format_version.is_some()),
+            ("AuthorizerResultTtlInSeconds", self.authorizer_result_ttl_in_seconds.is_some_and(|ttl_s| ttl_s != 0)),
+            ("EnableSimpleResponses", self.enable_simple_responses == Some(true)),
+            ("AuthorizerCredentialsArn", self.authorizer_credentials_arn.is_some()),
         ];
         if let Some((member, _)) = of_lambda.iter().find(|(_, is_given)| *is_given) {
             return Err(HttpApiError::invalid(format!("{member} is for authorizers of type {REQUEST}.")));
@@ -186,12 +168,12 @@ impl Asked {
             Some(AuthorizerKind::Jwt { issuer, audience }) => (Some(issuer.clone()), audience.clone()),
             _ => (None, Vec::new()),
         };
-        let asked = self.jwt.clone().unwrap_or_default();
+        let asked = self.jwt_configuration.clone().unwrap_or_default();
         let issuer = asked.issuer.or(issuer_before).unwrap_or_default();
         let audience = asked.audience.unwrap_or(audience_before);
         if !issuer.starts_with("https://") && !issuer.starts_with("http://") {
             return Err(HttpApiError::invalid(format!(
-                "Invalid issuer: '{issuer}'. JwtConfiguration.Issuer must be the URL under which /.well-known/openid-configuration is found."
+                "Invalid issuer: '{issuer}'. Issuer must be the URL under which /.well-known/openid-configuration is found."
             )));
         }
         if audience.is_empty() {
@@ -209,7 +191,7 @@ impl Asked {
         sources: &[String],
         scope: &Scope,
     ) -> Result<AuthorizerKind, HttpApiError> {
-        if self.jwt.is_some() {
+        if self.jwt_configuration.is_some() {
             return Err(HttpApiError::invalid(format!("JwtConfiguration is for authorizers of type {JWT}.")));
         }
         check_sources(sources)?;
@@ -219,23 +201,30 @@ impl Asked {
             }
             _ => (None, None, false, 0, None),
         };
-        let uri = self.uri.clone().or(uri).ok_or_else(|| HttpApiError::invalid("AuthorizerUri is required."))?;
+        let uri =
+            self.authorizer_uri.clone().or(uri).ok_or_else(|| HttpApiError::invalid("AuthorizerUri is required."))?;
         function_uri::check("AuthorizerUri", &uri, scope)?;
-        let format = self.payload_format.as_deref().map_or(format, PayloadFormat::parse);
+        let format = self.authorizer_payload_format_version.as_deref().map_or(format, PayloadFormat::parse);
         let payload_format =
             format.ok_or_else(|| HttpApiError::invalid("AuthorizerPayloadFormatVersion must be 1.0 or 2.0."))?;
-        let is_simple = self.is_simple.unwrap_or(was_simple);
+        let is_simple = self.enable_simple_responses.unwrap_or(was_simple);
         if is_simple && payload_format == PayloadFormat::V1 {
             return Err(HttpApiError::invalid("EnableSimpleResponses needs the payload format version 2.0."));
         }
-        // The model has the bounds.
-        let ttl_s = self.ttl_s.map_or(ttl_before, |ttl_s| u32::try_from(ttl_s).unwrap_or_default());
+        let ttl_s = match self.authorizer_result_ttl_in_seconds {
+            Some(ttl_s) => u32::try_from(ttl_s).ok().filter(|ttl_s| *ttl_s <= limits::AUTHORIZER_TTL_S_MAX),
+            None => Some(ttl_before),
+        };
+        let ttl_s = ttl_s.ok_or_else(|| {
+            let max = limits::AUTHORIZER_TTL_S_MAX;
+            HttpApiError::invalid(format!("AuthorizerResultTtlInSeconds must be a number from 0 to {max}."))
+        })?;
         if ttl_s > 0 && sources.is_empty() {
             return Err(HttpApiError::invalid(
                 "Answers are cached by their identity sources: AuthorizerResultTtlInSeconds needs an IdentitySource.",
             ));
         }
-        let credentials = self.credentials.clone().or(role).filter(|role| !role.is_empty());
+        let credentials = self.authorizer_credentials_arn.clone().or(role).filter(|role| !role.is_empty());
         integrations::check_role("AuthorizerCredentialsArn", credentials.as_deref())?;
         Ok(AuthorizerKind::Lambda { uri, payload_format, is_simple, ttl_s, credentials })
     }
@@ -254,7 +243,7 @@ fn check_sources(sources: &[String]) -> Result<(), HttpApiError> {
     Ok(())
 }
 
-fn check_name(name: &str, api: &Api, own: Option<&str>) -> Result<(), HttpApiError> {
+pub(super) fn check_name(name: &str, api: &Api, own: Option<&str>) -> Result<(), HttpApiError> {
     let mut others = api.definition.authorizers.iter().filter(|(id, _)| Some(id.as_str()) != own);
     match others.any(|(_, other)| other.name == name) {
         true => Err(HttpApiError::conflict(format!("Authorizer with name {name} already exists for this API"))),

@@ -63,6 +63,12 @@ impl HttpApis {
         }
     }
 
+    /// Whether hosts beside those of APIs may lead to one.
+    #[must_use]
+    pub fn has_domain_names(&self) -> bool {
+        self.table.may_have_domains()
+    }
+
     /// A stage of an API, to which all paths lead; none when there is no such API.
     ///
     /// # Errors
@@ -82,12 +88,6 @@ impl HttpApis {
         let entry = Entry::Mapped { stage: mapping.stage.clone(), key_bytes };
         Ok(Found { api: self.table.api(&mapping.api).await?, entry })
     }
-}
-
-/// Whether a request is for some API, here or not.
-#[must_use]
-pub fn is_for_api(host: &str, path: &str) -> bool {
-    id_of_host(&without_port(host).to_ascii_lowercase()).is_some() || id_of_path(path).is_some()
 }
 
 impl Found {
@@ -173,10 +173,8 @@ mod tests {
     fn apis_are_known_by_host_or_path() {
         assert_eq!(id_of_host("abc.execute-api.us-east-1.localhost"), Some(("abc", Some("us-east-1"))));
         assert_eq!(id_of_host("abc.execute-api"), Some(("abc", None)));
-        assert!(
-            is_for_api("ABC.Execute-API.us-east-1.localhost:4566", "/") && is_for_api("x", "/_aws/execute-api/a/b")
-        );
-        assert!(!is_for_api("localhost:4566", "/2015-03-31/functions") && !is_for_api("execute-api.localhost", "/"));
+        assert_eq!((id_of_host("execute-api.localhost"), id_of_path("/2015-03-31/functions")), (None, None));
+        assert_eq!(id_of_path("/_aws/execute-api/a/b"), Some("a"));
         assert!(is_name("api.example.com") && !is_name("localhost") && !is_name("127.0.0.1"));
     }
 

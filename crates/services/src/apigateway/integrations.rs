@@ -1,9 +1,9 @@
 //! CreateIntegration, GetIntegration, GetIntegrations, UpdateIntegration and DeleteIntegration.
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use tindra_core::function::Scope;
 use tindra_core::limits;
-use tindra_model::apigatewayv2::integrations::{CreateIntegrationRequest, UpdateIntegrationRequest};
 
 use super::records::{Api, Integration, IntegrationKind, PayloadFormat, Protocol};
 use super::shown::members;
@@ -14,48 +14,33 @@ use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, unserv
 pub(super) const TIMEOUT_MS_DEFAULT: u32 = *limits::HTTP_API_TIMEOUT_MS.end();
 const PASSTHROUGH: &str = "WHEN_NO_MATCH";
 
-/// The members that CreateIntegration and UpdateIntegration share.
-#[derive(Clone, Debug, Default)]
-struct Asked {
-    kind: Option<String>,
-    subtype: Option<String>,
-    uri: Option<String>,
-    method: Option<String>,
-    payload_format: Option<String>,
-    timeout_ms: Option<i32>,
-    credentials: Option<String>,
+/// The members of CreateIntegration and UpdateIntegration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Asked {
+    api_id: String,
+    integration_id: String,
+    integration_type: Option<String>,
+    integration_subtype: Option<String>,
+    integration_uri: Option<String>,
+    integration_method: Option<String>,
+    payload_format_version: Option<String>,
+    timeout_in_millis: Option<i64>,
+    credentials_arn: Option<String>,
     description: Option<String>,
     connection_type: Option<String>,
-    passthrough: Option<String>,
+    passthrough_behavior: Option<String>,
+    connection_id: Option<String>,
+    content_handling_strategy: Option<String>,
+    request_parameters: Map<String, Value>,
+    request_templates: Map<String, Value>,
+    response_parameters: Map<String, Value>,
+    template_selection_expression: Option<String>,
+    tls_config: Option<Value>,
 }
 
 impl HttpApis {
-    pub(super) async fn create_integration(
-        &self,
-        scope: &Scope,
-        request: CreateIntegrationRequest,
-    ) -> Result<Value, HttpApiError> {
-        refuse(&[
-            ("ConnectionId", request.connection_id.is_some()),
-            ("ContentHandlingStrategy", request.content_handling_strategy.is_some()),
-            ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
-            ("RequestTemplates", request.request_templates.is_some_and(|all| !all.is_empty())),
-            ("ResponseParameters", request.response_parameters.is_some_and(|all| !all.is_empty())),
-            ("TemplateSelectionExpression", request.template_selection_expression.is_some()),
-            ("TlsConfig", request.tls_config.is_some()),
-        ])?;
-        let asked = Asked {
-            kind: Some(request.integration_type),
-            subtype: request.integration_subtype,
-            uri: request.integration_uri,
-            method: request.integration_method,
-            payload_format: request.payload_format_version,
-            timeout_ms: request.timeout_in_millis,
-            credentials: request.credentials_arn,
-            description: request.description,
-            connection_type: request.connection_type,
-            passthrough: request.passthrough_behavior,
-        };
+    pub(super) async fn create_integration(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
         let id = ids::new(ids::ROUTE);
         let edit = |api: &mut Api| {
             if api.definition.integrations.len() >= limits::HTTP_API_INTEGRATIONS_MAX {
@@ -65,7 +50,7 @@ impl HttpApis {
             api.definition.integrations.insert(id.clone(), integration.clone());
             Ok(integration)
         };
-        let (integration, api) = self.change(scope, &request.api_id, edit).await?;
+        let (integration, api) = self.change(scope, &asked.api_id, edit).await?;
         Ok(shown(&id, &integration, api.protocol))
     }
 
@@ -81,41 +66,16 @@ impl HttpApis {
         named.page.cut(all.map(|(id, one)| (id.clone(), shown(id, one, api.protocol))))
     }
 
-    pub(super) async fn update_integration(
-        &self,
-        scope: &Scope,
-        request: UpdateIntegrationRequest,
-    ) -> Result<Value, HttpApiError> {
-        refuse(&[
-            ("ConnectionId", request.connection_id.is_some()),
-            ("ContentHandlingStrategy", request.content_handling_strategy.is_some()),
-            ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
-            ("RequestTemplates", request.request_templates.is_some_and(|all| !all.is_empty())),
-            ("ResponseParameters", request.response_parameters.is_some_and(|all| !all.is_empty())),
-            ("TemplateSelectionExpression", request.template_selection_expression.is_some()),
-            ("TlsConfig", request.tls_config.is_some()),
-        ])?;
-        let asked = Asked {
-            kind: request.integration_type,
-            subtype: request.integration_subtype,
-            uri: request.integration_uri,
-            method: request.integration_method,
-            payload_format: request.payload_format_version,
-            timeout_ms: request.timeout_in_millis,
-            credentials: request.credentials_arn,
-            description: request.description,
-            connection_type: request.connection_type,
-            passthrough: request.passthrough_behavior,
-        };
+    pub(super) async fn update_integration(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
+        let id = &asked.integration_id;
         let edit = |api: &mut Api| {
-            let before = api.definition.integrations.get(&request.integration_id);
-            let before = before.ok_or_else(|| unknown(&request.integration_id))?;
+            let before = api.definition.integrations.get(id).ok_or_else(|| unknown(id))?;
             let integration = asked.of(api.protocol)?.apply(Some(before), scope)?;
-            api.definition.integrations.insert(request.integration_id.clone(), integration.clone());
+            api.definition.integrations.insert(id.clone(), integration.clone());
             Ok(integration)
         };
-        let (integration, api) = self.change(scope, &request.api_id, edit).await?;
-        Ok(shown(&request.integration_id, &integration, api.protocol))
+        let (integration, api) = self.change(scope, &asked.api_id, edit).await?;
+        Ok(shown(id, &integration, api.protocol))
     }
 
     pub(super) async fn delete_integration(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
@@ -144,22 +104,20 @@ impl Asked {
     fn of(&self, protocol: Protocol) -> Result<Self, HttpApiError> {
         let mut asked = self.clone();
         if protocol == Protocol::WebSocket {
-            rules::check_integration(asked.kind.as_deref(), asked.payload_format.as_deref(), asked.timeout_ms)?;
-            asked.payload_format = Some(PayloadFormat::V1.text().to_owned());
-            asked.timeout_ms = asked.timeout_ms.or(asked.kind.is_some().then_some(rules::TIMEOUT_MS_DEFAULT));
+            let (kind, format) = (asked.integration_type.as_deref(), asked.payload_format_version.as_deref());
+            rules::check_integration(kind, format, asked.timeout_in_millis)?;
+            // A new one names its type.
+            let usual = asked.integration_type.is_some().then_some(rules::TIMEOUT_MS_DEFAULT);
+            asked.timeout_in_millis = asked.timeout_in_millis.or(usual);
+            asked.payload_format_version = Some(PayloadFormat::V1.text().to_owned());
         }
         Ok(asked)
     }
 
-    fn apply(&self, before: Option<&Integration>, scope: &Scope) -> Result<Integration, HttpApiError> {
-        unserved::members(&[("IntegrationSubtype", self.subtype.is_some())], "let a function call the service")?;
-        unserved::members(
-            &[("ConnectionType VPC_LINK", self.connection_type.as_deref() == Some("VPC_LINK"))],
-            "functions are reached without a VPC link",
-        )?;
-        let passthrough = self.passthrough.as_deref().filter(|behavior| *behavior != PASSTHROUGH);
-        unserved::members(&[("PassthroughBehavior", passthrough.is_some())], unserved::WEB_SOCKET)?;
-        let kind = match self.kind.as_deref() {
+    /// The integration that is asked for; what is not named stays as it was before.
+    pub(super) fn apply(&self, before: Option<&Integration>, scope: &Scope) -> Result<Integration, HttpApiError> {
+        self.refuse()?;
+        let kind = match self.integration_type.as_deref() {
             Some("AWS_PROXY") => IntegrationKind::Lambda,
             Some("HTTP_PROXY") => IntegrationKind::Http,
             Some(kind) => return Err(HttpApiError::unserved(&format!("IntegrationType {kind}"), unserved::WEB_SOCKET)),
@@ -168,18 +126,17 @@ impl Asked {
         let given = |asked: &Option<String>, before: Option<&Option<String>>| {
             asked.clone().or_else(|| before.cloned().flatten()).filter(|text| !text.is_empty())
         };
-        let uri = self.uri.clone().or_else(|| before.map(|before| before.uri.clone()));
+        let uri = self.integration_uri.clone().or_else(|| before.map(|before| before.uri.clone()));
         let integration = Integration {
             kind,
             uri: uri.ok_or_else(|| HttpApiError::invalid("IntegrationUri is required."))?,
-            method: given(&self.method, before.map(|before| &before.method)),
+            method: given(&self.integration_method, before.map(|before| &before.method)),
             payload_format: self.payload_format(before, kind)?,
-            timeout_ms: match self.timeout_ms {
-                // The model has the bounds.
-                Some(timeout_ms) => u32::try_from(timeout_ms).unwrap_or(TIMEOUT_MS_DEFAULT),
+            timeout_ms: match self.timeout_in_millis {
+                Some(timeout_ms) => read_timeout(timeout_ms)?,
                 None => before.map_or(TIMEOUT_MS_DEFAULT, |before| before.timeout_ms),
             },
-            credentials: given(&self.credentials, before.map(|before| &before.credentials)),
+            credentials: given(&self.credentials_arn, before.map(|before| &before.credentials)),
             description: given(&self.description, before.map(|before| &before.description)),
             is_managed: before.is_some_and(|before| before.is_managed),
         };
@@ -187,12 +144,42 @@ impl Asked {
         Ok(integration)
     }
 
+    /// Refuses what would have to be ignored.
+    fn refuse(&self) -> Result<(), HttpApiError> {
+        unserved::members(
+            &[
+                ("ConnectionId", self.connection_id.is_some()),
+                ("ConnectionType VPC_LINK", self.connection_type.as_deref() == Some("VPC_LINK")),
+                ("TlsConfig", self.tls_config.is_some()),
+            ],
+            "functions are reached without a VPC link",
+        )?;
+        let is_subtype = self.integration_subtype.is_some();
+        unserved::members(&[("IntegrationSubtype", is_subtype)], "let a function call the service")?;
+        unserved::members(
+            &[
+                ("ContentHandlingStrategy", self.content_handling_strategy.is_some()),
+                ("PassthroughBehavior", self.passthrough_behavior.as_deref().is_some_and(|how| how != PASSTHROUGH)),
+                ("RequestTemplates", !self.request_templates.is_empty()),
+                ("TemplateSelectionExpression", self.template_selection_expression.is_some()),
+            ],
+            unserved::WEB_SOCKET,
+        )?;
+        unserved::members(
+            &[
+                ("RequestParameters", !self.request_parameters.is_empty()),
+                ("ResponseParameters", !self.response_parameters.is_empty()),
+            ],
+            "functions get requests as they come, and their answers go back as they are",
+        )
+    }
+
     fn payload_format(
         &self,
         before: Option<&Integration>,
         kind: IntegrationKind,
     ) -> Result<PayloadFormat, HttpApiError> {
-        match (&self.payload_format, before) {
+        match (&self.payload_format_version, before) {
             (Some(text), _) => PayloadFormat::parse(text)
                 .ok_or_else(|| HttpApiError::invalid("PayloadFormatVersion must be 1.0 or 2.0.")),
             (None, Some(before)) => Ok(before.payload_format),
@@ -227,8 +214,15 @@ pub(super) fn check_role(member: &str, credentials: Option<&str>) -> Result<(), 
     }
 }
 
-fn refuse(given: &[(&str, bool)]) -> Result<(), HttpApiError> {
-    unserved::members(given, "functions get requests as they come, and their answers go back as they are")
+fn read_timeout(timeout_ms: i64) -> Result<u32, HttpApiError> {
+    let bounds = limits::HTTP_API_TIMEOUT_MS;
+    u32::try_from(timeout_ms).ok().filter(|timeout_ms| bounds.contains(timeout_ms)).ok_or_else(|| {
+        HttpApiError::invalid(format!(
+            "Timeout should be between {} ms and {} ms",
+            limits::HTTP_API_TIMEOUT_MS.start(),
+            limits::HTTP_API_TIMEOUT_MS.end()
+        ))
+    })
 }
 
 fn unknown(id: &str) -> HttpApiError {

@@ -23,10 +23,12 @@ mod fetch;
 mod find;
 mod function_uri;
 mod ids;
+mod import;
 mod integrations;
 mod jwks;
 mod jwt;
 mod lambda;
+mod openapi;
 mod page;
 mod quick_create;
 mod records;
@@ -59,7 +61,7 @@ use tindra_store::{Store, StoreError};
 
 pub use error::HttpApiError;
 pub use fetch::Reach;
-pub use find::{Found, is_for_api};
+pub use find::Found;
 pub use lambda::Roles;
 pub use refusal::{too_large, unknown};
 pub use websocket::{Connected, Connections, Handshake, Managed, payload_too_large};
@@ -148,9 +150,11 @@ impl HttpApis {
             "GetApis" => self.get_apis(asker, parse(input)?).await,
             "UpdateApi" => self.update_api(asker, parse(input)?).await,
             "DeleteApi" => self.delete_api(scope, parse(input)?).await,
+            "ImportApi" => self.import_api(asker, parse(input)?).await,
+            "ReimportApi" => self.reimport_api(asker, parse(input)?).await,
             "DeleteCorsConfiguration" => self.delete_cors(scope, parse(input)?).await,
             _ if operation.contains("RouteResponse") => self.answer_route_responses(scope, operation, input).await,
-            _ if operation.contains("Tag") => self.answer_tags(scope, operation, input).await,
+            "TagResource" | "UntagResource" | "GetTags" => self.answer_tags(scope, operation, input).await,
             _ if operation.contains("DomainName") => self.answer_domain_names(scope, operation, input).await,
             _ if operation.contains("ApiMapping") => self.answer_api_mappings(scope, operation, input).await,
             _ => self.answer_of_api(scope, operation, input).await,

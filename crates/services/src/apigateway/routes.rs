@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use tindra_core::function::Scope;
 use tindra_core::limits;
-use tindra_model::apigatewayv2::routes::{CreateRouteRequest, UpdateRouteRequest};
 
 use super::records::{Api, Authorization, AuthorizerKind, Protocol, Route};
 use super::shown::members;
@@ -15,38 +15,27 @@ use super::{HttpApiError, HttpApis, Named, check_text, ids, route_key, unserved}
 /// What a route's `Target` begins with.
 const TARGET_PREFIX: &str = "integrations/";
 
-/// The members that CreateRoute and UpdateRoute share.
-#[derive(Debug)]
-struct Asked {
-    key: Option<String>,
-    authorization: Option<String>,
-    authorizer: Option<String>,
-    scopes: Option<Vec<String>>,
+/// The members of CreateRoute and UpdateRoute.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Asked {
+    api_id: String,
+    route_id: String,
+    route_key: Option<String>,
+    authorization_type: Option<String>,
+    authorizer_id: Option<String>,
+    authorization_scopes: Option<Vec<String>>,
     operation_name: Option<String>,
     target: Option<String>,
-    response_selection: Option<String>,
+    api_key_required: Option<bool>,
+    model_selection_expression: Option<String>,
+    request_models: Map<String, Value>,
+    request_parameters: Map<String, Value>,
+    route_response_selection_expression: Option<String>,
 }
 
 impl HttpApis {
-    pub(super) async fn create_route(&self, scope: &Scope, request: CreateRouteRequest) -> Result<Value, HttpApiError> {
-        unserved::members(
-            &[
-                ("ApiKeyRequired", request.api_key_required == Some(true)),
-                ("ModelSelectionExpression", request.model_selection_expression.is_some()),
-                ("RequestModels", request.request_models.is_some_and(|models| !models.is_empty())),
-                ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
-            ],
-            unserved::WEB_SOCKET,
-        )?;
-        let asked = Asked {
-            key: Some(request.route_key),
-            authorization: request.authorization_type,
-            authorizer: request.authorizer_id,
-            scopes: request.authorization_scopes,
-            operation_name: request.operation_name,
-            target: request.target,
-            response_selection: request.route_response_selection_expression,
-        };
+    pub(super) async fn create_route(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
         let id = ids::new(ids::ROUTE);
         let edit = |api: &mut Api| {
             if api.definition.routes.len() >= limits::HTTP_API_ROUTES_MAX {
@@ -65,7 +54,7 @@ impl HttpApis {
             api.definition.routes.insert(id.clone(), route.clone());
             Ok(route)
         };
-        let (route, _) = self.change(scope, &request.api_id, edit).await?;
+        let (route, _) = self.change(scope, &asked.api_id, edit).await?;
         Ok(shown(&id, &route))
     }
 
@@ -80,39 +69,21 @@ impl HttpApis {
         named.page.cut(api.definition.routes.iter().map(|(id, route)| (id.clone(), shown(id, route))))
     }
 
-    pub(super) async fn update_route(&self, scope: &Scope, request: UpdateRouteRequest) -> Result<Value, HttpApiError> {
-        unserved::members(
-            &[
-                ("ApiKeyRequired", request.api_key_required == Some(true)),
-                ("ModelSelectionExpression", request.model_selection_expression.is_some()),
-                ("RequestModels", request.request_models.is_some_and(|models| !models.is_empty())),
-                ("RequestParameters", request.request_parameters.is_some_and(|all| !all.is_empty())),
-            ],
-            unserved::WEB_SOCKET,
-        )?;
-        let asked = Asked {
-            key: request.route_key,
-            authorization: request.authorization_type,
-            authorizer: request.authorizer_id,
-            scopes: request.authorization_scopes,
-            operation_name: request.operation_name,
-            target: request.target,
-            response_selection: request.route_response_selection_expression,
-        };
+    pub(super) async fn update_route(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
+        let id = &asked.route_id;
         let edit = |api: &mut Api| {
-            let found = api.definition.routes.get(&request.route_id);
-            let mut route = found.ok_or_else(|| unknown(&request.route_id))?.clone();
-            if route.is_managed && asked.key.as_ref().is_some_and(|key| *key != route.key) {
+            let mut route = api.definition.routes.get(id).ok_or_else(|| unknown(id))?.clone();
+            if route.is_managed && asked.route_key.as_ref().is_some_and(|key| *key != route.key) {
                 return Err(HttpApiError::invalid(
                     "The route key of the route that quick create made is changed by UpdateApi.",
                 ));
             }
-            asked.apply(&mut route, api, Some(&request.route_id))?;
-            api.definition.routes.insert(request.route_id.clone(), route.clone());
+            asked.apply(&mut route, api, Some(id))?;
+            api.definition.routes.insert(id.clone(), route.clone());
             Ok(route)
         };
-        let (route, _) = self.change(scope, &request.api_id, edit).await?;
-        Ok(shown(&request.route_id, &route))
+        let (route, _) = self.change(scope, &asked.api_id, edit).await?;
+        Ok(shown(id, &route))
     }
 
     pub(super) async fn delete_route(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
@@ -125,8 +96,17 @@ impl HttpApis {
 
 impl Asked {
     /// Makes a route what is asked for; `id` is its own when it is there already.
-    fn apply(&self, route: &mut Route, api: &Api, id: Option<&str>) -> Result<(), HttpApiError> {
-        if let Some(key) = &self.key {
+    pub(super) fn apply(&self, route: &mut Route, api: &Api, id: Option<&str>) -> Result<(), HttpApiError> {
+        unserved::members(
+            &[
+                ("ApiKeyRequired", self.api_key_required == Some(true)),
+                ("ModelSelectionExpression", self.model_selection_expression.is_some()),
+                ("RequestModels", !self.request_models.is_empty()),
+                ("RequestParameters", !self.request_parameters.is_empty()),
+            ],
+            unserved::WEB_SOCKET,
+        )?;
+        if let Some(key) = &self.route_key {
             match api.protocol {
                 Protocol::Http => route_key::check(key)?,
                 Protocol::WebSocket => rules::check_key(key)?,
@@ -142,7 +122,7 @@ impl Asked {
         if let Some(target) = &self.target {
             route.integration = integration(target, api)?;
         }
-        if let Some(selection) = &self.response_selection {
+        if let Some(selection) = &self.route_response_selection_expression {
             route.response_selection = rules::response_selection(selection, api.protocol)?;
         }
         route.authorization = self.authorization(&route.authorization, api)?;
@@ -153,8 +133,8 @@ impl Asked {
     }
 
     fn authorization(&self, before: &Authorization, api: &Api) -> Result<Authorization, HttpApiError> {
-        let kind = self.authorization.as_deref().unwrap_or_else(|| before.text());
-        let scopes = match (&self.scopes, before) {
+        let kind = self.authorization_type.as_deref().unwrap_or_else(|| before.text());
+        let scopes = match (&self.authorization_scopes, before) {
             (Some(scopes), _) => scopes.clone(),
             (None, Authorization::Jwt { scopes, .. }) if kind == "JWT" => scopes.clone(),
             _ => Vec::new(),
@@ -171,7 +151,7 @@ impl Asked {
                 "use a JWT or a Lambda authorizer, or the function's own URL",
             ));
         }
-        let named = self.authorizer.as_deref().filter(|id| !id.is_empty());
+        let named = self.authorizer_id.as_deref().filter(|id| !id.is_empty());
         if kind == Authorization::Open.text() {
             return match named {
                 Some(_) => Err(HttpApiError::invalid("AuthorizerId needs the AuthorizationType JWT or CUSTOM.")),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::apigatewayv2::stages::{
-    self, AccessLogSettings, CreateStageRequest, DeleteRouteSettingsRequest, ResetAuthorizersCacheRequest,
-    UpdateStageRequest,
+    AccessLogSettings, DeleteRouteSettingsRequest, ResetAuthorizersCacheRequest, RouteSettings as AskedSettings,
 };
 
 use super::records::{Api, RouteSettings, Stage};
@@ -17,31 +17,27 @@ use super::{
     HttpApiError, HttpApis, Named, check_text, deployments, quick_create, settings, tags, unserved, variables,
 };
 
-/// The members that CreateStage and UpdateStage share.
-#[derive(Debug)]
-struct Asked {
+/// The members of CreateStage and UpdateStage.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Asked {
+    api_id: String,
+    stage_name: String,
     auto_deploy: Option<bool>,
-    deployment: Option<String>,
+    deployment_id: Option<String>,
     description: Option<String>,
-    default_settings: Option<stages::RouteSettings>,
-    route_settings: BTreeMap<String, stages::RouteSettings>,
-    variables: BTreeMap<String, String>,
+    default_route_settings: Option<AskedSettings>,
+    route_settings: BTreeMap<String, AskedSettings>,
+    stage_variables: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
+    access_log_settings: Option<AccessLogSettings>,
+    client_certificate_id: Option<String>,
 }
 
 impl HttpApis {
-    pub(super) async fn create_stage(&self, scope: &Scope, request: CreateStageRequest) -> Result<Value, HttpApiError> {
-        refuse(request.access_log_settings.as_ref(), request.client_certificate_id.as_deref())?;
-        let name = &request.stage_name;
+    pub(super) async fn create_stage(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
+        let name = &asked.stage_name;
         check_name(name)?;
-        let asked = Asked {
-            auto_deploy: request.auto_deploy,
-            deployment: request.deployment_id,
-            description: request.description,
-            default_settings: request.default_route_settings,
-            route_settings: request.route_settings.unwrap_or_default(),
-            variables: request.stage_variables.unwrap_or_default(),
-        };
-        let tags_asked = request.tags.unwrap_or_default();
         let now_ms = self.clock.unix_ms();
         let edit = |api: &mut Api| {
             rules::check_stage(name, api.protocol)?;
@@ -65,11 +61,11 @@ impl HttpApis {
                 is_managed: false,
                 authorizer_cache_epoch: 0,
             };
-            tags::add(&mut stage.tags, tags_asked.clone())?;
+            tags::add(&mut stage.tags, asked.tags.clone())?;
             api.stages.insert(name.clone(), stage);
             asked.apply(api, name, now_ms)
         };
-        let ((), api) = self.change(scope, &request.api_id, edit).await?;
+        let ((), api) = self.change(scope, &asked.api_id, edit).await?;
         shown_of(&api, name)
     }
 
@@ -82,17 +78,8 @@ impl HttpApis {
         named.page.cut(api.stages.iter().map(|(name, stage)| (name.clone(), shown(name, stage))))
     }
 
-    pub(super) async fn update_stage(&self, scope: &Scope, request: UpdateStageRequest) -> Result<Value, HttpApiError> {
-        refuse(request.access_log_settings.as_ref(), request.client_certificate_id.as_deref())?;
-        let name = &request.stage_name;
-        let asked = Asked {
-            auto_deploy: request.auto_deploy,
-            deployment: request.deployment_id,
-            description: request.description,
-            default_settings: request.default_route_settings,
-            route_settings: request.route_settings.unwrap_or_default(),
-            variables: request.stage_variables.unwrap_or_default(),
-        };
+    pub(super) async fn update_stage(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
+        let name = &asked.stage_name;
         let now_ms = self.clock.unix_ms();
         let edit = |api: &mut Api| {
             if api.stages.get(name).ok_or_else(|| unknown(name))?.is_managed {
@@ -103,7 +90,7 @@ impl HttpApis {
             }
             asked.apply(api, name, now_ms)
         };
-        let ((), api) = self.change(scope, &request.api_id, edit).await?;
+        let ((), api) = self.change(scope, &asked.api_id, edit).await?;
         shown_of(&api, name)
     }
 
@@ -151,6 +138,7 @@ impl HttpApis {
 
 impl Asked {
     fn apply(&self, api: &mut Api, name: &str, now_ms: u64) -> Result<(), HttpApiError> {
+        refuse(self.access_log_settings.as_ref(), self.client_certificate_id.as_deref())?;
         check_text("Description", self.description.as_deref())?;
         let definition = api.definition.clone();
         let stage = stage_of(api, name)?;
@@ -158,16 +146,16 @@ impl Asked {
         if self.description.is_some() {
             stage.description.clone_from(&self.description);
         }
-        if let Some(asked) = &self.default_settings {
+        if let Some(asked) = &self.default_route_settings {
             settings::set(&mut stage.default_settings, asked)?;
         }
         settings::set_of_routes(&mut stage.route_settings, &self.route_settings, &definition)?;
-        variables::set(&mut stage.variables, &self.variables)?;
-        if self.auto_deploy == Some(true) && self.deployment.is_some() {
+        variables::set(&mut stage.variables, &self.stage_variables)?;
+        if self.auto_deploy == Some(true) && self.deployment_id.is_some() {
             return Err(HttpApiError::invalid("DeploymentId and AutoDeploy exclude one another."));
         }
         stage.is_auto_deployed = self.auto_deploy.unwrap_or(stage.is_auto_deployed);
-        match &self.deployment {
+        match &self.deployment_id {
             Some(deployment) => deployments::serve(api, name, deployment, now_ms),
             None => Ok(()),
         }

@@ -11,11 +11,14 @@ use super::records::{
     API_PREFIX, Api, DOMAIN_PREFIX, Definition, DomainName, PREFIX, api_key, deployed_key, domain_key,
 };
 use super::serving::Serving;
+use crate::followed::{catches_up, insist};
 
 /// Records read at once.
 const PAGE: usize = 64;
-/// Wait after the store failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a request waits for memory to catch up with a change.
+const CATCHING_UP_MAX: Duration = Duration::from_millis(100);
+/// In the log.
+const RECORDS: &str = "HTTP APIs";
 
 /// The APIs as they are now or were a moment ago.
 #[derive(Debug)]
@@ -53,13 +56,12 @@ impl Table {
         Ok(Self { known, store, progress, follower })
     }
 
-    /// An API by its id.
+    /// An API by its id. Nobody who has seen a change meets what was before it.
     pub(super) async fn api(&self, id: &str) -> Result<Option<Arc<Serving>>, StoreError> {
-        let before = self.remembered(id);
-        // Nobody who has seen a change meets what was before it.
-        match self.progress.is_behind() {
-            true => read_api(&self.store, id, before.as_deref()).await,
-            false => Ok(before),
+        match catches_up(&self.progress, CATCHING_UP_MAX).await {
+            true => Ok(self.remembered(id)),
+            // What is counted and remembered for requests in it is lost, so this is the last resort.
+            false => read_api(&self.store, id, self.remembered(id).as_deref()).await,
         }
     }
 
@@ -130,7 +132,7 @@ async fn follow(known: Arc<RwLock<Known>>, store: Store, mut watch: Watch) {
                 }
             }
             None => {
-                let all = insist(|| read_all(&store, &known)).await;
+                let all = insist(RECORDS, || read_all(&store, &known)).await;
                 *known.write().unwrap_or_else(PoisonError::into_inner) = all;
             }
         }
@@ -141,10 +143,10 @@ async fn follow(known: Arc<RwLock<Known>>, store: Store, mut watch: Watch) {
 async fn refresh(known: &RwLock<Known>, store: &Store, key: &str) {
     if let Some(id) = key.strip_prefix(API_PREFIX) {
         let before = known.read().unwrap_or_else(PoisonError::into_inner).apis.get(id).cloned();
-        let now = insist(|| read_api(store, id, before.as_deref())).await;
+        let now = insist(RECORDS, || read_api(store, id, before.as_deref())).await;
         put(&mut known.write().unwrap_or_else(PoisonError::into_inner).apis, id, now);
     } else if let Some(name) = key.strip_prefix(DOMAIN_PREFIX) {
-        let now = insist(|| read_domain(store, name)).await;
+        let now = insist(RECORDS, || read_domain(store, name)).await;
         put(&mut known.write().unwrap_or_else(PoisonError::into_inner).domains, name, now);
     }
 }
@@ -154,19 +156,6 @@ fn put<T>(all: &mut HashMap<String, Arc<T>>, name: &str, now: Option<Arc<T>>) {
         Some(now) => all.insert(name.to_owned(), now),
         None => all.remove(name),
     };
-}
-
-/// Tries until the store answers; meanwhile memory serves.
-async fn insist<T, F: Future<Output = Result<T, StoreError>>>(mut attempt: impl FnMut() -> F) -> T {
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "HTTP APIs could not be read; trying again");
-                tokio::time::sleep(RETRY_AFTER).await;
-            }
-        }
-    }
 }
 
 async fn read_all(store: &Store, known: &RwLock<Known>) -> Result<Known, StoreError> {

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use tindra_core::function_url::{FunctionUrl, FunctionUrlTarget, URL_KIND};
 use tindra_store::{JsonRecords as _, Progress, Store, StoreError, Versioned, Watch};
 use tokio::task::JoinHandle;
 
+use crate::followed::insist;
+
+/// In the log.
+const RECORDS: &str = "function URLs";
 /// Records read at once.
 const PAGE: usize = 512;
-/// Wait after the store failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The URLs as they are now or were a moment ago.
 #[derive(Debug)]
@@ -102,30 +103,14 @@ async fn follow(known: Arc<RwLock<Known>>, store: Store, mut watch: Watch) {
             Some(keys) if keys.is_empty() => return,
             Some(keys) => {
                 for key in keys {
-                    let url = insist(|| store.metadata.get_json::<FunctionUrl>(&key)).await;
+                    let url = insist(RECORDS, || store.metadata.get_json::<FunctionUrl>(&key)).await;
                     let url = url.map(|record| record.value);
                     known.write().unwrap_or_else(PoisonError::into_inner).set(&key, url);
                 }
             }
             None => {
-                let all = insist(|| read_all(&store)).await;
+                let all = insist(RECORDS, || read_all(&store)).await;
                 *known.write().unwrap_or_else(PoisonError::into_inner) = all;
-            }
-        }
-    }
-}
-
-/// Tries until the store answers; meanwhile memory serves.
-async fn insist<T, F: Future<Output = Result<T, StoreError>>>(mut attempt: impl FnMut() -> F) -> T {
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "function URLs could not be read; trying again"
-                );
-                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
     }

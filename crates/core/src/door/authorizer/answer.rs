@@ -78,14 +78,13 @@ impl AuthorizerAnswer {
     pub fn parse_policy_2(payload: &[u8]) -> Result<Self, Malformed> {
         let members = object(payload)?;
         let document = match members.get("policyDocument") {
-            Some(document @ Value::Object(_)) => document.to_string(),
+            Some(Value::Object(document)) => document,
             Some(other) => {
                 return Err(Malformed::new(format!("policyDocument must be an object, not {}", kind(other))));
             }
             None => return Err(Malformed::new("policyDocument is missing")),
         };
-        let policy = Policy::parse(&document).map_err(|error| Malformed::new(format!("policyDocument: {error}")))?;
-        Ok(Self::Policy { policy, grant: grant(&members)? })
+        Ok(Self::Policy { policy: policy(document)?, grant: grant(&members)? })
     }
 
     /// Reads a simple answer.
@@ -129,6 +128,24 @@ impl AuthorizerAnswer {
             Self::Policy { grant, .. } | Self::Simple { grant, .. } => grant,
         }
     }
+}
+
+/// A policy. A statement about no resource at all is how authorizers say that nothing is allowed (Chalice does for an empty
+/// list of routes); it says nothing, and policies elsewhere must not have it.
+fn policy(document: &Map<String, Value>) -> Result<Policy, Malformed> {
+    let says_nothing = |statement: &Value| {
+        statement.get("Resource").and_then(Value::as_array).is_some_and(|resources| resources.is_empty())
+    };
+    let mut document = document.clone();
+    if let Some(Value::Array(statements)) = document.get_mut("Statement") {
+        let had_some = !statements.is_empty();
+        statements.retain(|statement| !says_nothing(statement));
+        if had_some && statements.is_empty() {
+            return Ok(Policy { version: None, id: None, statements: Vec::new() });
+        }
+    }
+    let text = Value::Object(document).to_string();
+    Policy::parse(&text).map_err(|error| Malformed::new(format!("policyDocument: {error}")))
 }
 
 fn object(payload: &[u8]) -> Result<Map<String, Value>, Malformed> {

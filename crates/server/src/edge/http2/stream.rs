@@ -45,10 +45,11 @@ pub(super) async fn serve<B: Backends>(
     mut respond: SendResponse<Bytes>,
     write: Duration,
 ) -> Ended {
-    if request.headers().len() > HEADERS_MAX {
+    let (mut parts, stream) = request.into_parts();
+    join_cookies(&mut parts.headers);
+    if parts.headers.len() > HEADERS_MAX {
         return refuse(&mut respond, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let (mut parts, stream) = request.into_parts();
     name_host(&mut parts);
     let is_head = parts.method == Method::HEAD;
     let body = Incoming::new(stream, &parts.headers);
@@ -79,6 +80,16 @@ fn name_host(parts: &mut request::Parts) {
     let Some(authority) = parts.uri.authority() else { return };
     if let (false, Ok(host)) = (parts.headers.contains_key(header::HOST), HeaderValue::from_str(authority.as_str())) {
         parts.headers.insert(header::HOST, host);
+    }
+}
+
+/// Clients may send a field for each cookie, which is one header to everything else (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
     }
 }
 
@@ -217,6 +228,21 @@ mod tests {
         assert_eq!(named(request()).unwrap(), "a.localhost:4566");
         assert_eq!(named(request().header("host", "b")).unwrap(), "b", "the edge compares them");
         assert_eq!(named(Request::builder().uri("/x")), None);
+    }
+
+    #[test]
+    fn cookies_are_one_header() {
+        let joined = |cookies: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for cookie in cookies {
+                headers.append(header::COOKIE, HeaderValue::from_static(cookie));
+            }
+            join_cookies(&mut headers);
+            headers.get_all(header::COOKIE).iter().map(|cookie| cookie.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(joined(&["a=1", "b=2; c=3", "d=4"]), ["a=1; b=2; c=3; d=4"]);
+        assert_eq!(joined(&["a=1"]), ["a=1"]);
+        assert_eq!(joined(&[]), [""; 0]);
     }
 
     #[test]

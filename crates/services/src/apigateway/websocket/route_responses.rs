@@ -2,23 +2,25 @@
 //! answer their clients.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tindra_core::function::Scope;
-use tindra_model::apigatewayv2::route_responses::{CreateRouteResponseRequest, UpdateRouteResponseRequest};
 
 use super::rules::DEFAULT;
 use crate::apigateway::page::PageRequest;
 use crate::apigateway::records::{Api, Protocol, Route};
 use crate::apigateway::{HttpApiError, HttpApis, ids, parse, unserved};
 
-/// Names a route, and a route response or a page of a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Named {
+/// The members of all operations on route responses.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Asked {
     api_id: String,
     route_id: String,
-    #[serde(default)]
     route_response_id: String,
+    route_response_key: Option<String>,
+    model_selection_expression: Option<String>,
+    response_models: Map<String, Value>,
+    response_parameters: Map<String, Value>,
     #[serde(flatten)]
     page: PageRequest,
 }
@@ -33,13 +35,13 @@ impl HttpApis {
         match operation {
             "CreateRouteResponse" => self.create_route_response(scope, parse(input)?).await,
             "GetRouteResponse" => {
-                let named: Named = parse(input)?;
+                let named: Asked = parse(input)?;
                 let api = self.api(scope, &named.api_id).await?.value;
                 let id = named.route_response_id.as_str();
                 Ok(shown(id, route(&api, &named.route_id)?.responses.get(id).ok_or_else(|| unknown(id))?))
             }
             "GetRouteResponses" => {
-                let named: Named = parse(input)?;
+                let named: Asked = parse(input)?;
                 let api = self.api(scope, &named.api_id).await?.value;
                 let all = route(&api, &named.route_id)?.responses.iter();
                 named.page.cut(all.map(|(id, key)| (id.clone(), shown(id, key))))
@@ -50,17 +52,9 @@ impl HttpApis {
         }
     }
 
-    async fn create_route_response(
-        &self,
-        scope: &Scope,
-        request: CreateRouteResponseRequest,
-    ) -> Result<Value, HttpApiError> {
-        refuse(
-            request.model_selection_expression.is_some(),
-            request.response_models.is_some_and(|all| !all.is_empty()),
-            request.response_parameters.is_some_and(|all| !all.is_empty()),
-        )?;
-        let key = request.route_response_key;
+    async fn create_route_response(&self, scope: &Scope, request: Asked) -> Result<Value, HttpApiError> {
+        request.refuse()?;
+        let key = request.route_response_key.unwrap_or_default();
         check_key(&key)?;
         let id = ids::new(ids::SHORT);
         let edit = |api: &mut Api| {
@@ -77,16 +71,8 @@ impl HttpApis {
         Ok(shown(&id, &key))
     }
 
-    async fn update_route_response(
-        &self,
-        scope: &Scope,
-        request: UpdateRouteResponseRequest,
-    ) -> Result<Value, HttpApiError> {
-        refuse(
-            request.model_selection_expression.is_some(),
-            request.response_models.is_some_and(|all| !all.is_empty()),
-            request.response_parameters.is_some_and(|all| !all.is_empty()),
-        )?;
+    async fn update_route_response(&self, scope: &Scope, request: Asked) -> Result<Value, HttpApiError> {
+        request.refuse()?;
         request.route_response_key.as_deref().map(check_key).transpose()?;
         let id = request.route_response_id.as_str();
         let edit = |api: &mut Api| {
@@ -97,7 +83,7 @@ impl HttpApis {
         Ok(shown(id, &key))
     }
 
-    async fn delete_route_response(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
+    async fn delete_route_response(&self, scope: &Scope, named: Asked) -> Result<Value, HttpApiError> {
         let id = named.route_response_id.as_str();
         let edit = |api: &mut Api| {
             let removed = route_mut(api, &named.route_id)?.responses.remove(id);
@@ -126,15 +112,17 @@ fn check_key(key: &str) -> Result<(), HttpApiError> {
     }
 }
 
-fn refuse(selects_model: bool, has_models: bool, has_parameters: bool) -> Result<(), HttpApiError> {
-    unserved::members(
-        &[
-            ("ModelSelectionExpression", selects_model),
-            ("ResponseModels", has_models),
-            ("ResponseParameters", has_parameters),
-        ],
-        "the answers of functions go to the client as they are",
-    )
+impl Asked {
+    fn refuse(&self) -> Result<(), HttpApiError> {
+        unserved::members(
+            &[
+                ("ModelSelectionExpression", self.model_selection_expression.is_some()),
+                ("ResponseModels", !self.response_models.is_empty()),
+                ("ResponseParameters", !self.response_parameters.is_empty()),
+            ],
+            "the answers of functions go to the client as they are",
+        )
+    }
 }
 
 fn unknown(id: &str) -> HttpApiError {

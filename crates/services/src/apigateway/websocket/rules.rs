@@ -14,7 +14,7 @@ pub(super) const DEFAULT: &str = "$default";
 /// The stage that only HTTP APIs have.
 const DEFAULT_STAGE: &str = "$default";
 /// The usual time of an integration, which is also the longest.
-pub(in crate::apigateway) const TIMEOUT_MS_DEFAULT: i32 = limits::WEBSOCKET_TIMEOUT_MS_MAX;
+pub(in crate::apigateway) const TIMEOUT_MS_DEFAULT: i64 = limits::WEBSOCKET_TIMEOUT_MS_MAX;
 /// What the identity sources of a WebSocket API begin with.
 const SOURCES: [&str; 4] = ["route.request.header.", "route.request.querystring.", "context.", "stageVariables."];
 
@@ -68,7 +68,7 @@ pub(in crate::apigateway) fn is_two_way(route: &Route) -> bool {
 pub(in crate::apigateway) fn check_integration(
     kind: Option<&str>,
     payload_format: Option<&str>,
-    timeout_ms: Option<i32>,
+    timeout_ms: Option<i64>,
 ) -> Result<(), HttpApiError> {
     if let Some(kind) = kind.filter(|kind| *kind != "AWS_PROXY") {
         let why = "messages go to functions (AWS_PROXY); without a route $connect everybody may connect";
