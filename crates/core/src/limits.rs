@@ -209,6 +209,38 @@ pub const HTTP_API_CORS_VALUES_MAX: usize = 100;
 /// The shortest and the longest time that an integration may take; the longest is also the usual one (AWS).
 pub const HTTP_API_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 50..=30_000;
 
+/// A frame from a client of a WebSocket API; a larger one closes the connection with 1009 (AWS).
+pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 32 << 10;
+/// A message of a WebSocket API, in either direction (AWS).
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 128 << 10;
+/// A connection on which nothing is said for so long is closed (AWS).
+pub const WEBSOCKET_IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+/// No connection lasts longer (AWS).
+pub const WEBSOCKET_CONNECTION_MAX: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60);
+/// The shortest and the longest time that an integration of a WebSocket API may take (AWS).
+pub const WEBSOCKET_TIMEOUT_MS_MIN: i64 = 50;
+/// See [`WEBSOCKET_TIMEOUT_MS_MIN`].
+pub const WEBSOCKET_TIMEOUT_MS_MAX: i64 = 29_000;
+/// The key of a route of a WebSocket API. Ours: the model bounds none.
+pub const WEBSOCKET_ROUTE_KEY_BYTES_MAX: usize = 128;
+/// Connections of all WebSocket APIs of one server. Ours, and less than all connections, so that the rest of the server
+/// is still reached.
+pub const WEBSOCKET_CONNECTIONS_MAX: usize = 8_192;
+/// Messages of one connection whose functions run at once; the next one is read when one of them is done. Ours.
+pub const WEBSOCKET_MESSAGES_RUNNING_MAX: usize = 16;
+/// What waits to be sent to one client, each message counted with [`WEBSOCKET_WAITING_OVERHEAD_BYTES`]; more is refused
+/// with 429 (AWS has such a limit and does not tell it).
+pub const WEBSOCKET_WAITING_BYTES_MAX: usize = 512 << 10;
+/// What each message that waits costs beside its content.
+pub const WEBSOCKET_WAITING_OVERHEAD_BYTES: usize = 256;
+/// A client that does not take a message for so long is given up. Ours.
+pub const WEBSOCKET_STALL_MAX: std::time::Duration = std::time::Duration::from_secs(20);
+
+const _: () = {
+    assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
+    assert!(WEBSOCKET_WAITING_BYTES_MAX >= WEBSOCKET_MESSAGE_BYTES_MAX + WEBSOCKET_WAITING_OVERHEAD_BYTES);
+};
+
 const _: () = {
     assert!(MEMORY_MB_MIN <= MEMORY_MB_DEFAULT && MEMORY_MB_DEFAULT <= MEMORY_MB_MAX);
     assert!(EPHEMERAL_STORAGE_MB_DEFAULT <= EPHEMERAL_STORAGE_MB_MAX);

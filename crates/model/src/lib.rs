@@ -23,8 +23,8 @@ mod value;
 pub use decode::percent_decode;
 pub use error::ApiError;
 pub use service::{
-    Call, Operation, Reply, Service, WireRequest, apigateway, apigatewayv2, application_autoscaling, iam, lambda, logs,
-    sts,
+    Call, Operation, Reply, Service, WireRequest, apigateway, apigatewaymanagementapi, apigatewayv2,
+    application_autoscaling, iam, lambda, logs, sts,
 };
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

@@ -82,6 +82,17 @@ pub fn apigateway() -> &'static Service {
     &SERVICE
 }
 
+/// What API Gateway lets do with the connections of WebSocket APIs, `2018-11-29`: all operations.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn apigatewaymanagementapi() -> &'static Service {
+    static SERVICE: LazyLock<Service> =
+        LazyLock::new(|| Service::read(include_str!("../data/apigatewaymanagementapi.generated.json")));
+    &SERVICE
+}
+
 /// A service model with its interpreter.
 #[derive(Debug)]
 pub struct Service {

@@ -6,6 +6,7 @@
 //! account. With auth off nothing is refused here; a function of another account is opened by its policy even then.
 
 mod asked;
+mod connections;
 mod documents;
 mod facts;
 mod roles;

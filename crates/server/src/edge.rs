@@ -24,6 +24,7 @@ mod refusal;
 mod route;
 mod timed_stream;
 mod unavailable;
+mod websockets;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -166,6 +167,9 @@ impl<B: Backends> Edge<B> {
         }
         if let Some(api) = self.api_of(&parts).await? {
             return self.api_door(api, parts, body, peer, request_id).await;
+        }
+        if let Some(managed) = self.managed_by_id(&parts) {
+            return self.manage_connection(&managed, &parts, body, peer, request_id).await;
         }
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);

@@ -17,7 +17,7 @@ pub(super) struct Group {
     pub(super) operations: &'static [&'static str],
 }
 
-pub(super) const SERVICES: [Service; 7] = [
+pub(super) const SERVICES: [Service; 8] = [
     Service {
         name: "lambda",
         model: "lambda/2015-03-31",
@@ -449,4 +449,5 @@ pub(super) const SERVICES: [Service; 7] = [
         ],
         groups: &[],
     },
+    Service { name: "apigatewaymanagementapi", model: "apigatewaymanagementapi/2018-11-29", kept: &[], groups: &[] },
 ];

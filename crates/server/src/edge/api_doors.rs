@@ -100,6 +100,11 @@ impl<B: Backends> Edge<B> {
     where
         T: Body<Data = Bytes> + Unpin,
     {
+        if let ApiKnock::Http(found) = &knock
+            && found.is_web_socket()
+        {
+            return self.websocket_door(found, parts, body, peer, request_id).await;
+        }
         let (region, too_large) = match &knock {
             ApiKnock::Http(_) => (None, apigateway::too_large as fn() -> _),
             ApiKnock::Rest(rest) => match self.backends.rest_api_stages().region(&rest.id).await {

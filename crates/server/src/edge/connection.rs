@@ -1,7 +1,7 @@
 //! One client connection: HTTP/1.1 with keep-alive or HTTP/2, bounded heads and bounded patience.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::preface::Opening;
 use super::timed_stream::{InRequest, TimedStream};
+use super::websockets::Switching;
 use super::{Backends, Edge, Peer};
 
 /// A request head with all its headers; a larger one is answered 431.
@@ -67,14 +68,20 @@ impl<B: Backends> Edge<B> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Filled by the request that makes the connection a WebSocket.
+        let switch = Arc::new(Mutex::new(None));
         let service = service_fn(|request| {
             let (edge, peer, in_request) = (Arc::clone(&self), peer.clone(), in_request.clone());
+            let switch = Arc::clone(&switch);
             // In a box, so that a connection without a request, of which there may be thousands, does not hold the room of one.
             Box::pin(async move {
                 let answering = in_request.begin();
                 let mut response = edge.answer(request, &peer).await;
                 if response.body().is_streamed() {
                     response.body_mut().keep(answering);
+                }
+                if let Some(switching) = Switching::take(&mut response) {
+                    *switch.lock().unwrap_or_else(PoisonError::into_inner) = Some(switching);
                 }
                 Ok::<_, Infallible>(response)
             })
@@ -83,15 +90,25 @@ impl<B: Backends> Edge<B> {
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
             .header_read_timeout(None)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = promptly(connection.as_mut()) => ended,
-            () = stopped(&mut stop) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let ended = {
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                ended = promptly(connection.as_mut()) => ended,
+                () = stopped(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
+        };
+        let switch = switch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(switch) = switch {
+            // A WebSocket may be silent for longer than a connection without a request.
+            let _answering = in_request.begin();
+            Box::pin(self.switch(switch, stop)).await;
         }
+        ended
     }
 }
 

@@ -20,8 +20,8 @@ const IP_ADDRESS_TYPE: &str = "ipv4";
 
 impl HttpApis {
     pub(super) async fn create_api(&self, asker: Asker<'_>, request: CreateApiRequest) -> Result<Value, HttpApiError> {
-        if request.protocol_type != Protocol::Http.text() {
-            return Err(HttpApiError::unserved("ProtocolType WEBSOCKET", "it serves HTTP APIs"));
+        if request.protocol_type == Protocol::WebSocket.text() {
+            return self.create_websocket_api(asker, request).await;
         }
         check_fixed(&Fixed::of_new(&request))?;
         self.check_room(asker.scope).await?;
@@ -48,6 +48,10 @@ impl HttpApis {
     }
 
     pub(super) async fn update_api(&self, asker: Asker<'_>, request: UpdateApiRequest) -> Result<Value, HttpApiError> {
+        let protocol = self.api(asker.scope, &request.api_id).await?.value.protocol;
+        if protocol == Protocol::WebSocket {
+            return self.update_websocket_api(asker, request).await;
+        }
         check_fixed(&Fixed::of_update(&request))?;
         let cors = request.cors_configuration.clone().map(cors::read).transpose()?;
         let quick = QuickCreate {
@@ -180,9 +184,15 @@ fn check_fixed(fixed: &Fixed<'_>) -> Result<(), HttpApiError> {
 }
 
 pub(super) fn shown(api: &Api, asker: Asker<'_>) -> Value {
+    let endpoint = api_endpoint(&api.id, &api.scope.region, asker.endpoint);
+    let endpoint = match api.protocol {
+        Protocol::Http => endpoint,
+        // `ws` for `http`, and `wss` for `https`.
+        Protocol::WebSocket => endpoint.replacen("http", "ws", 1),
+    };
     let texts = |texts: &[String]| (!texts.is_empty()).then(|| texts.to_vec());
     members(json!({
-        "ApiEndpoint": api_endpoint(&api.id, &api.scope.region, asker.endpoint),
+        "ApiEndpoint": endpoint,
         "ApiId": api.id,
         "ApiKeySelectionExpression": API_KEY_SELECTION,
         "CorsConfiguration": api.definition.cors.as_ref().map(cors::shown),

@@ -6,15 +6,16 @@ use tindra_core::door::IdentitySource;
 use tindra_core::function::Scope;
 use tindra_core::limits;
 
-use super::records::{Api, Authorization, Authorizer, AuthorizerKind, PayloadFormat};
+use super::records::{Api, Authorization, Authorizer, AuthorizerKind, PayloadFormat, Protocol};
 use super::shown::members;
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, integrations, unserved};
 
 const JWT: &str = "JWT";
 const REQUEST: &str = "REQUEST";
 
 /// The members of CreateAuthorizer and UpdateAuthorizer.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Asked {
     api_id: String,
@@ -45,7 +46,7 @@ impl HttpApis {
             if api.definition.authorizers.len() >= limits::HTTP_API_AUTHORIZERS_MAX {
                 return Err(HttpApiError::limit("Authorizers", "API", limits::HTTP_API_AUTHORIZERS_MAX));
             }
-            let authorizer = asked.apply(None, scope)?;
+            let authorizer = asked.of(api.protocol)?.apply(None, scope)?;
             check_name(&authorizer.name, api, None)?;
             api.definition.authorizers.insert(id.clone(), authorizer.clone());
             Ok(authorizer)
@@ -69,7 +70,7 @@ impl HttpApis {
         let id = &asked.authorizer_id;
         let edit = |api: &mut Api| {
             let before = api.definition.authorizers.get(id).ok_or_else(|| unknown(id))?;
-            let authorizer = asked.apply(Some(before), scope)?;
+            let authorizer = asked.of(api.protocol)?.apply(Some(before), scope)?;
             check_name(&authorizer.name, api, Some(id))?;
             api.definition.authorizers.insert(id.clone(), authorizer.clone());
             Ok(authorizer)
@@ -95,6 +96,29 @@ impl HttpApis {
 }
 
 impl Asked {
+    /// With what is fixed in WebSocket APIs: a function that answers a policy for one connection alone.
+    fn of(&self, protocol: Protocol) -> Result<Self, HttpApiError> {
+        let mut asked = self.clone();
+        if protocol == Protocol::WebSocket {
+            rules::check_authorizer(
+                asked.authorizer_type.as_deref(),
+                &[
+                    ("AuthorizerPayloadFormatVersion", asked.authorizer_payload_format_version.is_some()),
+                    (
+                        "AuthorizerResultTtlInSeconds",
+                        asked.authorizer_result_ttl_in_seconds.is_some_and(|ttl| ttl != 0),
+                    ),
+                    ("EnableSimpleResponses", asked.enable_simple_responses == Some(true)),
+                    ("JwtConfiguration", asked.jwt_configuration.is_some()),
+                ],
+            )?;
+            let sources = asked.identity_source.iter().flatten();
+            sources.map(String::as_str).try_for_each(rules::check_identity_source)?;
+            asked.authorizer_payload_format_version = Some(PayloadFormat::V1.text().to_owned());
+        }
+        Ok(asked)
+    }
+
     /// The authorizer that is asked for; what is not named stays as it was before.
     pub(super) fn apply(&self, before: Option<&Authorizer>, scope: &Scope) -> Result<Authorizer, HttpApiError> {
         unserved::members(
@@ -212,7 +236,8 @@ fn check_sources(sources: &[String]) -> Result<(), HttpApiError> {
     }
     for source in sources {
         let parsed = source.parse::<IdentitySource>().map(|_| ()).map_err(|error| error.to_string());
-        let spelled = if source.starts_with('$') { Ok(()) } else { Err(format!("\"{source}\" must begin with $")) };
+        let is_spelled = source.starts_with('$') || rules::is_identity_source(source);
+        let spelled = if is_spelled { Ok(()) } else { Err(format!("\"{source}\" must begin with $")) };
         spelled.and(parsed).map_err(|why| HttpApiError::invalid(format!("Invalid identity source: {why}.")))?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use tindra_model::apigatewayv2::deployments::{CreateDeploymentRequest, UpdateDep
 
 use super::records::{Api, Deployment};
 use super::shown::{members, time};
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, ids};
 
 impl HttpApis {
@@ -25,6 +26,7 @@ impl HttpApis {
             if api.definition.routes.is_empty() {
                 return Err(HttpApiError::invalid("At least one route is required before deploying the API."));
             }
+            rules::check_deployable(api)?;
             let deployment = Deployment {
                 description: request.description.clone(),
                 created_ms: now_ms,

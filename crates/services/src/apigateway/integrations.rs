@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use tindra_core::function::Scope;
 use tindra_core::limits;
 
-use super::records::{Api, Integration, IntegrationKind, PayloadFormat};
+use super::records::{Api, Integration, IntegrationKind, PayloadFormat, Protocol};
 use super::shown::members;
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, function_uri, ids, unserved};
 
 /// The usual and longest time that an integration may take.
@@ -14,7 +15,7 @@ pub(super) const TIMEOUT_MS_DEFAULT: u32 = *limits::HTTP_API_TIMEOUT_MS.end();
 const PASSTHROUGH: &str = "WHEN_NO_MATCH";
 
 /// The members of CreateIntegration and UpdateIntegration.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Asked {
     api_id: String,
@@ -45,35 +46,36 @@ impl HttpApis {
             if api.definition.integrations.len() >= limits::HTTP_API_INTEGRATIONS_MAX {
                 return Err(HttpApiError::limit("Integrations", "API", limits::HTTP_API_INTEGRATIONS_MAX));
             }
-            let integration = asked.apply(None, scope)?;
+            let integration = asked.of(api.protocol)?.apply(None, scope)?;
             api.definition.integrations.insert(id.clone(), integration.clone());
             Ok(integration)
         };
-        let (integration, _) = self.change(scope, &asked.api_id, edit).await?;
-        Ok(shown(&id, &integration))
+        let (integration, api) = self.change(scope, &asked.api_id, edit).await?;
+        Ok(shown(&id, &integration, api.protocol))
     }
 
     pub(super) async fn get_integration(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
         let api = self.api(scope, &named.api_id).await?.value;
         let integration = api.definition.integrations.get(&named.route_id);
-        Ok(shown(&named.route_id, integration.ok_or_else(|| unknown(&named.route_id))?))
+        Ok(shown(&named.route_id, integration.ok_or_else(|| unknown(&named.route_id))?, api.protocol))
     }
 
     pub(super) async fn get_integrations(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
         let api = self.api(scope, &named.api_id).await?.value;
-        named.page.cut(api.definition.integrations.iter().map(|(id, one)| (id.clone(), shown(id, one))))
+        let all = api.definition.integrations.iter();
+        named.page.cut(all.map(|(id, one)| (id.clone(), shown(id, one, api.protocol))))
     }
 
     pub(super) async fn update_integration(&self, scope: &Scope, asked: Asked) -> Result<Value, HttpApiError> {
         let id = &asked.integration_id;
         let edit = |api: &mut Api| {
             let before = api.definition.integrations.get(id).ok_or_else(|| unknown(id))?;
-            let integration = asked.apply(Some(before), scope)?;
+            let integration = asked.of(api.protocol)?.apply(Some(before), scope)?;
             api.definition.integrations.insert(id.clone(), integration.clone());
             Ok(integration)
         };
-        let (integration, _) = self.change(scope, &asked.api_id, edit).await?;
-        Ok(shown(id, &integration))
+        let (integration, api) = self.change(scope, &asked.api_id, edit).await?;
+        Ok(shown(id, &integration, api.protocol))
     }
 
     pub(super) async fn delete_integration(&self, scope: &Scope, named: Named) -> Result<Value, HttpApiError> {
@@ -98,6 +100,20 @@ impl HttpApis {
 }
 
 impl Asked {
+    /// With what is fixed in WebSocket APIs: the format 1.0, and a second less for the function.
+    fn of(&self, protocol: Protocol) -> Result<Self, HttpApiError> {
+        let mut asked = self.clone();
+        if protocol == Protocol::WebSocket {
+            let (kind, format) = (asked.integration_type.as_deref(), asked.payload_format_version.as_deref());
+            rules::check_integration(kind, format, asked.timeout_in_millis)?;
+            // A new one names its type.
+            let usual = asked.integration_type.is_some().then_some(rules::TIMEOUT_MS_DEFAULT);
+            asked.timeout_in_millis = asked.timeout_in_millis.or(usual);
+            asked.payload_format_version = Some(PayloadFormat::V1.text().to_owned());
+        }
+        Ok(asked)
+    }
+
     /// The integration that is asked for; what is not named stays as it was before.
     pub(super) fn apply(&self, before: Option<&Integration>, scope: &Scope) -> Result<Integration, HttpApiError> {
         self.refuse()?;
@@ -213,7 +229,7 @@ fn unknown(id: &str) -> HttpApiError {
     HttpApiError::unknown("Integration", id)
 }
 
-pub(super) fn shown(id: &str, integration: &Integration) -> Value {
+pub(super) fn shown(id: &str, integration: &Integration, protocol: Protocol) -> Value {
     members(json!({
         "ApiGatewayManaged": integration.is_managed.then_some(true),
         "ConnectionType": "INTERNET",
@@ -223,6 +239,7 @@ pub(super) fn shown(id: &str, integration: &Integration) -> Value {
         "IntegrationMethod": integration.method.as_deref().unwrap_or("POST"),
         "IntegrationType": integration.kind.text(),
         "IntegrationUri": integration.uri,
+        "PassthroughBehavior": (protocol == Protocol::WebSocket).then_some(PASSTHROUGH),
         "PayloadFormatVersion": integration.payload_format.text(),
         "TimeoutInMillis": integration.timeout_ms,
     }))

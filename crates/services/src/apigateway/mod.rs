@@ -1,11 +1,12 @@
-//! API Gateway's HTTP APIs: the control plane that keeps them, and the door that serves them.
+//! API Gateway's HTTP and WebSocket APIs: the control plane that keeps them, and the door that serves them.
 //!
 //! [`HttpApis::call`] answers the operations of `apigatewayv2`. An API is one record with everything that belongs to it
 //! (`records`); every change is one batch (`changes`), which deploys it where stages do that by themselves.
 //!
 //! [`HttpApis::find`] says whether a request is for an API, out of a `table` in memory that follows the records, and
 //! [`HttpApis::answer_request`] takes it through: stage, preflight, route, throttling, authorizer, function. Events,
-//! answers, CORS and the choice of a route are rules of [`tindra_core::door`].
+//! answers, CORS and the choice of a route are rules of [`tindra_core::door`]. WebSocket APIs share all but the door,
+//! which is in [`websocket`].
 
 mod answer;
 mod api_mappings;
@@ -45,6 +46,7 @@ mod tests;
 mod throttle;
 mod unserved;
 mod variables;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -62,6 +64,7 @@ pub use fetch::Reach;
 pub use find::Found;
 pub use lambda::Roles;
 pub use refusal::{too_large, unknown};
+pub use websocket::{Connected, Connections, Handshake, Managed, payload_too_large};
 
 use page::PageRequest;
 use table::Table;
@@ -77,6 +80,7 @@ pub struct HttpApis {
     functions: Arc<dyn Functions>,
     roles: Arc<dyn Roles>,
     reach: Arc<dyn Reach>,
+    connections: Arc<Connections>,
 }
 
 /// What APIs need of the rest of the server.
@@ -122,7 +126,7 @@ impl HttpApis {
     pub async fn start(store: Store, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, StoreError> {
         let table = Arc::new(Table::start(store.clone()).await?);
         let Surroundings { functions, roles, reach } = around;
-        Ok(Self { store, clock, table, functions, roles, reach })
+        Ok(Self { store, clock, table, functions, roles, reach, connections: Arc::default() })
     }
 
     /// Answers one decoded call.
@@ -149,6 +153,7 @@ impl HttpApis {
             "ImportApi" => self.import_api(asker, parse(input)?).await,
             "ReimportApi" => self.reimport_api(asker, parse(input)?).await,
             "DeleteCorsConfiguration" => self.delete_cors(scope, parse(input)?).await,
+            _ if operation.contains("RouteResponse") => self.answer_route_responses(scope, operation, input).await,
             "TagResource" | "UntagResource" | "GetTags" => self.answer_tags(scope, operation, input).await,
             _ if operation.contains("DomainName") => self.answer_domain_names(scope, operation, input).await,
             _ if operation.contains("ApiMapping") => self.answer_api_mappings(scope, operation, input).await,

@@ -226,6 +226,8 @@ impl Reading<'_> {
             operation_name: None,
             integration: None,
             is_managed: false,
+            response_selection: None,
+            responses: BTreeMap::new(),
         };
         asked.apply(&mut route, &self.api, None).map_err(|error| at(key, &error))?;
         let id = self.known.get(key).cloned().unwrap_or_else(|| ids::new(ids::ROUTE));

@@ -39,6 +39,8 @@ impl QuickCreate {
             operation_name: None,
             integration: Some(integration),
             is_managed: true,
+            response_selection: None,
+            responses: BTreeMap::new(),
         };
         api.definition.routes.insert(ids::new(ids::ROUTE), route);
         api.stages.insert(STAGE.to_owned(), stage(now_ms));

@@ -67,12 +67,14 @@ pub(super) struct Api {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Protocol {
     Http,
+    WebSocket,
 }
 
 impl Protocol {
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Http => "HTTP",
+            Self::WebSocket => "WEBSOCKET",
         }
     }
 }
@@ -109,6 +111,12 @@ pub(super) struct Route {
     pub(super) integration: Option<String>,
     /// It belongs to a quick create.
     pub(super) is_managed: bool,
+    /// `RouteResponseSelectionExpression` of a WebSocket API.
+    #[serde(default)]
+    pub(super) response_selection: Option<String>,
+    /// Keys of route responses of a WebSocket API, by their ids.
+    #[serde(default)]
+    pub(super) responses: BTreeMap<String, String>,
 }
 
 /// How a route lets requests in.

@@ -1,12 +1,15 @@
 //! CreateRoute, GetRoute, GetRoutes, UpdateRoute and DeleteRoute.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tindra_core::function::Scope;
 use tindra_core::limits;
 
-use super::records::{Api, Authorization, AuthorizerKind, Route};
+use super::records::{Api, Authorization, AuthorizerKind, Protocol, Route};
 use super::shown::members;
+use super::websocket::rules;
 use super::{HttpApiError, HttpApis, Named, check_text, ids, route_key, unserved};
 
 /// What a route's `Target` begins with.
@@ -44,6 +47,8 @@ impl HttpApis {
                 operation_name: None,
                 integration: None,
                 is_managed: false,
+                response_selection: None,
+                responses: BTreeMap::new(),
             };
             asked.apply(&mut route, api, None)?;
             api.definition.routes.insert(id.clone(), route.clone());
@@ -98,12 +103,14 @@ impl Asked {
                 ("ModelSelectionExpression", self.model_selection_expression.is_some()),
                 ("RequestModels", !self.request_models.is_empty()),
                 ("RequestParameters", !self.request_parameters.is_empty()),
-                ("RouteResponseSelectionExpression", self.route_response_selection_expression.is_some()),
             ],
             unserved::WEB_SOCKET,
         )?;
         if let Some(key) = &self.route_key {
-            route_key::check(key)?;
+            match api.protocol {
+                Protocol::Http => route_key::check(key)?,
+                Protocol::WebSocket => rules::check_key(key)?,
+            }
             let others = api.definition.routes.iter().filter(|(other, _)| Some(other.as_str()) != id);
             route_key::check_among(key, others.map(|(_, route)| route.key.as_str()))?;
             route.key.clone_from(key);
@@ -115,8 +122,14 @@ impl Asked {
         if let Some(target) = &self.target {
             route.integration = integration(target, api)?;
         }
+        if let Some(selection) = &self.route_response_selection_expression {
+            route.response_selection = rules::response_selection(selection, api.protocol)?;
+        }
         route.authorization = self.authorization(&route.authorization, api)?;
-        Ok(())
+        match api.protocol {
+            Protocol::Http => Ok(()),
+            Protocol::WebSocket => rules::check_authorization(route),
+        }
     }
 
     fn authorization(&self, before: &Authorization, api: &Api) -> Result<Authorization, HttpApiError> {
@@ -195,6 +208,7 @@ pub(super) fn shown(id: &str, route: &Route) -> Value {
         "OperationName": route.operation_name,
         "RouteId": id,
         "RouteKey": route.key,
+        "RouteResponseSelectionExpression": route.response_selection,
         "Target": route.integration.as_ref().map(|id| format!("{TARGET_PREFIX}{id}")),
     }))
 }

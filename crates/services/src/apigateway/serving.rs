@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tindra_core::door::{Cors, IdentitySource, RouteKey, RouteTable};
+use tindra_core::door::{Cors, IdentitySource, RouteKey, RouteTable, SelectionExpression};
 use tindra_core::function::Scope;
 
 use super::authorizer_cache::AuthorizerCache;
 use super::jwks::IssuerKeys;
-use super::records::{Api, Authorization, Authorizer, AuthorizerKind, Definition, Integration, Stage};
+use super::records::{Api, Authorization, Authorizer, AuthorizerKind, Definition, Integration, Protocol, Stage};
 use super::throttle::{Limit, Throttle};
+use super::websocket::rules;
 
 /// An API that is served.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Serving {
     pub(super) id: String,
     pub(super) scope: Scope,
     pub(super) is_endpoint_disabled: bool,
+    /// What tells the route of a message; none for an HTTP API.
+    pub(super) selection: Option<SelectionExpression>,
     pub(super) stages: HashMap<String, ServedStage>,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct Serving {
 pub(super) struct ServedStage {
     pub(super) name: String,
     pub(super) routes: RouteTable<Arc<ServedRoute>>,
+    /// Of a WebSocket API, by their keys.
+    pub(super) message_routes: HashMap<String, Arc<ServedRoute>>,
     pub(super) cors: Option<Cors>,
     pub(super) variables: Vec<(String, String)>,
     /// By the keys of their routes, for the next one to take over.
@@ -45,6 +50,8 @@ pub(super) struct ServedRoute {
     pub(super) authorizer: Option<Arc<ServedAuthorizer>>,
     pub(super) throttle: Option<Arc<Throttle>>,
     pub(super) has_detailed_metrics: bool,
+    /// Of a WebSocket API: what the function answers goes to the client.
+    pub(super) is_two_way: bool,
 }
 
 /// An authorizer that is asked.
@@ -72,19 +79,25 @@ impl Serving {
                 (None, false) => &nothing,
             };
             let before = before.and_then(|before| before.stages.get(name));
-            (name.clone(), ServedStage::new(name, stage, definition, before))
+            (name.clone(), ServedStage::new(name, (stage, api.protocol), definition, before))
         });
         Self {
             id: api.id.clone(),
             scope: api.scope.clone(),
             is_endpoint_disabled: api.is_endpoint_disabled,
+            // The control plane let no other expression in.
+            selection: (api.protocol == Protocol::WebSocket)
+                .then(|| api.route_selection_expression.parse().ok())
+                .flatten(),
             stages: stages.collect(),
         }
     }
 }
 
 impl ServedStage {
-    fn new(name: &str, stage: &Stage, definition: &Definition, before: Option<&Self>) -> Self {
+    fn new(name: &str, of: (&Stage, Protocol), definition: &Definition, before: Option<&Self>) -> Self {
+        let (stage, protocol) = of;
+        let mut message_routes = HashMap::new();
         let mut throttles = HashMap::new();
         let mut authorizers = HashMap::new();
         for (id, authorizer) in &definition.authorizers {
@@ -93,8 +106,6 @@ impl ServedStage {
         }
         let mut routes = Vec::new();
         for route in definition.routes.values() {
-            // The control plane let no other key in.
-            let Ok(key) = RouteKey::parse(&route.key) else { continue };
             let own = stage.route_settings.get(&route.key).copied().unwrap_or_default();
             let default = stage.default_settings;
             let limit = Limit {
@@ -114,13 +125,21 @@ impl ServedStage {
                 authorization: route.authorization.clone(),
                 authorizer,
                 throttle,
+                is_two_way: rules::is_two_way(route),
                 has_detailed_metrics: own.has_detailed_metrics.or(default.has_detailed_metrics).unwrap_or(false),
             };
-            routes.push((key, Arc::new(served)));
+            let served = Arc::new(served);
+            match (protocol, RouteKey::parse(&route.key)) {
+                (Protocol::WebSocket, _) => drop(message_routes.insert(route.key.clone(), served)),
+                (Protocol::Http, Ok(key)) => routes.push((key, served)),
+                // The control plane let no such key in.
+                (Protocol::Http, Err(_)) => {}
+            }
         }
         Self {
             name: name.to_owned(),
             routes: RouteTable::new(routes),
+            message_routes,
             cors: definition.cors.as_ref().map(|cors| Cors {
                 allow_credentials: cors.allow_credentials.unwrap_or(false),
                 allow_headers: cors.allow_headers.clone().unwrap_or_default(),

@@ -12,6 +12,7 @@ use tindra_model::apigatewayv2::stages::{
 
 use super::records::{Api, RouteSettings, Stage};
 use super::shown::{members, time};
+use super::websocket::rules;
 use super::{
     HttpApiError, HttpApis, Named, check_text, deployments, quick_create, settings, tags, unserved, variables,
 };
@@ -39,6 +40,7 @@ impl HttpApis {
         check_name(name)?;
         let now_ms = self.clock.unix_ms();
         let edit = |api: &mut Api| {
+            rules::check_stage(name, api.protocol)?;
             if api.stages.contains_key(name) {
                 return Err(HttpApiError::conflict("Stage already exists"));
             }

@@ -1,14 +1,13 @@
-//! What is refused because it would have to be ignored: operations and members of WebSocket APIs, private integrations
-//! and others.
+//! What is refused because it would have to be ignored: checks and transformations of messages, private integrations and
+//! others.
 
 use super::HttpApiError;
 
 /// Operations by a part of their names, and why they are not served.
-const OPERATIONS: [(&str, &str); 8] = [
-    ("RouteResponse", "route responses are for WebSocket APIs"),
-    ("IntegrationResponse", "integration responses are for WebSocket APIs"),
-    ("Model", "models are for WebSocket APIs"),
-    ("RouteRequestParameter", "request parameters of routes are for WebSocket APIs"),
+const OPERATIONS: [(&str, &str); 7] = [
+    ("IntegrationResponse", "the answers of functions (AWS_PROXY) go back as they are"),
+    ("Model", "functions check what they get"),
+    ("RouteRequestParameter", "functions get requests and messages as they come"),
     ("VpcLink", "functions are reached without a VPC link"),
     ("AccessLogSettings", "no access logs are written, so there are no settings to delete"),
     ("ExportApi", "keep the OpenAPI document that an API was imported from"),
@@ -37,5 +36,6 @@ pub(super) fn members(given: &[(&str, bool)], why: &str) -> Result<(), HttpApiEr
     }
 }
 
-/// Why members of WebSocket APIs are refused.
-pub(super) const WEB_SOCKET: &str = "it is for WebSocket APIs";
+/// Why members that are for some WebSocket APIs alone are refused.
+pub(super) const WEB_SOCKET: &str =
+    "it is for WebSocket APIs that check, transform or log messages, and these go to functions as they come";

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::message::{Query, TYPE_A, TYPE_AAAA};
 
-/// Where `sandbox.localdomain` is: extensions send telemetry to it (AWS: the sandbox's own address).
+/// Where Tindra is, and `sandbox.localdomain`: extensions send telemetry to it (AWS: the sandbox's own address).
 const SANDBOX: Ipv4Addr = Ipv4Addr::new(169, 254, 100, 1);
 
 /// The answer to a question about the sandbox itself or about a name that the operator has fixed.
@@ -14,6 +14,9 @@ pub(super) fn answer(query: &Query<'_>, hosts: &BTreeMap<String, IpAddr>) -> Opt
         return None;
     }
     let name = query.name();
+    if is_front_door(name) {
+        return Some(query.respond_with(IpAddr::V4(SANDBOX)));
+    }
     if name == "localhost" || name.ends_with(".localhost") {
         return Some(query.respond_with(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     }
@@ -23,4 +26,11 @@ pub(super) fn answer(query: &Query<'_>, hosts: &BTreeMap<String, IpAddr>) -> Opt
     let address = hosts.get(name)?;
     // Other types of a fixed name (MX, TXT) are still the outside world's.
     matches!(query.kind(), TYPE_A | TYPE_AAAA).then(|| query.respond_with(*address))
+}
+
+/// Whether a name is one of an API or of a function URL of this server (`ID.execute-api.REGION.localhost`): these are
+/// reached where Tindra is, on the port of `AWS_ENDPOINT_URL`.
+fn is_front_door(name: &str) -> bool {
+    let kind = name.strip_suffix(".localhost").and_then(|rest| rest.split('.').nth(1));
+    matches!(kind, Some("execute-api" | "lambda-url"))
 }
