@@ -15,14 +15,15 @@ def handler(event, context):
     return event
 """
 FULL = """
-import base64, json, time
+import base64, json
+from time import sleep
 def handler(event, context):
     body = event.get("body") or "{}"
     asked = json.loads(base64.b64decode(body) if event["isBase64Encoded"] else body)
     if asked == "raise":
         raise ValueError("no")
     if asked == "sleep":
-        time.sleep(2)
+        sleep(2)
     return asked
 """
 WHO = """
