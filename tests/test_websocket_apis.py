@@ -1,6 +1,7 @@
 """API Gateway's WebSocket APIs: what the API keeps, connections and their messages, and functions that post back."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -530,14 +531,15 @@ def test_a_post_needs_permission(secured, make_user):
             other.post_to_connection(ConnectionId=connection_id, Data=b"x")
 
 
-def test_a_server_that_stops_says_goodbye(app):
+def test_a_server_that_stops_says_goodbye():
     with Server() as own:
         function = Function(own, "sockets-app", "python3.12", packages.python(APP), "app.handler").ready()
         api = WebSocketApi(own, {"$default": {"function": function, "two_way": True}, "$disconnect": function})
-        connections = [api.connect() for _ in range(3)]
-        say(connections[0])
-        hear(connections[0])
-        began = time.monotonic()
-        own.stop()
-        assert time.monotonic() - began < 15
-        assert [closed(connection) for connection in connections] == [1001] * 3
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(api.connect()) for _ in range(3)]
+            say(connections[0])
+            hear(connections[0])
+            began = time.monotonic()
+            own.stop()
+            assert time.monotonic() - began < 15
+            assert [closed(connection) for connection in connections] == [1001] * 3

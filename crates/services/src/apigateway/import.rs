@@ -5,7 +5,7 @@ use tindra_model::apigatewayv2::apis::{ImportApiRequest, ReimportApiRequest};
 
 use super::apis::{check_texts, new_api, shown};
 use super::openapi::{BasePath, Imported};
-use super::records::Api;
+use super::records::{Api, Protocol};
 use super::{Asker, HttpApiError, HttpApis, tags};
 
 impl HttpApis {
@@ -26,6 +26,9 @@ impl HttpApis {
     ) -> Result<Value, HttpApiError> {
         let base_path = BasePath::parse(request.basepath.as_deref())?;
         let edit = |api: &mut Api| {
+            if api.protocol == Protocol::WebSocket {
+                return Err(HttpApiError::invalid("Only HTTP APIs are imported; this is a WebSocket API."));
+            }
             let imported = Imported::read(&request.body, base_path, api)?;
             imported.put(api, request.fail_on_warnings == Some(true))
         };
