@@ -45,14 +45,16 @@ pub(crate) fn rate(call: Call<'_>, callers: usize, window: Duration) -> Result<f
 
 /// A window of load by `callers` connections, each in a thread of its own. A third of a window goes before it, uncounted.
 pub(crate) fn run(call: Call<'_>, callers: usize, window: Duration) -> Result<Load> {
-    let times = std::thread::scope(|scope| {
+    let each = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..callers).map(|_| scope.spawn(|| repeat(call, window))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a caller does not panic")).collect::<Result<Vec<_>>>()
     })?;
-    let times = times.concat();
-    Ok(Load { per_s: times.len() as f64 / window.as_secs_f64(), times })
+    // By the time that each has taken: the last answer comes after the window's end.
+    let per_s = each.iter().map(|times| times.len() as f64 / times.iter().sum::<Duration>().as_secs_f64()).sum();
+    Ok(Load { per_s, times: each.concat() })
 }
 
+/// How long each answer took, which together is all the time from the first to the last; there is at least one.
 fn repeat(call: Call<'_>, window: Duration) -> Result<Vec<Duration>> {
     let Call { address, headers, path, body, expected } = call;
     let mut connection = Connection::open_with(address, headers)?;

@@ -1,6 +1,7 @@
 //! What a function's output means as an HTTP answer: one file per door, and what they share.
 
 mod alb;
+mod members;
 mod output;
 mod payload_1;
 mod payload_2;

@@ -24,7 +24,12 @@ pub(super) use payload_2::{Context2, Head2};
 pub(super) use rest::{RestContext, RestHead};
 pub(super) use websocket::{ConnectHead, WebsocketContext};
 
+/// Room for the event of a small request; it grows for others.
+const EVENT_BYTES: usize = 2_048;
+
 /// The JSON of an event.
 pub(super) fn write(event: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(event).expect("events are strings, numbers and maps with string keys")
+    let mut json = Vec::with_capacity(EVENT_BYTES);
+    serde_json::to_writer(&mut json, event).expect("events are strings, numbers and maps with string keys");
+    json
 }

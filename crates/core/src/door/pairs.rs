@@ -28,21 +28,41 @@ impl<V> Members<V> {
 
 /// The values of each name, names in order of first arrival.
 pub(super) fn lists(pairs: &[(String, String)]) -> Members<Vec<String>> {
-    let mut places: HashMap<&str, usize> = HashMap::with_capacity(pairs.len());
     let mut members: Vec<(String, Vec<String>)> = Vec::new();
-    for (name, value) in pairs {
-        let place = *places.entry(name).or_insert_with(|| {
-            members.push((name.clone(), Vec::new()));
-            members.len() - 1
-        });
-        members[place].1.push(value.clone());
+    for ((name, value), place) in pairs.iter().zip(places(pairs)) {
+        match members.get_mut(place) {
+            Some((_, values)) => values.push(value.clone()),
+            None => members.push((name.clone(), vec![value.clone()])),
+        }
     }
     Members(members)
 }
 
-/// The values of each name joined by commas.
-pub(super) fn joined(pairs: &[(String, String)]) -> Members<String> {
-    Members(lists(pairs).0.into_iter().map(|(name, values)| (name, values.join(","))).collect())
+/// The values of each name joined by commas. Takes the pairs apart, because this is on the way of each request.
+pub(super) fn joined(pairs: Vec<(String, String)>) -> Members<String> {
+    let places = places(&pairs);
+    let mut members: Vec<(String, String)> = Vec::with_capacity(pairs.len());
+    for ((name, value), place) in pairs.into_iter().zip(places) {
+        match members.get_mut(place) {
+            Some((_, values)) => {
+                values.push(',');
+                values.push_str(&value);
+            }
+            None => members.push((name, value)),
+        }
+    }
+    Members(members)
+}
+
+/// For each pair the number of its name among the different ones, in order of first arrival.
+fn places(pairs: &[(String, String)]) -> Vec<usize> {
+    let mut known: HashMap<&str, usize> = HashMap::with_capacity(pairs.len());
+    let mut places = Vec::with_capacity(pairs.len());
+    for (name, _) in pairs {
+        let next = known.len();
+        places.push(*known.entry(name).or_insert(next));
+    }
+    places
 }
 
 /// The last value of each name.

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::members::members;
 use super::{AnswerHead, Door, HttpAnswer, Malformed};
 use crate::door::header::{AnswerHeaders, may_have_body};
 
@@ -25,14 +26,15 @@ impl Output {
         }
     }
 
-    /// None for an object without `statusCode`: the body itself, where the door infers answers.
-    pub(in crate::door) fn with_status(value: Value) -> Option<Self> {
-        match value {
-            Value::Object(members) if members.get("statusCode").is_some_and(|status| !status.is_null()) => {
-                Some(Self { members })
-            }
-            _ => None,
-        }
+    /// None for valid JSON that is no object with `statusCode`: the body itself, where the door infers answers.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub(in crate::door) fn with_status(payload: &[u8]) -> Result<Option<Self>, Malformed> {
+        let members = members(payload)?;
+        Ok(members
+            .filter(|members| members.get("statusCode").is_some_and(|status| !status.is_null()))
+            .map(|members| Self { members }))
     }
 
     /// A member that is there and not null.

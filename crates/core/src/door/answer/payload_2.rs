@@ -23,7 +23,7 @@ pub enum Door2 {
 /// # Errors
 /// [`Malformed`] when it is no JSON, or names a status, header, cookie or body that cannot be sent.
 pub fn answer_2(payload: &[u8], door: Door2) -> Result<HttpAnswer, Malformed> {
-    let Some(output) = Output::with_status(output::json(payload)?) else { return Ok(inferred(payload)) };
+    let Some(output) = Output::with_status(payload)? else { return Ok(inferred(payload)) };
     let headers = match door {
         Door2::Url => output.merged_headers()?,
         Door2::HttpApi => output.headers()?,

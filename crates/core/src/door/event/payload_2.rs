@@ -76,8 +76,8 @@ impl<'a> Head2<'a> {
             raw_path: path(request, call.door),
             raw_query_string: request.query.unwrap_or_default(),
             cookies: request.cookies().into_iter().map(str::to_owned).collect(),
-            headers: pairs::joined(&headers),
-            query_string_parameters: pairs::joined(&query::decoded(request.query)).non_empty(),
+            headers: pairs::joined(headers),
+            query_string_parameters: pairs::joined(query::decoded(request.query)).non_empty(),
         }
     }
 }
