@@ -53,7 +53,7 @@ enum Refused {
     /// In the function's.
     Function(HttpAnswer),
     /// The request is none for a WebSocket.
-    NoWebSocket(DoorResponse),
+    NoWebSocket(&'static str),
 }
 
 /// A request for a connection to a stage.
@@ -74,7 +74,7 @@ impl HttpApis {
             Ok((answer, connected)) => Handshake::Accepted(answer, connected),
             Err(Refused::Gateway(status, message)) => Handshake::Refused(refusal(status, message, &id, &request)),
             Err(Refused::Function(answer)) => Handshake::Refused(respond(answer)),
-            Err(Refused::NoWebSocket(answer)) => Handshake::Refused(answer),
+            Err(Refused::NoWebSocket(message)) => Handshake::Refused(no_websocket(message)),
         }
     }
 
@@ -269,12 +269,10 @@ fn check_upgrade(parts: &http::request::Parts) -> Result<String, Refused> {
         && has_token(headers, header::CONNECTION.as_str(), "upgrade")
         && has_token(headers, header::UPGRADE.as_str(), "websocket");
     if !asks {
-        return Err(Refused::NoWebSocket(no_websocket(
-            "This is the address of a WebSocket API: connect by ws or wss, in HTTP/1.1.",
-        )));
+        return Err(Refused::NoWebSocket("This is the address of a WebSocket API: connect by ws or wss, in HTTP/1.1."));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(Refused::NoWebSocket(no_websocket("Only version 13 of the WebSocket protocol is understood.")));
+        return Err(Refused::NoWebSocket("Only version 13 of the WebSocket protocol is understood."));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
     key.and_then(key::accept).ok_or(Refused::Gateway(400, "Bad Request"))
