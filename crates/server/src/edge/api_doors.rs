@@ -85,7 +85,7 @@ impl<B: Backends> Edge<B> {
             },
         };
         let found = found.map_err(|error| Refusal::Failed(error.to_string()))?;
-        Ok(found.map(ApiKnock::Http).or(rest.map(ApiKnock::Rest)))
+        Ok(found.map(ApiKnock::Http).or_else(|| rest.map(ApiKnock::Rest)))
     }
 
     /// Answers at the door of an API.
