@@ -22,7 +22,8 @@ from test_authorisation import ACCOUNT, OTHER_KEY, document, make_user, secured,
 
 # Writes down every event that is no answer itself, and answers a message with it.
 APP = """
-import json, os, time
+import json
+from time import sleep
 import boto3
 
 def handler(event, context):
@@ -43,7 +44,7 @@ def handler(event, context):
     message = json.loads(event["body"]) if event["body"].startswith("{") else {}
     if message.get("raise"):
         raise ValueError("no message")
-    time.sleep(message.get("sleep", 0))
+    sleep(message.get("sleep", 0))
     if message.get("post"):
         endpoint = message["post"].format(**context_of)
         client = boto3.client("apigatewaymanagementapi", **({"endpoint_url": endpoint} if endpoint != "env" else {}))

@@ -1,3 +1,5 @@
+//! Sessions over a pipe, with a clock that is moved: what is said, who ends it, and when.
+
 use std::sync::Mutex;
 
 use tokio::io::{DuplexStream, duplex};
@@ -87,9 +89,10 @@ async fn silence_and_age_end_a_connection() {
     let (said, mut hears) = unbounded_channel();
     let connection = Arc::clone(&old.connection);
     let speaker = tokio::spawn(async move {
+        let mut minutes = tokio::time::interval(Duration::from_secs(60));
         while connection.post(Bytes::from_static(b"still here")).is_ok() {
             let _ = said.send(());
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            minutes.tick().await;
         }
     });
     assert_eq!(close_code(&mut old.client).await, 1001);
