@@ -158,7 +158,7 @@ mod tests {
                 r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited with error: signal: killed"}"#,
             ),
             (
-                Failure::TooLarge(6_300_002),
+                Failure::TooLarge { bytes: 6_300_002, bytes_max: 6_291_556 },
                 r#"{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size (6300002 bytes) exceeded maximum allowed payload size (6291556 bytes)."}"#,
             ),
         ] {
