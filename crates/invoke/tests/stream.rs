@@ -25,7 +25,7 @@ fn stream_request(payload: &'static str) -> InvokeRequest {
 }
 
 async fn begin(fixture: &Fixture, payload: &'static str) -> AnswerStream {
-    match fixture.invoker.invoke(stream_request(payload)).await.unwrap() {
+    match fixture.invoker.invoke(stream_request(payload)).await.expect("nothing refuses it") {
         InvokeResponse::Streaming { stream, executed_version } => {
             assert_eq!(executed_version, "$LATEST");
             stream
