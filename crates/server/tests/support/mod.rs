@@ -42,6 +42,8 @@ pub struct Fakes {
     pub proceed: Notify,
     /// Policies of functions by their ARNs.
     pub policies: Mutex<HashMap<String, String>>,
+    /// An empty store.
+    pub store: OnceLock<tindra_testkit::TestStore>,
     /// None but those of an empty store.
     pub urls: OnceLock<FunctionUrls>,
     /// None but those of an empty store.
@@ -58,10 +60,12 @@ impl Fakes {
             roles: Arc::clone(self) as _,
             reach: Arc::clone(self) as _,
         };
-        let apis = HttpApis::start(tindra_testkit::store().store, Arc::clone(&clock), around).await.unwrap();
+        // Its directory lives as long as the parts that read it.
+        let test_store = self.store.get_or_init(tindra_testkit::store);
+        let store = test_store.store.clone();
+        let apis = HttpApis::start(store.clone(), Arc::clone(&clock), around).await.unwrap();
         let _ = self.apis.set(apis);
         let functions = Arc::clone(self) as Arc<dyn Functions>;
-        let store = tindra_testkit::store().store;
         let stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock)).await.unwrap();
         let _ = self.stages.set(stages);
         let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
