@@ -11,7 +11,7 @@ pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>>
     let service: String =
         service.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(40).collect();
     let message = format!(
-        "Tindra does not serve {service}. It serves lambda, logs, apigateway, iam, sts and application-autoscaling; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.",
+        "Tindra does not serve {service}. It serves lambda, logs, apigateway, execute-api, iam, sts and application-autoscaling; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.",
         service.to_uppercase().replace('-', "_")
     );
     let (content_type, body) = match service.as_str() {

@@ -112,10 +112,10 @@ impl Asked {
                     ("JwtConfiguration", asked.jwt_configuration.is_some()),
                 ],
             )?;
-            let sources = asked.identity_source.iter().flatten();
-            sources.map(String::as_str).try_for_each(rules::check_identity_source)?;
             asked.authorizer_payload_format_version = Some(PayloadFormat::V1.text().to_owned());
         }
+        let sources = asked.identity_source.iter().flatten();
+        sources.map(String::as_str).try_for_each(|source| check_spelling(source, protocol))?;
         Ok(asked)
     }
 
@@ -227,6 +227,15 @@ impl Asked {
         let credentials = self.authorizer_credentials_arn.clone().or(role).filter(|role| !role.is_empty());
         integrations::check_role("AuthorizerCredentialsArn", credentials.as_deref())?;
         Ok(AuthorizerKind::Lambda { uri, payload_format, is_simple, ttl_s, credentials })
+    }
+}
+
+/// HTTP APIs and WebSocket APIs name the same things in two ways.
+fn check_spelling(source: &str, protocol: Protocol) -> Result<(), HttpApiError> {
+    match protocol {
+        Protocol::WebSocket => rules::check_identity_source(source),
+        _ if source.starts_with('$') => Ok(()),
+        _ => Err(HttpApiError::invalid(format!("Invalid identity source: \"{source}\" must begin with $."))),
     }
 }
 
