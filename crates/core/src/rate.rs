@@ -19,6 +19,13 @@ impl RateLimit {
         Self { count, period_ns: nanoseconds(period) }
     }
 
+    /// `burst` at once, and `per_s` in each second from then on. A burst of 0 allows nothing.
+    #[must_use]
+    pub fn with_burst(burst: u32, per_s: f64) -> Self {
+        let period = Duration::try_from_secs_f64(f64::from(burst) / per_s.max(f64::MIN_POSITIVE));
+        Self::new(burst.into(), period.unwrap_or(Duration::MAX))
+    }
+
     /// Takes one at `now`, where `unused_at_ns` is what the last one left behind (0 before the first).
     /// Both are on the same clock.
     ///
@@ -48,6 +55,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let taken = |limit: RateLimit, state: &mut u64, at_ms, attempts: u32| {
+            let take = |_: &u32| limit.take(*state, Duration::from_millis(at_ms)).map(|new| *state = new).is_ok();
+            (0..attempts).filter(take).count()
+        };
+        let (limit, mut state) = (RateLimit::with_burst(3, 2.0), 0);
+        let counts = [(1_000, 3), (1_400, 0), (1_500, 1), (60_000, 3)];
+        for (at_ms, expected) in counts {
+            assert_eq!(taken(limit, &mut state, at_ms, 10), expected, "at {at_ms} ms");
+        }
+        assert_eq!(taken(RateLimit::with_burst(0, 5.0), &mut 0, 1_000, 5), 0);
+        let mut state = 0;
+        let never_again = RateLimit::with_burst(2, 0.0);
+        assert_eq!((taken(never_again, &mut state, 0, 5), taken(never_again, &mut state, 1_000_000, 5)), (2, 0));
+    }
 
     #[test]
     fn a_thousand_at_once_and_a_hundred_a_second_from_then_on() {

@@ -1,12 +1,10 @@
-//! Throttling of a route: a token bucket, which is refilled at a rate and holds a burst.
+//! Throttling of a route: a burst, which is refilled at a rate. What is not set is as the quota of an account (AWS).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Requests in a second when only a burst is set (the quota of an account on AWS).
-const RATE_PER_S_DEFAULT: f64 = 10_000.0;
-/// Requests at once when only a rate is set (the quota of an account on AWS).
-const BURST_DEFAULT: u32 = 5_000;
+use tindra_core::limits;
+use tindra_core::rate::RateLimit;
 
 /// How many requests may come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,43 +21,30 @@ impl Limit {
     }
 }
 
-/// The bucket of one route.
+/// What a route has let through.
 #[derive(Debug)]
 pub(super) struct Throttle {
     limit: Limit,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    tokens: f64,
-    /// When the tokens were counted; none before the first request.
-    counted_at: Option<Duration>,
+    rate: RateLimit,
+    /// What the last request left behind; see [`RateLimit::take`].
+    unused_at_ns: AtomicU64,
 }
 
 impl Throttle {
     pub(super) fn new(limit: Limit) -> Self {
-        let tokens = f64::from(limit.burst.unwrap_or(BURST_DEFAULT));
-        Self { limit, state: Mutex::new(State { tokens, counted_at: None }) }
+        let burst = limit.burst.unwrap_or(limits::GATEWAY_BURST);
+        let rate = RateLimit::with_burst(burst, limit.rate_per_s.unwrap_or(limits::GATEWAY_RATE_PER_S));
+        Self { limit, rate, unused_at_ns: AtomicU64::new(0) }
     }
 
     pub(super) fn limit(&self) -> Limit {
         self.limit
     }
 
-    /// Takes a token for a request; false when there is none. `now` is monotonic.
+    /// Lets a request through, or not. `now` is monotonic.
     pub(super) fn take(&self, now: Duration) -> bool {
-        let burst = f64::from(self.limit.burst.unwrap_or(BURST_DEFAULT));
-        let rate = self.limit.rate_per_s.unwrap_or(RATE_PER_S_DEFAULT);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = state.counted_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
-        state.tokens = (state.tokens + passed.as_secs_f64() * rate).min(burst);
-        state.counted_at = Some(now);
-        let has_token = state.tokens >= 1.0;
-        if has_token {
-            state.tokens -= 1.0;
-        }
-        has_token
+        let take = |unused_at_ns| self.rate.take(unused_at_ns, now).ok();
+        self.unused_at_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 }
 

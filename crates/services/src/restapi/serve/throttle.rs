@@ -1,8 +1,7 @@
-//! How fast: token buckets, by names.
+//! How fast, by names: a burst, which is refilled at a rate.
 //!
-//! A bucket holds as many tokens as requests may come at once, and fills at the rate; a request takes one. Rates and bursts
-//! come with each request, so a change of them acts at once. Buckets are this server's own: several servers each let the
-//! whole rate in.
+//! Rates and bursts come with each request, so a change of them acts at once. What is counted is this server's own: several
+//! servers each let the whole rate in.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -10,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tindra_core::limits;
+use tindra_core::rate::RateLimit;
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
@@ -18,7 +18,7 @@ use super::{Shared, throttle};
 
 /// Enough that requests of different stages rarely wait for one another.
 const SHARDS: usize = 16;
-/// Buckets of a shard before those that are full are thrown away.
+/// Names of a shard before those of which nothing is used any more are thrown away.
 const BUCKETS_MAX: usize = 4_096;
 
 /// A rate with its burst.
@@ -28,49 +28,30 @@ pub(super) struct Pace {
     pub(super) burst: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Duration,
-    pace: Pace,
-}
-
-/// All buckets.
+/// What all names have used.
 #[derive(Debug, Default)]
 pub(super) struct Throttles {
     hasher: RandomState,
-    shards: [Mutex<HashMap<String, Bucket>>; SHARDS],
+    /// What the last request of each name left behind; see [`RateLimit::take`].
+    shards: [Mutex<HashMap<String, u64>>; SHARDS],
 }
 
 impl Throttles {
-    /// Takes a token out of a bucket, which is full when it is new. False when there is none.
+    /// Lets a request of a name through, or not. `now` is monotonic.
     pub(super) fn take(&self, name: &str, pace: Pace, now: Duration) -> bool {
         let index = usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0);
         let mut shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= BUCKETS_MAX {
-            shard.retain(|_, bucket| !bucket.filled(now).is_full());
+            let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+            shard.retain(|_, unused_at_ns| *unused_at_ns > now_ns);
         }
-        let new = || Bucket { tokens: f64::from(pace.burst), at: now, pace };
-        let bucket = shard.entry(name.to_owned()).or_insert_with(new);
-        bucket.pace = pace;
-        *bucket = bucket.filled(now);
-        let has_one = bucket.tokens >= 1.0;
-        if has_one {
-            bucket.tokens -= 1.0;
+        let before = shard.get(name).copied().unwrap_or(0);
+        let Ok(after) = RateLimit::with_burst(pace.burst, pace.per_s).take(before, now) else { return false };
+        match shard.get_mut(name) {
+            Some(unused_at_ns) => *unused_at_ns = after,
+            None => drop(shard.insert(name.to_owned(), after)),
         }
-        has_one
-    }
-}
-
-impl Bucket {
-    fn filled(self, now: Duration) -> Self {
-        let since_s = now.saturating_sub(self.at).as_secs_f64();
-        let tokens = (self.tokens + since_s * self.pace.per_s).min(f64::from(self.pace.burst));
-        Self { tokens, at: now, ..self }
-    }
-
-    fn is_full(self) -> bool {
-        self.tokens >= f64::from(self.pace.burst)
+        true
     }
 }
 
@@ -119,6 +100,6 @@ mod tests {
         let take = |per_s, burst| throttles.take("a", Pace { per_s, burst }, Duration::ZERO);
         assert!(take(1.0, 5));
         assert!(!take(0.0, 0));
-        assert!(!take(1.0, 5), "what was lost with the small bucket is lost");
+        assert!(take(1.0, 5));
     }
 }
