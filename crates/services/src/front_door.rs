@@ -12,7 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tindra_core::clock::UnixMs;
 use tindra_core::door::{HttpAnswer, HttpRequest};
 use tindra_core::function::Scope;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, fresh_trace_id};
 use tindra_store::BoxFuture;
 
 /// A request to a function's front door, its body read whole.
@@ -34,7 +34,21 @@ pub struct DoorRequest {
     pub request_id: String,
 }
 
+/// The header by which a request says of which trace it is a part.
+const TRACE_ID: &str = "x-amzn-trace-id";
+
+/// The part of a trace id that the event and the answer show.
+pub(crate) fn trace_root(trace_id: &str) -> &str {
+    trace_id.split(';').next().unwrap_or_default()
+}
+
 impl DoorRequest {
+    /// The client's trace id, or a new one.
+    pub(crate) fn trace_id(&self, now_ms: UnixMs) -> String {
+        let sent = self.parts.headers.get(TRACE_ID).and_then(|id| id.to_str().ok());
+        sent.map_or_else(|| fresh_trace_id(now_ms), str::to_owned)
+    }
+
     /// The request as the rules of doors see it.
     #[must_use]
     pub fn seen(&self, now_ms: UnixMs) -> HttpRequest<'_> {

@@ -13,9 +13,9 @@ use tindra_core::door::{Arrival, ListenerRule, alb_answer, alb_event};
 use tindra_core::function::Scope;
 use tindra_core::{limits, name};
 use tindra_invoke::environments::Outcome;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode, fresh_trace_id};
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
 
-use crate::front_door::{self, DoorBody, DoorRequest, DoorResponse, Functions, respond};
+use crate::front_door::{self, DoorBody, DoorRequest, DoorResponse, Functions, respond, trace_root};
 
 /// Who asks functions on behalf of a target group.
 const PRINCIPAL: &str = "elasticloadbalancing.amazonaws.com";
@@ -67,10 +67,8 @@ impl LoadBalancer {
             return bad_gateway();
         }
         let now_ms = self.clock.unix_ms();
-        let sent = request.parts.headers.get("x-amzn-trace-id").and_then(|id| id.to_str().ok());
-        let trace_id = sent.map_or_else(|| fresh_trace_id(now_ms), str::to_owned);
-        let root = trace_id.split(';').next().unwrap_or_default();
-        let arrival = Arrival { port: request.port, tls: request.is_tls, trace_id: root };
+        let trace_id = request.trace_id(now_ms);
+        let arrival = Arrival { port: request.port, tls: request.is_tls, trace_id: trace_root(&trace_id) };
         let payload = alb_event(&request.seen(now_ms), &arrival, &target_group, forward.multi_value_headers);
         let invoke = InvokeRequest {
             scope: self.scope.clone(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tindra_core::door::{
     Arrival, Authorizer, Door2, HttpAnswer, HttpRequest, answer_1, answer_2, execute_api_arn, payload_1, payload_2,
 };
-use tindra_invoke::fresh_trace_id;
 
 use super::HttpApis;
 use super::authorize::OnRoute;
@@ -16,7 +15,7 @@ use super::records::{Integration, IntegrationKind, PayloadFormat};
 use super::refusal::Refusal;
 use super::route_key;
 use super::serving::{ServedStage, Serving};
-use crate::front_door::{DoorRequest, DoorResponse, respond};
+use crate::front_door::{DoorRequest, DoorResponse, respond, trace_root};
 
 const REQUESTS: &str = "tindra_http_api_requests_total";
 
@@ -32,8 +31,7 @@ impl HttpApis {
         if let Some(answer) = stage.cors.as_ref().and_then(|cors| cors.preflight(&seen)) {
             return identified(answer, &request);
         }
-        let sent = request.parts.headers.get("x-amzn-trace-id").and_then(|id| id.to_str().ok());
-        let trace_id = sent.map_or_else(|| fresh_trace_id(seen.time_ms), str::to_owned);
+        let trace_id = request.trace_id(seen.time_ms);
         let mut answer = match self.answer_on_route(api, stage, path, &seen, &request, &trace_id).await {
             Ok(answer) => answer,
             Err(refusal) => refusal.answer(),
@@ -58,8 +56,7 @@ impl HttpApis {
             return Err(Refusal::NotFound);
         };
         let key = chosen.key.to_string();
-        let root = trace_id.split(';').next().unwrap_or_default();
-        let arrival = Arrival { port: request.port, tls: request.is_tls, trace_id: root };
+        let arrival = Arrival { port: request.port, tls: request.is_tls, trace_id: trace_root(trace_id) };
         let on = OnRoute {
             api,
             stage,

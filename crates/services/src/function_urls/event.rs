@@ -4,9 +4,8 @@ use bytes::Bytes;
 use tindra_core::clock::UnixMs;
 use tindra_core::door::{Arrival, Authorizer, Door2, HttpCall, HttpRequest, IamIdentity, payload_2};
 use tindra_core::function_url::FunctionUrl;
-use tindra_invoke::fresh_trace_id;
 
-use crate::front_door::DoorRequest;
+use crate::front_door::{DoorRequest, trace_root};
 
 /// The stage and the route that stand in the event of a URL, which has neither (AWS).
 const DEFAULT: &str = "$default";
@@ -24,14 +23,12 @@ pub(super) struct Seen<'a> {
 impl<'a> Seen<'a> {
     pub(super) fn of(arrived: &'a DoorRequest, url: &'a FunctionUrl, now_ms: UnixMs) -> Self {
         let request = arrived.seen(now_ms);
-        let sent = arrived.parts.headers.get("x-amzn-trace-id").and_then(|id| id.to_str().ok());
-        let trace_id = sent.map_or_else(|| fresh_trace_id(now_ms), str::to_owned);
-        Self { request, trace_id, url, arrived }
+        Self { request, trace_id: arrived.trace_id(now_ms), url, arrived }
     }
 
     /// The event.
     pub(super) fn payload(&self, caller: Option<IamIdentity>) -> Bytes {
-        let trace_id = self.trace_id.split(';').next().unwrap_or_default();
+        let trace_id = trace_root(&self.trace_id);
         let arrival = Arrival { port: self.arrived.port, tls: self.arrived.is_tls, trace_id };
         let authorizer = caller.map(Authorizer::Iam);
         let account_id = match &authorizer {

@@ -4,11 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tindra_core::clock::UnixMs;
 use tindra_core::door::{Arrival, Authorizer, HttpRequest, RestCall, RestIdentity};
-use tindra_invoke::fresh_trace_id;
 use uuid::Uuid;
 
 use super::stage::{Found, ServedStage};
-use crate::front_door::DoorRequest;
+use crate::front_door::{DoorRequest, trace_root};
 
 /// A request with what the stage adds to it.
 #[derive(Debug)]
@@ -30,13 +29,12 @@ impl<'a> Exchange<'a> {
     pub(super) fn new(stage: &'a ServedStage, arrived: &'a DoorRequest, now_ms: UnixMs) -> Self {
         let path = arrived.parts.uri.path();
         let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage.name.as_str())).unwrap_or_default();
-        let sent = arrived.parts.headers.get("x-amzn-trace-id").and_then(|id| id.to_str().ok());
         Self {
             stage,
             request: arrived.seen(now_ms),
             path_in_stage: if rest.is_empty() { "/" } else { rest },
             now_ms,
-            trace_id: sent.map_or_else(|| fresh_trace_id(now_ms), str::to_owned),
+            trace_id: arrived.trace_id(now_ms),
             extended_request_id: STANDARD.encode(&Uuid::new_v4().as_bytes()[..11]),
             variables: stage.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             port: arrived.port,
@@ -45,7 +43,7 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) fn arrival(&self) -> Arrival<'_> {
-        Arrival { port: self.port, tls: self.is_tls, trace_id: self.trace_id.split(';').next().unwrap_or_default() }
+        Arrival { port: self.port, tls: self.is_tls, trace_id: trace_root(&self.trace_id) }
     }
 
     /// What the events of functions and authorizers have of the call.
