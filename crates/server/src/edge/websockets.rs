@@ -88,9 +88,10 @@ impl<B: Backends> Edge<B> {
 
     /// The connection that a request asks for by its id, at no API's address in particular.
     pub(super) fn managed_by_id(&self, parts: &Parts) -> Option<Managed> {
-        let is_meant = Claim::of(parts)
-            .is_none_or(|claim| claim.service == tindra_model::apigatewaymanagementapi().signing_name());
-        is_meant.then(|| Managed::by_id(parts.uri.path())).flatten()
+        // Few paths are of this kind, and of the others nothing need be read.
+        let managed = Managed::by_id(parts.uri.path())?;
+        let service = tindra_model::apigatewaymanagementapi().signing_name();
+        Claim::of(parts).is_none_or(|claim| claim.service == service).then_some(managed)
     }
 
     /// Answers an operation on a connection, of somebody who may.
