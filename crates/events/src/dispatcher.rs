@@ -78,7 +78,7 @@ pub(crate) enum Command {
 /// What the dispatcher's own tasks bring back.
 #[derive(Debug)]
 enum Back {
-    Worked(Uuid, Worked),
+    Worked(Lease, Worked),
     Fetched(QueueName, Result<LeasedMessages, StoreError>),
     Renewed(Result<Vec<Lease>, StoreError>),
     Scanned(Result<Vec<QueueFigures>, StoreError>),
@@ -94,7 +94,9 @@ pub(crate) struct Dispatcher<W> {
     work: Arc<W>,
     arrivals: Arc<Arrivals>,
     lanes: Lanes<Waiting>,
-    running: HashMap<Uuid, Running>,
+    /// By lease, not by message: when the end of an attempt was written down and the answer was lost, the message may be
+    /// leased and begun again while the first attempt's task still asks.
+    running: HashMap<Lease, Running>,
     tasks: JoinSet<Back>,
     renewed: Duration,
     /// Of what was fetched and waits for a turn.
@@ -107,7 +109,6 @@ pub(crate) struct Dispatcher<W> {
 #[derive(Debug)]
 struct Running {
     queue: QueueName,
-    leased: Leased,
     _place: Option<Place>,
 }
 
@@ -186,17 +187,16 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
 
     fn start(&mut self, queue: QueueName, waiting: Waiting) {
         let Waiting { leased, place } = waiting;
-        let id = leased.message.id;
+        let lease = leased.lease;
         if place.is_none() {
             self.waiting_bytes -= bytes(&leased);
         }
-        // The body is shared, not copied.
-        self.running.insert(id, Running { queue, leased: leased.clone(), _place: place });
+        self.running.insert(lease, Running { queue, _place: place });
         let work = Arc::clone(&self.work);
         self.tasks.spawn(async move {
             // A panic in it is that message's alone.
             let worked = AssertUnwindSafe(work.work(leased)).catch_unwind().await;
-            Back::Worked(id, worked.unwrap_or_else(|_| failed_work(id)))
+            Back::Worked(lease, worked.unwrap_or_else(|_| failed_work(lease.id)))
         });
     }
 
@@ -237,7 +237,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
 
     fn leases(&self) -> Vec<Lease> {
         let waiting = self.lanes.waiting().map(|waiting| waiting.leased.lease);
-        waiting.chain(self.running.values().map(|running| running.leased.lease)).collect()
+        waiting.chain(self.running.keys().copied()).collect()
     }
 
     fn renew(&mut self) {
@@ -274,8 +274,8 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
     fn take_back(&mut self, back: Back) {
         let now_ms = self.now_ms();
         match back {
-            Back::Worked(id, worked) => {
-                let Some(running) = self.running.remove(&id) else { return };
+            Back::Worked(lease, worked) => {
+                let Some(running) = self.running.remove(&lease) else { return };
                 self.lanes.settled(&running.queue, worked.settled, now_ms);
                 for queue in worked.filled {
                     self.lanes.stored(&queue, now_ms, now_ms);
