@@ -24,7 +24,7 @@ pub use decode::percent_decode;
 pub use error::ApiError;
 pub use service::{
     Call, Operation, Reply, Service, WireRequest, apigateway, apigatewaymanagementapi, apigatewayv2,
-    application_autoscaling, iam, lambda, logs, sts,
+    application_autoscaling, events, iam, lambda, logs, scheduler, sns, sqs, sts,
 };
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

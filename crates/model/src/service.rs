@@ -93,6 +93,47 @@ pub fn apigatewaymanagementapi() -> &'static Service {
     &SERVICE
 }
 
+/// SQS, `2012-11-05`: all of its operations.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn sqs() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(include_str!("../data/sqs.generated.json")));
+    &SERVICE
+}
+
+/// SNS, `2010-03-31`: the operations that are served.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn sns() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(include_str!("../data/sns.generated.json")));
+    &SERVICE
+}
+
+/// EventBridge, `2015-10-07`: the operations that are served.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn events() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(include_str!("../data/events.generated.json")));
+    &SERVICE
+}
+
+/// EventBridge Scheduler, `2021-06-30`: all of its operations.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn scheduler() -> &'static Service {
+    static SERVICE: LazyLock<Service> =
+        LazyLock::new(|| Service::read(include_str!("../data/scheduler.generated.json")));
+    &SERVICE
+}
+
 /// A service model with its interpreter.
 #[derive(Debug)]
 pub struct Service {

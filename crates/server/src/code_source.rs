@@ -8,8 +8,8 @@ use http::{HeaderMap, Request, StatusCode, header};
 use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
 use tindra_core::clock::Clock;
 use tindra_model::signing::{self, Credentials, Signed};
-use tindra_services::outside::http::{Client, HttpError};
-use tindra_services::outside::{Endpoint, Refusal, object_path};
+use tindra_outside::http::{Client, HttpError};
+use tindra_outside::{Endpoint, Refusal, object_path};
 
 /// How long an attempt may take with its download.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);

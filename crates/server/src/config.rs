@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tindra_services::load_balancer::Forward;
+use tindra_doors::load_balancer::Forward;
 
 pub(crate) use check::{is_account, is_region};
 pub use domain::{Domain, DomainSettings, DomainTarget};

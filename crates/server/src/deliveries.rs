@@ -13,7 +13,7 @@ use tindra_core::name;
 use tindra_events::{Deliver, DeliverError, Delivery, Purpose};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeRequest, Invoker, Mode};
-use tindra_services::outside::{MessageAttribute, Outside, PutEvent};
+use tindra_outside::{MessageAttribute, Outside, PutEvent};
 use tindra_store::BoxFuture;
 use uuid::Uuid;
 

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tindra_outside::Endpoint;
 use tindra_server::config::{
     Auth, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, Settings,
 };
-use tindra_services::outside::Endpoint;
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
     let directory = tempfile::tempdir().unwrap();

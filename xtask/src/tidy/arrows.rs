@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crates of ours each crate may depend on, apart from its tests (ARCHITECTURE.md).
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("core", &[]),
     ("model", &[]),
     ("store", &["core"]),
@@ -16,8 +16,13 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("invoke", &["core", "store"]),
     ("events", &["core", "store", "invoke"]),
     ("control", &["core", "store", "model"]),
-    ("services", &["core", "store", "model", "invoke"]),
-    ("server", &["core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services"]),
+    ("outside", &["core", "model"]),
+    ("services", &["core", "store", "model"]),
+    ("doors", &["core", "store", "model", "invoke", "outside"]),
+    (
+        "server",
+        &["core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services", "doors", "outside"],
+    ),
     ("cli", &["core", "model", "server"]),
     ("testkit", &["core", "store", "invoke"]),
     ("bench", &[]),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tindra_core::clock::Clock;
 use tindra_model::signing::Credentials;
-use tindra_services::outside::{Endpoint, OutsideOptions};
+use tindra_outside::{Endpoint, OutsideOptions};
 
 /// The services outside and the keys for them.
 #[derive(Clone, Debug, Default)]

@@ -9,8 +9,8 @@ use http::uri::PathAndQuery;
 use http::{Response, Uri};
 use http_body::Body;
 use tindra_core::limits;
-use tindra_services::front_door::DoorRequest;
-use tindra_services::{apigateway, restapi};
+use tindra_doors::front_door::DoorRequest;
+use tindra_doors::{apigateway, restapi};
 
 use super::body::{self, BodyError};
 use super::doors::{outgoing, refusal};

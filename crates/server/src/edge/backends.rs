@@ -9,13 +9,13 @@ use tindra_control::Caller;
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionName;
 use tindra_core::policy::Policy;
+use tindra_doors::apigateway::HttpApis;
+use tindra_doors::function_urls::FunctionUrls;
+use tindra_doors::restapi::RestApis;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
-use tindra_services::apigateway::HttpApis;
-use tindra_services::function_urls::FunctionUrls;
 use tindra_services::iam::Identity;
-use tindra_services::restapi::RestApis;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
 

@@ -16,10 +16,10 @@ use tindra_core::door::IamIdentity;
 use tindra_core::function::Scope;
 use tindra_core::function_url::FunctionUrl;
 use tindra_core::limits;
+use tindra_doors::front_door::{DoorBody, DoorRequest, DoorResponse};
+use tindra_doors::load_balancer::{Forward, LoadBalancer};
+use tindra_doors::{function_urls, load_balancer};
 use tindra_model::ApiError;
-use tindra_services::front_door::{DoorBody, DoorRequest, DoorResponse};
-use tindra_services::load_balancer::{Forward, LoadBalancer};
-use tindra_services::{function_urls, load_balancer};
 
 use super::body::{self, BodyError};
 use super::head::{self, Claim};

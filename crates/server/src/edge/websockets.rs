@@ -10,8 +10,8 @@ use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tindra_core::limits;
+use tindra_doors::apigateway::{self, Connected, Found, Handshake, Managed};
 use tindra_model::{ApiError, WireRequest};
-use tindra_services::apigateway::{self, Connected, Found, Handshake, Managed};
 use tokio::sync::watch;
 
 use super::body::{self, BodyError};

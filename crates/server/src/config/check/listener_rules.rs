@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tindra_core::door::ListenerRule;
-use tindra_services::load_balancer::Forward;
+use tindra_doors::load_balancer::Forward;
 
 use super::{Layers, invalid};
 use crate::config::{ConfigError, ListenerRuleSettings};

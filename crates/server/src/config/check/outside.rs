@@ -1,7 +1,7 @@
 //! The settings of the services outside: an endpoint each, and keys from the environment.
 
 use tindra_model::signing::Credentials;
-use tindra_services::outside::{Endpoint, EndpointError, OutsideService};
+use tindra_outside::{Endpoint, EndpointError, OutsideService};
 
 use super::super::source::Layers;
 use super::super::{ConfigError, OutsideAccess, Settings};

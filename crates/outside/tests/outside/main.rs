@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tindra_model::signing::Credentials;
-use tindra_services::outside::{Endpoint, MessageAttribute, Outside, OutsideError, OutsideOptions, PutEvent};
+use tindra_outside::{Endpoint, MessageAttribute, Outside, OutsideError, OutsideOptions, PutEvent};
 use tindra_testkit::FakeClock;
 
 /// 2026-01-02T03:04:05Z.

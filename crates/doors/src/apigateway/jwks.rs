@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{Request, header};
 use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::Deserialize;
 use tindra_core::clock::Clock;
+use tindra_outside::anywhere::{Bounds, Reach, fetch};
 use tokio::sync::Mutex;
 
-use super::fetch::{self, Reach};
-
+/// For a document of an issuer, with everything before it (AWS).
+const TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The largest document (AWS).
+const BYTES_MAX: usize = 150_000;
 /// How long keys are remembered (AWS).
 const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 /// How often an unknown key, or a failure, makes us ask again at most.
@@ -101,16 +106,27 @@ impl Fetched {
     }
 }
 
+/// The document behind a URL.
+async fn read_url(url: &str, reach: &dyn Reach) -> Result<Bytes, String> {
+    let request = Request::get(url).header(header::ACCEPT, "application/json").body(Bytes::new());
+    let bounds = Bounds { timeout: TIMEOUT, bytes_max: BYTES_MAX };
+    let answer = fetch(request.map_err(|error| format!("it is no URL: {error}"))?, bounds, reach).await?;
+    match answer.status().is_success() {
+        true => Ok(answer.into_body()),
+        false => Err(format!("it answered {}", answer.status())),
+    }
+}
+
 async fn fetch_keys(issuer: &str, reach: &dyn Reach) -> Result<HashMap<String, Key>, String> {
     #[derive(Deserialize)]
     struct Discovery {
         jwks_uri: String,
     }
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let document = fetch::document(&url, reach).await.map_err(|why| format!("{url}: {why}"))?;
+    let document = read_url(&url, reach).await.map_err(|why| format!("{url}: {why}"))?;
     let discovery: Discovery = serde_json::from_slice(&document).map_err(|error| format!("{url}: {error}"))?;
     let url = discovery.jwks_uri;
-    let document = fetch::document(&url, reach).await.map_err(|why| format!("{url}: {why}"))?;
+    let document = read_url(&url, reach).await.map_err(|why| format!("{url}: {why}"))?;
     read_keys(&document).map_err(|error| format!("{url}: {error}"))
 }
 

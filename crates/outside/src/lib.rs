@@ -1,11 +1,14 @@
-//! Services of AWS that Tindra is a client of, each at an endpoint of the operator's choice: SQS, SNS, EventBridge
+//! What Tindra is a client of. Services of AWS, each at an endpoint of the operator's choice: SQS, SNS, EventBridge
 //! and S3, or what speaks their language.
 //!
 //! A method is one attempt to hand something over, within ten seconds; trying again is the caller's, who is told by
 //! [`OutsideError::is_passing`] whether that makes sense. A success means that the service has confirmed it in its
 //! own words; an answer that is none of the service's is a failure. What was sent may have arrived although an error
 //! says that there was no answer. Requests are signed when there are keys.
+//!
+//! [`anywhere`] sends to URLs that users name, within the bounds that hold for their functions.
 
+pub mod anywhere;
 mod call;
 mod endpoint;
 mod error;
