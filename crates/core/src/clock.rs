@@ -1,5 +1,7 @@
 //! The seam for time: whatever waits, expires or stamps takes a [`Clock`], so that a test can hold it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -12,6 +14,12 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 
     /// Time since an arbitrary start that never goes back, for durations and deadlines.
     fn monotonic(&self) -> Duration;
+}
+
+/// A clock that can be waited for.
+pub trait Timer: Clock {
+    /// Returns once it is as late. May return earlier, so that whoever waits looks again.
+    fn wait_until(&self, unix_ms: UnixMs) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 /// The machine's own clock.

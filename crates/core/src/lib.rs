@@ -22,6 +22,7 @@ pub mod managed_instances;
 pub mod name;
 pub mod policy;
 pub mod provisioned;
+pub mod push;
 pub mod rate;
 pub mod report;
 pub mod runtime;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tindra_core::async_invoke::{AsyncEvent, AttemptEnd, Condition, FailedRun, RetryPolicy, Verdict};
-use tindra_core::clock::UnixMs;
+use tindra_core::clock::{Timer, UnixMs};
 use tindra_core::event_invoke_config::EventInvokeConfig;
 use tindra_core::limits;
 use tindra_core::tenant::TenantId;
@@ -16,7 +16,6 @@ use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
 use tindra_store::{Batch, Leased, Message, MessageChange, Store};
 use uuid::Uuid;
 
-use crate::clock::Timer;
 use crate::configs::Configs;
 use crate::deliveries::{self, bytes_max};
 use crate::dispatcher::Worked;

@@ -2,20 +2,28 @@
 
 use std::time::Duration;
 
-use tindra_core::clock::{Clock, SystemClock, UnixMs};
+use tindra_core::clock::{Clock, SystemClock, Timer, UnixMs};
 use tindra_store::BoxFuture;
 use tokio::sync::watch;
-
-/// A clock that can be waited for.
-pub trait Timer: Clock {
-    /// Returns once it is as late. May return earlier, so that whoever waits looks again.
-    fn wait_until(&self, unix_ms: UnixMs) -> BoxFuture<'_, ()>;
-}
 
 /// Looked at again at least as often, because the machine's clock may be set.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-impl Timer for SystemClock {
+/// The machine's own clock, to be waited for.
+#[derive(Debug, Default)]
+pub struct SystemTimer(SystemClock);
+
+impl Clock for SystemTimer {
+    fn unix_ms(&self) -> UnixMs {
+        self.0.unix_ms()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+impl Timer for SystemTimer {
     fn wait_until(&self, unix_ms: UnixMs) -> BoxFuture<'_, ()> {
         let wait = Duration::from_millis(unix_ms.saturating_sub(self.unix_ms()));
         Box::pin(tokio::time::sleep(wait.min(LOOK_AGAIN)))

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tindra_core::async_invoke::refusal_wait_ms;
+use tindra_core::clock::Timer;
 use tindra_core::limits;
 use tindra_store::{Batch, Leased, MessageChange, Store};
 
-use crate::clock::Timer;
 use crate::dispatcher::Worked;
 use crate::lanes::Settled;
 use crate::ports::{Deliver, Delivery, Purpose};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tindra_core::clock::{Clock, UnixMs};
+use tindra_core::clock::{Clock, Timer, UnixMs};
 use tindra_store::{
     Batch, BoxFuture, Lapse, Lease, LeaseRequest, Leased, LeasedMessages, MessageChange, QueueFigures, Store,
     StoreError,
@@ -16,7 +16,6 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::arrivals::{Arrivals, Place};
-use crate::clock::Timer;
 use crate::lanes::{Lanes, Next, QueueName, Settled, WINDOW_MAX};
 
 /// How long a lease holds that is not renewed, in real time.
@@ -36,6 +35,9 @@ const PAGE: usize = 512;
 
 /// Does what a message is for.
 pub(crate) trait Work: Send + Sync + 'static {
+    /// The beginnings of the names of the queues whose messages it works on.
+    fn prefixes(&self) -> Vec<&'static str>;
+
     /// Works on a message until it is completed or given back, durably.
     fn work(&self, leased: Leased) -> BoxFuture<'_, Worked>;
 }
@@ -61,8 +63,8 @@ pub(crate) struct Waiting {
 pub(crate) enum Command {
     /// A message that is leased to us.
     Arrived(QueueName, Box<Leased>, Place),
-    /// A message of this queue is in the store and due.
-    Stored(QueueName),
+    /// A message of this queue is in the store and due then.
+    Stored(QueueName, UnixMs),
     /// What the store has of this queue was made due by somebody who does not want to wait.
     Redriven(QueueName),
     /// What is in memory belongs to a store that has been emptied.
@@ -248,8 +250,8 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
     }
 
     fn scan(&mut self) {
-        let store = self.store.clone();
-        self.tasks.spawn(async move { Back::Scanned(all_queues(&store).await) });
+        let (store, prefixes) = (self.store.clone(), self.work.prefixes());
+        self.tasks.spawn(async move { Back::Scanned(all_queues(&store, &prefixes).await) });
     }
 
     async fn take(&mut self, command: Command) {
@@ -258,7 +260,7 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
             Command::Arrived(queue, leased, place) => {
                 self.lanes.arrived(&queue, Waiting { leased: *leased, place: Some(place) }, now_ms);
             }
-            Command::Stored(queue) => self.lanes.stored(&queue, now_ms, now_ms),
+            Command::Stored(queue, due_ms) => self.lanes.stored(&queue, due_ms, now_ms),
             Command::Redriven(queue) => self.lanes.redriven(&queue, now_ms),
             Command::Forget => drop(self.take_waiting()),
             Command::Quiet(reply) => self.quiet.push(reply),
@@ -373,15 +375,19 @@ async fn wait(timer: &dyn Timer, wake_ms: Option<UnixMs>) {
     }
 }
 
-async fn all_queues(store: &Store) -> Result<Vec<QueueFigures>, StoreError> {
+async fn all_queues(store: &Store, prefixes: &[&str]) -> Result<Vec<QueueFigures>, StoreError> {
     let mut all: Vec<QueueFigures> = Vec::new();
-    loop {
-        let after = all.last().map(|figures| figures.queue.clone());
-        let page = store.queues.queues("", after.as_deref(), PAGE).await?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
+    for prefix in prefixes {
+        let mut after: Option<String> = None;
+        loop {
+            let page = store.queues.queues(prefix, after.as_deref(), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|figures| figures.queue.clone());
+            all.extend(page);
+            if is_last {
+                break;
+            }
         }
     }
+    Ok(all)
 }

@@ -1,9 +1,10 @@
-//! The figures of asynchronous invokes at `/metrics`, under CloudWatch's names.
+//! The figures of asynchronous invokes at `/metrics`, under CloudWatch's names, and of pushes.
 
 use std::time::Duration;
 
 use metrics::Label;
 use tindra_core::function::Scope;
+use tindra_core::push::Push;
 
 fn labels(scope: &Scope, function: &str) -> [Label; 3] {
     [
@@ -42,4 +43,23 @@ pub(crate) fn delivery_failed(scope: &Scope, function: &str) {
 /// A dead letter or a record was given up for good.
 pub(crate) fn delivery_given_up(scope: &Scope, function: &str) {
     metrics::counter!("tindra_deliveries_given_up_total", labels(scope, function).iter()).increment(1);
+}
+
+fn labels_of(push: &Push) -> [Label; 3] {
+    let scope = &push.source.scope;
+    [
+        Label::new("account", scope.account.clone()),
+        Label::new("region", scope.region.clone()),
+        Label::new("source", push.source.principal.clone()),
+    ]
+}
+
+/// An attempt of a push failed.
+pub(crate) fn push_failed(push: &Push) {
+    metrics::counter!("tindra_push_failures_total", labels_of(push).iter()).increment(1);
+}
+
+/// A push was given up for good; it is in its dead-letter queue, if it has one.
+pub(crate) fn push_given_up(push: &Push) {
+    metrics::counter!("tindra_pushes_given_up_total", labels_of(push).iter()).increment(1);
 }

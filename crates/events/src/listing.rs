@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tindra_core::async_invoke::AsyncEvent;
 use tindra_core::clock::UnixMs;
+use tindra_core::push::{PUSH_PREFIX, Push};
 use tindra_store::{Message, QueueFigures, StoreError};
 use uuid::Uuid;
 
@@ -14,18 +15,18 @@ use crate::ports::{Delivery, Purpose};
 /// Queues and messages read at once.
 const PAGE: usize = 512;
 
-/// A queue: the events of a function, or what is to be told to a target of it.
+/// A queue: the events of a function, what is to be told to a target of it, or what a service pushes to a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueListed {
-    /// `event` or `delivery`.
+    /// `event`, `delivery` or `push`.
     pub kind: &'static str,
-    /// Of the function.
+    /// Of the function or source.
     pub account: String,
-    /// Of the function.
+    /// Of the function or source.
     pub region: String,
-    /// Unqualified name of the function.
+    /// Unqualified name of the function; of a push, the service that it comes from.
     pub function: String,
-    /// ARN that deliveries go to.
+    /// ARN that deliveries and pushes go to.
     pub target: Option<String>,
     /// Messages in it, those that are worked on among them.
     pub messages: u64,
@@ -40,11 +41,11 @@ pub struct QueueListed {
 pub struct MessageListed {
     /// For a redrive.
     pub id: Uuid,
-    /// `event` or `delivery`.
+    /// `event`, `dead letter`, `record` or `push`.
     pub kind: &'static str,
     /// The version or alias that was invoked.
     pub qualifier: Option<String>,
-    /// ARN that a delivery goes to.
+    /// ARN that a delivery or push goes to.
     pub target: Option<String>,
     /// The event's request id.
     pub request_id: String,
@@ -71,10 +72,10 @@ struct Named {
 
 impl Named {
     fn parse(queue: &str) -> Option<Self> {
-        let (kind, rest) = match queue.strip_prefix(EVENT_PREFIX) {
-            Some(rest) => ("event", rest),
-            None => ("delivery", queue.strip_prefix(DELIVERY_PREFIX)?),
-        };
+        let of_kind = |kind, prefix| queue.strip_prefix(prefix).map(|rest| (kind, rest));
+        let (kind, rest) = of_kind("event", EVENT_PREFIX)
+            .or_else(|| of_kind("delivery", DELIVERY_PREFIX))
+            .or_else(|| of_kind("push", PUSH_PREFIX))?;
         let mut parts = rest.splitn(4, '/');
         let (account, region, function) = (parts.next()?, parts.next()?, parts.next()?);
         Some(Self {
@@ -194,6 +195,16 @@ fn described(message: &Message) -> MessageListed {
             request_id: delivery.request_id,
             attempts: delivery.attempts,
             last_error: delivery.last_error,
+            ..plain
+        };
+    }
+    if message.queue.starts_with(PUSH_PREFIX) {
+        let plain = MessageListed { kind: "push", ..plain };
+        let Ok(push) = serde_json::from_slice::<Push>(&message.head) else { return plain };
+        return MessageListed {
+            target: Some(push.target_arn),
+            attempts: push.attempts,
+            last_error: push.last_error,
             ..plain
         };
     }

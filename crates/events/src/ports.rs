@@ -1,13 +1,16 @@
-//! What the queue needs from others: somebody who runs functions, and somebody who reaches queues, topics, buses and buckets.
+//! What the queue needs from others: somebody who runs functions, somebody who reaches queues, topics, buses and buckets, and
+//! those whose messages it hands out.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tindra_core::async_invoke::Condition;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
+use tindra_core::push::{Push, PushError};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
-use tindra_store::BoxFuture;
+use tindra_store::{Batch, BoxFuture, Message};
+use uuid::Uuid;
 
 /// Runs functions.
 pub trait Invoke: Send + Sync + std::fmt::Debug {
@@ -83,4 +86,75 @@ pub trait Deliver: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the target cannot be reached or refuses.
     fn deliver<'a>(&'a self, delivery: &'a Delivery, body: Bytes) -> BoxFuture<'a, Result<(), DeliverError>>;
+}
+
+/// Reaches the targets of pushes.
+pub trait PushTo: Send + Sync + std::fmt::Debug {
+    /// Pushes once. The id is the same at each attempt of the same push.
+    ///
+    /// # Errors
+    /// When the target cannot be reached or refuses.
+    fn push<'a>(&'a self, push: &'a Push, id: Uuid, body: &'a Bytes) -> BoxFuture<'a, Result<Pushed, PushError>>;
+
+    /// What [`PushTo::push`] gave is durable now.
+    fn pushed(&self, push: &Push);
+}
+
+/// What has to be written for a push to have arrived, in one commit with its end. Nothing for one that arrived elsewhere.
+#[derive(Debug, Default)]
+pub struct Pushed {
+    /// Changes without preconditions.
+    pub batch: Batch,
+    /// Messages for queues of ours.
+    pub messages: Vec<Message>,
+}
+
+/// Works on the messages of queues whose names begin alike.
+pub trait Handle: Send + Sync + std::fmt::Debug {
+    /// Works on a message once. What comes of it is made durable by the caller, in one commit with the end of the message;
+    /// who is cut off before has not begun.
+    fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Handled>;
+
+    /// What came of a message is durable now.
+    fn handled(&self, message: &Message) {
+        let _ = message;
+    }
+}
+
+/// What comes of a message. When its batch conflicts, the message is worked on again a minute later.
+#[derive(Debug, Default)]
+pub struct Handled {
+    /// What else is written.
+    pub batch: Batch,
+    /// New messages.
+    pub messages: Vec<Message>,
+    /// The message stays; without this it is done.
+    pub again: Option<Again>,
+}
+
+/// A message that stays.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// When it is due.
+    pub due_ms: UnixMs,
+    /// Its new head.
+    pub head: Bytes,
+    /// Its queue met a limit: fewer of it should be worked on at once.
+    pub is_throttled: bool,
+}
+
+impl Handled {
+    /// The message stays, and nothing else changes.
+    #[must_use]
+    pub fn again(again: Again) -> Self {
+        Self { again: Some(again), ..Self::default() }
+    }
+}
+
+impl Again {
+    /// As it is, five minutes later: for what cannot be worked on now, or not by this version.
+    #[must_use]
+    pub fn later(message: &Message, now_ms: UnixMs) -> Self {
+        Self { due_ms: now_ms.saturating_add(300_000), head: message.head.clone(), is_throttled: false }
+    }
 }

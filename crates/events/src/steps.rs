@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tindra_core::clock::UnixMs;
-use tindra_store::{Batch, Lease, Leased, MessageChange, Store, StoreError};
+use tindra_store::{Batch, Lease, Leased, Message, MessageChange, Precondition, Store, StoreError};
 
 use crate::dispatcher::Worked;
 use crate::lanes::Settled;
+use crate::outbox::Outbox;
+use crate::ports::{Handle, Handled};
 
 /// Wait after the store failed, in real time.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -30,6 +32,49 @@ pub(crate) async fn settle(store: &Store, batch: Batch) {
             }
         }
     }
+}
+
+/// Has a message worked on once, and makes durable what came of it.
+pub(crate) async fn handle(handler: &dyn Handle, outbox: &Outbox, leased: Leased) -> Worked {
+    let Leased { message, lease } = leased;
+    let Handled { batch, messages, again } = handler.handle(&message).await;
+    let (change, settled) = match again {
+        Some(again) => {
+            let settled = Settled { was_throttled: again.is_throttled, due_ms: Some(again.due_ms) };
+            (MessageChange::Delay { lease, due_ms: again.due_ms, head: again.head }, settled)
+        }
+        None => (MessageChange::Complete(lease), Settled::default()),
+    };
+    let can_conflict = batch.changes.iter().any(|change| change.precondition != Precondition::None);
+    let batch = batch.message(change);
+    loop {
+        match outbox.commit(batch.clone(), messages.clone()).await {
+            Ok(_) => {
+                handler.handled(&message);
+                return Worked { settled, filled: Vec::new() };
+            }
+            Err(StoreError::Conflict { .. }) if can_conflict => return begin_again(outbox, &message, lease).await,
+            // The lease was lost, or this is written already.
+            Err(StoreError::Conflict { .. }) => return Worked { settled, filled: Vec::new() },
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    queue = message.queue,
+                    "what came of a queued message could not be written down; trying again"
+                );
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+/// Gives a message back at whose end something had changed meanwhile.
+async fn begin_again(outbox: &Outbox, message: &Message, lease: Lease) -> Worked {
+    let change = MessageChange::Delay { lease, due_ms: message.due_ms, head: message.head.clone() };
+    let written = outbox.commit(Batch::default().message(change), Vec::new()).await;
+    // One that is not given back is begun again when its lease lapses.
+    let due_ms = written.is_ok().then_some(message.due_ms);
+    Worked { settled: Settled { was_throttled: false, due_ms }, filled: Vec::new() }
 }
 
 /// Reads something until the store answers.

@@ -13,12 +13,16 @@ use bytes::Bytes;
 use tindra_core::clock::Clock as _;
 use tindra_core::event_invoke_config::EventInvokeConfig;
 use tindra_core::function::Scope;
-use tindra_events::{AsyncInvokes, Deliver, DeliverError, Delivery, Invoke, ManualClock, Purpose};
+use tindra_core::push::{Push, PushError};
+use tindra_events::{
+    AsyncInvokes, Deliver, DeliverError, Delivery, Invoke, ManualClock, Purpose, PushTo, Pushed, Workers,
+};
 use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::event_queue::{EventQueue, NewEvent};
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Throttle};
 use tindra_store::{Batch, BoxFuture, JsonBatch as _, Precondition};
 use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, scope, store};
+use uuid::Uuid;
 
 const START_MS: u64 = 1_769_860_800_000;
 const FUNCTIONS: [&str; 3] = ["a", "b", "c"];
@@ -141,6 +145,18 @@ impl Deliver for Destinations {
     }
 }
 
+/// Nothing is pushed here.
+#[derive(Debug)]
+struct Nowhere;
+
+impl PushTo for Nowhere {
+    fn push<'a>(&'a self, _push: &'a Push, _id: Uuid, _body: &'a Bytes) -> BoxFuture<'a, Result<Pushed, PushError>> {
+        Box::pin(async { Err(PushError::lasting("NO_TARGET", "as planned")) })
+    }
+
+    fn pushed(&self, _push: &Push) {}
+}
+
 /// One process: queue and dispatcher.
 struct Process {
     queue: Arc<dyn EventQueue>,
@@ -152,7 +168,9 @@ fn begin(memory: &MemoryStore, world: &Arc<World>) -> Process {
         tindra_events::open(memory.handle(), Arc::clone(&world.clock) as _, Arc::clone(&world.real) as _);
     let functions = Arc::new(Functions(Arc::clone(world)));
     let destinations = Arc::new(Destinations(Arc::clone(world)));
-    Process { queue, invokes: unstarted.start(functions, destinations, RUNNING_MAX) }
+    let workers =
+        Workers { invoke: functions, deliver: destinations, push_to: Arc::new(Nowhere), handlers: Vec::new() };
+    Process { queue: Arc::new(queue), invokes: unstarted.start(workers, RUNNING_MAX) }
 }
 
 fn config(function: &str, retries: u32, age_s: u32) -> EventInvokeConfig {

@@ -158,7 +158,7 @@ impl<E: Environments> Invoker<E> {
         let resolved = self.shared.resolve(&request).await?;
         let found = authorise(&request, resolved)?;
         if request.mode == Mode::Event {
-            return self.shared.enqueue(request, found).await;
+            return self.shared.enqueue(self.shared.event(request, found)?).await;
         }
         let (target, event) = check_limits(&request, &found.entry)?;
         if request.mode == Mode::DryRun {
@@ -168,6 +168,16 @@ impl<E: Environments> Invoker<E> {
             Ok(admitted) => self.run(admitted).await,
             Err(refused) => Err(self.shared.paced(refused).await),
         }
+    }
+
+    /// The event of an asynchronous invoke, for whoever makes it durable in a commit of its own.
+    ///
+    /// # Errors
+    /// As an asynchronous invoke is refused.
+    pub async fn event(&self, request: InvokeRequest) -> Result<NewEvent, InvokeError> {
+        let resolved = self.shared.resolve(&request).await?;
+        let found = authorise(&request, resolved)?;
+        self.shared.event(request, found)
     }
 
     /// How much of an account's and region's concurrency is used.
@@ -260,10 +270,9 @@ impl<E: Environments> Shared<E> {
         Ok(Resolved { reference, found })
     }
 
-    /// Puts the event where it waits for its turn. A function that cannot be run now may be able to then. The client context
-    /// is for synchronous invokes only (AWS).
-    #[tracing::instrument(level = "debug", skip_all)]
-    async fn enqueue(&self, request: InvokeRequest, found: Found) -> Result<InvokeResponse, InvokeError> {
+    /// What will wait for its turn. A function that cannot be run now may be able to then. The client context is for
+    /// synchronous invokes only (AWS).
+    fn event(&self, request: InvokeRequest, found: Found) -> Result<NewEvent, InvokeError> {
         let target = found.entry.target().ok();
         if let Some(target) = target {
             for_whom(target, request.tenant.as_ref())?;
@@ -273,7 +282,7 @@ impl<E: Environments> Shared<E> {
         let now_ms = self.clock.unix_ms();
         let traces = target.is_some_and(|target| target.deployment.configuration.traces_actively);
         let is_sampled = || traces && found.known.sampling.is_sampled(now_ms, random);
-        let event = NewEvent {
+        Ok(NewEvent {
             request_id: request.request_id,
             scope: found.known.scope.clone(),
             function_name: reference.name.to_owned(),
@@ -282,7 +291,12 @@ impl<E: Environments> Shared<E> {
             tenant: request.tenant,
             is_unwanted: found.known.wants_nothing(),
             payload: event.payload,
-        };
+        })
+    }
+
+    /// Puts the event where it waits.
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn enqueue(&self, event: NewEvent) -> Result<InvokeResponse, InvokeError> {
         // A caller that goes away now may have its event run; it is not left half handed over.
         let queue = Arc::clone(&self.queue);
         let queued = Finishing::new(async move { queue.accept(event).await }).await;

@@ -85,6 +85,12 @@ impl Outside {
         }))
     }
 
+    /// Whether the operator has said where a service is.
+    #[must_use]
+    pub fn is_known(&self, service: OutsideService) -> bool {
+        self.client(service).is_ok()
+    }
+
     fn client(&self, service: OutsideService) -> Result<&Client, OutsideError> {
         let client = match service {
             OutsideService::Sqs => &self.0.sqs,

@@ -10,12 +10,14 @@ use tindra_core::name::{self, FunctionReference};
 use tindra_core::policy::{Context, Decision, Request, Requester, evaluate};
 use tindra_core::runtime::Runtime;
 use tindra_doors::front_door::Functions;
+use tindra_events::{Again, Handle, Handled};
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::ApiError;
 use tindra_services::autoscaling::{Provisioning, ProvisioningError, Scaled};
 use tindra_services::iam::{FoundKey, IamService, Policies, Principal};
 use tindra_services::logs::LogIngest;
-use tindra_store::BoxFuture;
+use tindra_services::outbox::{Alarms, Outbox, Rung};
+use tindra_store::{Batch, BoxFuture, Message, StoreError};
 use tindra_worker::packs::Packs;
 use tindra_worker::{EnvironmentIdentity, FunctionEndpoint, LogSink, LogStreamName, Worker};
 use tokio::net::TcpStream;
@@ -200,5 +202,36 @@ impl<B: Backends + std::fmt::Debug> FunctionEndpoint for EndpointToEdge<B> {
             serving.await;
             drop(place);
         });
+    }
+}
+
+/// What the services make durable goes to the queues of `events`.
+#[derive(Clone, Debug)]
+pub(crate) struct OutboxOfEvents(pub(crate) tindra_events::Outbox);
+
+impl Outbox for OutboxOfEvents {
+    fn commit(&self, batch: Batch, messages: Vec<Message>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let outbox = self.0.clone();
+        Box::pin(async move {
+            // A caller who goes away leaves nothing half handed on.
+            let committed = tokio::spawn(async move { outbox.commit(batch, messages).await }).await;
+            committed.unwrap_or_else(|error| {
+                Err(StoreError::Storage { attempt: "write a change".to_owned(), source: error.into() })
+            })
+        })
+    }
+}
+
+/// Alarms of the services are messages of `events`.
+#[derive(Debug)]
+pub(crate) struct AlarmsOfService(pub(crate) Arc<dyn Alarms>);
+
+impl Handle for AlarmsOfService {
+    fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Handled> {
+        Box::pin(async move {
+            let Rung { batch, messages, again } = self.0.ring(message).await;
+            let again = again.map(|(due_ms, head)| Again { due_ms, head, is_throttled: false });
+            Handled { batch, messages, again }
+        })
     }
 }

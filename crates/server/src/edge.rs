@@ -44,7 +44,7 @@ use tindra_worker::EnvironmentIdentity;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-pub use backends::{Backends, ClockShown, Health, HealthLayer};
+pub use backends::{Backends, ClockShown, Health, HealthLayer, Neighbour};
 pub use connection::Protocol;
 pub(crate) use head::{Claim, claimed_scope, region};
 pub use outgoing::Outgoing;
@@ -203,6 +203,12 @@ impl<B: Backends> Edge<B> {
             Door::RestApis => self.backends.rest_apis(&who.scope, call).await,
             Door::Iam => self.backends.iam(&who.identity, call).await,
             Door::Sts => self.backends.sts(&who.identity, call).await,
+            Door::Neighbour(neighbour) => {
+                let endpoint = head::base_url(&parts.headers, self.options.is_tls, &self.options.address);
+                let (scope, identity) = (&who.scope, &who.identity);
+                let asker = tindra_services::Asker { scope, identity, endpoint: &endpoint, request_id };
+                self.backends.neighbour(neighbour, asker, call).await
+            }
         };
         reply.map(|reply| served.encode(reply, request_id).map(Outgoing::from)).map_err(refuse)
     }

@@ -20,6 +20,7 @@ mod parts;
 pub mod runtimes;
 mod signals;
 mod start;
+mod targets;
 mod telemetry;
 pub mod tls;
 mod waiting;

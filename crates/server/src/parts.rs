@@ -13,15 +13,20 @@ use tindra_doors::restapi::{RestApiService, RestApis};
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::Asker;
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::eventbridge::EventBridgeService;
 use tindra_services::iam::{IamService, Identity};
 use tindra_services::logs::LogsService;
+use tindra_services::scheduler::SchedulerService;
+use tindra_services::sns::SnsService;
+use tindra_services::sqs::SqsService;
 use tindra_services::sts::StsService;
 use tindra_store::Store;
 use tindra_worker::{Headroom, Listed, Worker};
 use uuid::Uuid;
 
-use crate::edge::{Backends, ClockShown, Health, HealthLayer};
+use crate::edge::{Backends, ClockShown, Health, HealthLayer, Neighbour};
 use crate::telemetry;
 use crate::waiting::WaitingClock;
 
@@ -35,6 +40,10 @@ pub(crate) struct Neighbours {
     pub(crate) iam: IamService,
     pub(crate) sts: StsService,
     pub(crate) autoscaling: AutoscalingService,
+    pub(crate) sqs: SqsService,
+    pub(crate) sns: SnsService,
+    pub(crate) eventbridge: EventBridgeService,
+    pub(crate) scheduler: SchedulerService,
     pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
     pub(crate) rest_apis: RestApiService,
@@ -120,6 +129,16 @@ impl Backends for Parts {
 
     async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.sts.call(caller, call).await
+    }
+
+    async fn neighbour(&self, neighbour: Neighbour, asker: Asker<'_>, call: Call) -> Result<Reply, ApiError> {
+        let Neighbours { sqs, sns, eventbridge, scheduler, .. } = &self.neighbours;
+        match neighbour {
+            Neighbour::Sqs => sqs.call(asker, call).await,
+            Neighbour::Sns => sns.call(asker, call).await,
+            Neighbour::EventBridge => eventbridge.call(asker, call).await,
+            Neighbour::Scheduler => scheduler.call(asker, call).await,
+        }
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {

@@ -10,17 +10,24 @@ use tindra_core::clock::{Clock, SystemClock};
 use tindra_core::function::Scope;
 use tindra_core::keep_warm::Bounds;
 use tindra_core::tenant;
-use tindra_doors::apigateway::{HttpApis, Surroundings};
+use tindra_doors::apigateway::{self, HttpApis};
 use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
+use tindra_events::Workers;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
+use tindra_outside::anywhere::Reach;
 use tindra_sandbox::{Launcher, Layer};
+use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
+use tindra_services::eventbridge::EventBridgeService;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
+use tindra_services::scheduler::SchedulerService;
+use tindra_services::sns::SnsService;
+use tindra_services::sqs::SqsService;
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -33,8 +40,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, ProvisioningOfLambda,
-    VersionsOfPacks,
+    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
+    ProvisioningOfLambda, VersionsOfPacks,
 };
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
@@ -48,6 +55,7 @@ use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::targets::{Receivers, Targets};
 use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
 use crate::{credentials, listener, telemetry};
@@ -103,7 +111,8 @@ impl Server {
         )
         .await
         .map_err(|source| ServerError::Part { part: "execution environments", source: source.into() })?;
-        let (queue, unstarted) = tindra_events::open(store.clone(), waiting.timer(), Arc::clone(&clock));
+        let (outbox, unstarted) = tindra_events::open(store.clone(), waiting.timer(), Arc::clone(&clock));
+        let queue = Arc::new(outbox.clone());
         let options = invoker_options(&config);
         let invoker = Invoker::start(store.clone(), worker.clone(), queue, Arc::clone(&clock), options)
             .await
@@ -115,20 +124,51 @@ impl Server {
             AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
         let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
         let authority = |identities| (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
-        let (roles, authority) = (authority(Arc::clone(&identities)), authority(identities));
-        let deliveries = Deliveries { invoker: invoker.clone(), outside, authority };
-        let invokes =
-            unstarted.start(Arc::new(invoker.clone()), Arc::new(deliveries), config.account_concurrency as usize);
-        let queue = Queue { invokes, clock: waiting };
         let functions = Arc::new(FunctionsOfLambda {
             invoker: invoker.clone(),
             control: Arc::clone(&control),
             is_checked: config.auth == Auth::SigV4,
         });
-        let around = Surroundings {
+        let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
+        let ground = Surroundings {
+            store: store.clone(),
+            timer: waiting.timer(),
+            outbox: Arc::new(OutboxOfEvents(outbox)),
+            reach: Arc::clone(&reach),
+            is_checked: config.auth == Auth::SigV4,
+        };
+        let sqs = SqsService::new(ground.clone());
+        let sns = SnsService::new(ground.clone());
+        let eventbridge = EventBridgeService::new(ground.clone());
+        let scheduler = SchedulerService::new(ground);
+        let receivers = Receivers::default();
+        let handlers = Vec::new();
+        let deliveries = Deliveries {
+            invoker: invoker.clone(),
+            outside: outside.clone(),
+            authority: authority(Arc::clone(&identities)),
+        };
+        let targets = Targets {
+            invoker: invoker.clone(),
+            functions: Arc::clone(&functions) as _,
+            receivers,
+            outside,
+            timer: waiting.timer(),
+            authority: authority(Arc::clone(&identities)),
+        };
+        let workers = Workers {
+            invoke: Arc::new(invoker.clone()),
+            deliver: Arc::new(deliveries),
+            push_to: Arc::new(targets),
+            handlers,
+        };
+        let invokes = unstarted.start(workers, config.account_concurrency as usize);
+        let queue = Queue { invokes, clock: waiting };
+        let roles = authority(identities);
+        let around = apigateway::Surroundings {
             functions: Arc::clone(&functions) as _,
             roles: Arc::new(RolesOfIam { authority: roles, control: Arc::clone(&control) }),
-            reach: Arc::new(ReachOfFunctions(egress_policy(&config)?)),
+            reach,
         };
         let entrances = entrances(&config, Arc::clone(&functions) as _, &clock);
         let rest_api_stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock))
@@ -146,6 +186,10 @@ impl Server {
             iam,
             sts,
             autoscaling,
+            sqs,
+            sns,
+            eventbridge,
+            scheduler,
             http_apis,
             function_urls,
             rest_apis,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tindra_core::clock::{Clock, SystemClock, UnixMs};
-use tindra_events::{AsyncInvokes, ManualClock, Timer};
+use tindra_core::clock::{Clock, Timer, UnixMs};
+use tindra_events::{AsyncInvokes, ManualClock, SystemTimer};
 use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store, StoreError, Versioned};
 
 use crate::config::ClockKind;
@@ -21,14 +21,14 @@ struct Stood {
 /// The clock by which all waits that may take long.
 #[derive(Clone, Debug)]
 pub(crate) enum WaitingClock {
-    System(Arc<SystemClock>),
+    System(Arc<SystemTimer>),
     Manual(Arc<ManualClock>),
 }
 
 impl WaitingClock {
     /// The clock of a kind. A manual one stands at the time of its start, or later where it was moved on before.
     pub(crate) async fn start(kind: ClockKind, store: &Store) -> Result<Self, StoreError> {
-        let system = SystemClock::new();
+        let system = SystemTimer::default();
         if kind == ClockKind::System {
             return Ok(Self::System(Arc::new(system)));
         }

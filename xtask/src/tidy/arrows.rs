@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("events", &["core", "store", "invoke"]),
     ("control", &["core", "store", "model"]),
     ("outside", &["core", "model"]),
-    ("services", &["core", "store", "model"]),
+    ("services", &["core", "store", "model", "outside"]),
     ("doors", &["core", "store", "model", "invoke", "outside"]),
     (
         "server",

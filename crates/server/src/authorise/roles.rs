@@ -15,7 +15,7 @@ pub(crate) struct OnBehalf<'a> {
     /// Its ARN.
     pub(crate) role: &'a str,
     /// For example `apigateway.amazonaws.com`.
-    pub(crate) service: &'static str,
+    pub(crate) service: &'a str,
     /// The name of the session.
     pub(crate) session: &'a str,
 }

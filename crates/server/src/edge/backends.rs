@@ -15,6 +15,7 @@ use tindra_doors::restapi::RestApis;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_services::Asker;
 use tindra_services::iam::Identity;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
@@ -52,6 +53,19 @@ pub struct ClockShown {
     pub unix_ms: u64,
 }
 
+/// A service that the edge knows only by its operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbour {
+    /// SQS.
+    Sqs,
+    /// SNS.
+    Sns,
+    /// EventBridge.
+    EventBridge,
+    /// EventBridge Scheduler.
+    Scheduler,
+}
+
 /// The parts behind the edge.
 pub trait Backends: Send + Sync + 'static {
     /// An operation of Lambda other than an invoke.
@@ -81,6 +95,14 @@ pub trait Backends: Send + Sync + 'static {
 
     /// An operation of STS.
     fn sts(&self, caller: &Identity, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// An operation of another service.
+    fn neighbour(
+        &self,
+        neighbour: Neighbour,
+        asker: Asker<'_>,
+        call: Call,
+    ) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;

@@ -8,6 +8,7 @@ use tindra_core::limits;
 use tindra_model::{ApiError, Call, Operation, Reply, Service, WireRequest};
 
 use super::Peer;
+use super::backends::Neighbour;
 use super::body::BodyError;
 use super::head::Claim;
 use super::refusal::Refusal;
@@ -18,6 +19,15 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const INVOKES: [&str; 3] = ["Invoke", "InvokeAsync", "InvokeWithResponseStream"];
 const LOGS_TARGET: &str = "Logs_20140328.";
 const AUTOSCALING_TARGET: &str = "AnyScaleFrontendService.";
+const SQS_TARGET: &str = "AmazonSQS.";
+const EVENTS_TARGET: &str = "AWSEvents.";
+/// A message of a queue or topic with its attributes is 1 MB (AWS), ten of them one request; base64 and JSON make it more.
+const MESSAGE_BODY_BYTES_MAX: usize = 2 << 20;
+
+const SQS: Door = Door::Neighbour(Neighbour::Sqs);
+const SNS: Door = Door::Neighbour(Neighbour::Sns);
+const EVENTS: Door = Door::Neighbour(Neighbour::EventBridge);
+const SCHEDULER: Door = Door::Neighbour(Neighbour::Scheduler);
 
 /// One of the server's own pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +56,7 @@ pub(super) enum Door {
     RestApis,
     Iam,
     Sts,
+    Neighbour(Neighbour),
 }
 
 /// A service with the part that serves it, and the operation if the head names it. The query protocol names the
@@ -93,6 +104,12 @@ pub(super) fn destination<'a>(
         (Some(target), _) if target.starts_with(AUTOSCALING_TARGET) => {
             by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
         }
+        (Some(target), _) if target.starts_with(SQS_TARGET) => by_head(SQS, tindra_model::sqs(), parts),
+        (Some(target), _) if target.starts_with(EVENTS_TARGET) => by_head(EVENTS, tindra_model::events(), parts),
+        (_, Some("sqs")) => Ok(form(SQS, tindra_model::sqs())),
+        (_, Some("sns")) => Ok(form(SNS, tindra_model::sns())),
+        (_, Some("events")) => by_head(EVENTS, tindra_model::events(), parts),
+        (_, Some("scheduler")) => by_head(SCHEDULER, tindra_model::scheduler(), parts),
         (_, Some("logs")) => by_head(Door::Logs, tindra_model::logs(), parts),
         (_, Some("application-autoscaling")) => {
             by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
@@ -183,6 +200,7 @@ impl Arrived {
             "Invoke" | "InvokeWithResponseStream" => limits::SYNC_REQUEST_BYTES_MAX,
             "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
             "ImportRestApi" | "PutRestApi" => limits::API_DEFINITION_BYTES_MAX,
+            _ if matches!(self.door, Door::Neighbour(_)) => MESSAGE_BODY_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         }
     }

@@ -23,7 +23,8 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_outside::anywhere::Reach;
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
-use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Patience, Peer, Protocol};
+use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
+use tindra_services::Asker;
 use tindra_services::iam::Identity;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
@@ -139,6 +140,10 @@ impl Backends for Fakes {
 
     async fn iam(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("NoSuchEntityException", format!("{} {}", call.operation.name(), caller.arn())))
+    }
+
+    async fn neighbour(&self, _: Neighbour, _: Asker<'_>, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
     async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
