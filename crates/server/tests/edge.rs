@@ -86,7 +86,7 @@ async fn requests_are_told_apart() {
             format!("POST / HTTP/1.1\r\n{}", signed("sns")),
             "Action=ListTopics",
             404,
-            "<Code>ResourceNotFoundException</Code>",
+            "<Message>ListTopics</Message>",
         ),
         (format!("{events}\r\n{}", signed("events")), "{}", 400, "among disabled_services"),
         (
