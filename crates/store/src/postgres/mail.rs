@@ -13,7 +13,7 @@ use crate::{Letter, MailChange, Once, Receipt, checksum};
 /// In the table of changes, before the name of a mailbox. No key of a record begins so.
 pub(super) const NOTE_PREFIX: &str = "\0mailbox/";
 
-const NUMBERS: &str = "SELECT nextval('letter_numbers') FROM generate_series(1, $1)";
+const NUMBERS: &str = "SELECT nextval('letter_numbers') FROM generate_series(1, $1::bigint)";
 const TAKE_KEYS: &str = "INSERT INTO letter_keys (mailbox, key, id, number, made_ms, until_ms)
     SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[])
     ON CONFLICT (mailbox, key) DO UPDATE SET id = excluded.id, number = excluded.number, made_ms = excluded.made_ms,

@@ -1,6 +1,6 @@
 //! Random operations on mailboxes against a list of letters that says what must come of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
@@ -75,6 +75,7 @@ struct Model {
     letters: Vec<Kept>,
     keys: BTreeMap<(String, String), u64>,
     receipts: Vec<(usize, Receipt)>,
+    ever: BTreeSet<Uuid>,
 }
 
 pub(crate) async fn random_operations_on_letters_agree_with_a_list(open: Open) {
@@ -175,8 +176,11 @@ impl Model {
                     head: "head".into(),
                     body: vec![3; group * 800].into(),
                 };
-                // A letter that was there before is another one to whoever posts under a key: no service repeats an id.
                 let is_known = self.letters.iter().any(|kept| kept.letter.id == letter.id);
+                // Nobody gives the id of a letter that has gone to another one.
+                if !self.ever.insert(letter.id) && !is_known {
+                    return batch;
+                }
                 let key = key.filter(|_| !is_known).map(|key| key.to_string());
                 let once = key.map(|key| Once { key, now_ms: self.now_ms, until_ms: self.now_ms + 70 });
                 let is_free = once.as_ref().is_none_or(|once| {
