@@ -87,7 +87,10 @@ impl Service {
             let fault = if status < 500 { "Sender" } else { "Receiver" };
             let code = format!("{};{fault}", self.query_error_form(error.code()).1);
             response.headers_mut().extend(HeaderValue::try_from(code).ok().map(|code| (QUERY_ERROR, code)));
-            body.insert("__type".to_owned(), Value::from(format!("com.amazonaws.{}#{}", self.data.service, error.code())));
+            body.insert(
+                "__type".to_owned(),
+                Value::from(format!("com.amazonaws.{}#{}", self.data.service, error.code())),
+            );
         } else if self.data.protocol == Protocol::Json {
             body.insert("__type".to_owned(), Value::from(error.code()));
         } else if self.has_member(error.code(), "Type") {

@@ -124,8 +124,7 @@ mod tests {
 
     fn input(path: &str, body: &str) -> serde_json::Value {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let request =
-            WireRequest { method: &Method::POST, path, query: "", headers: &HeaderMap::new(), body };
+        let request = WireRequest { method: &Method::POST, path, query: "", headers: &HeaderMap::new(), body };
         sqs_query().decode(&request).unwrap().input
     }
 
@@ -141,7 +140,8 @@ mod tests {
             &SendMessageBatchRequestEntry.1.MessageAttribute.1.Value.StringValue=v";
         let entry = json!({"Id": "one", "MessageBody": "x", "MessageAttributes": {"n": {"StringValue": "v", "DataType": "String"}}});
         assert_eq!(input("/000000000000/q", sent), json!({"QueueUrl": "/000000000000/q", "Entries": [entry]}));
-        let received = "Action=ReceiveMessage&QueueUrl=u&AttributeName.1=All&MessageAttributeName.1=n&MaxNumberOfMessages=2";
+        let received =
+            "Action=ReceiveMessage&QueueUrl=u&AttributeName.1=All&MessageAttributeName.1=n&MaxNumberOfMessages=2";
         assert_eq!(
             input("/", received),
             json!({"QueueUrl": "u", "AttributeNames": ["All"], "MessageAttributeNames": ["n"], "MaxNumberOfMessages": 2})
@@ -164,7 +164,10 @@ mod tests {
         let reply = Reply::new(json!({"QueueUrls": ["a", "b"]}));
         let xml = sqs_query().encode(operation("ListQueues"), reply, "id").into_body();
         let text = std::str::from_utf8(&xml).unwrap();
-        assert!(text.contains("<ListQueuesResult><QueueUrl>a</QueueUrl><QueueUrl>b</QueueUrl></ListQueuesResult>"), "{text}");
+        assert!(
+            text.contains("<ListQueuesResult><QueueUrl>a</QueueUrl><QueueUrl>b</QueueUrl></ListQueuesResult>"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -178,6 +181,9 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(new.body()).unwrap();
         assert_eq!(body, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"}));
         let unmodelled = sqs().encode_error(&ApiError::new("InvalidParameterValueException", "no"), "id");
-        assert_eq!((unmodelled.status().as_u16(), &unmodelled.headers()["x-amzn-query-error"]), (400, &"InvalidParameterValue;Sender".parse().unwrap()));
+        assert_eq!(
+            (unmodelled.status().as_u16(), &unmodelled.headers()["x-amzn-query-error"]),
+            (400, &"InvalidParameterValue;Sender".parse().unwrap())
+        );
     }
 }

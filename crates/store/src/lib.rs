@@ -33,8 +33,8 @@ pub use journals::{JournalBounds, JournalChange, Journals};
 pub use json::{JsonBatch, JsonRecords, Versioned};
 pub use logs::{LogEvent, LogGroup, LogPosition, LogRead, LogStream, Logs};
 pub use mailboxes::{
-    Letter, LetterCounts, MailChange, MailWork, Mailboxes, Once, Overflow, Posted, Receipt, Standing, TakeRequest, Taken,
-    TakenLetter,
+    Letter, LetterCounts, MailChange, MailWork, Mailboxes, Once, Overflow, Posted, Receipt, Standing, TakeRequest,
+    Taken, TakenLetter,
 };
 pub use metadata::{Batch, Change, Metadata, Precondition, Record};
 pub use open::{Durability, LogBounds, StoreOptions};

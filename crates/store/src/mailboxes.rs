@@ -280,11 +280,7 @@ pub trait Mailboxes: Send + Sync + std::fmt::Debug {
     fn newest<'a>(&'a self, mailbox: &'a str) -> BoxFuture<'a, Result<Option<u64>, StoreError>>;
 
     /// Mailboxes whose name is greater than `after`, by name, at most `limit`.
-    fn mailboxes<'a>(
-        &'a self,
-        after: &'a str,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+    fn mailboxes<'a>(&'a self, after: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
     /// Does work on many letters in one transaction. Returns how many letters or keys it was about.
     fn work(&self, work: MailWork) -> BoxFuture<'_, Result<u64, StoreError>>;

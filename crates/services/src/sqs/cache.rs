@@ -93,7 +93,7 @@ impl SqsService {
             Err(generation) => generation,
         };
         let read = self.inner.around.store.metadata.get_json::<Queue>(&key).await.map_err(stored)?;
-        let found = read.map(|read| Arc::new(Known::new(read.value, read.revision)));
+        let found = read.map(|read| Arc::new(Known::new(read.value)));
         self.inner.cache.keep(generation, key, found.clone());
         Ok(found)
     }

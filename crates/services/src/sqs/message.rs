@@ -84,14 +84,20 @@ impl Attribute {
         let is_dotted = name.starts_with('.') || name.ends_with('.') || name.contains("..");
         let lower = name.to_ascii_lowercase();
         if name.is_empty() || name.len() > NAME_MAX || !is_plain || is_dotted {
-            return Err(invalid(format!("Message (user) attribute name '{name}' is invalid: it has 1 to 256 letters, digits, hyphens, underscores and single periods.")));
+            return Err(invalid(format!(
+                "Message (user) attribute name '{name}' is invalid: it has 1 to 256 letters, digits, hyphens, underscores and single periods."
+            )));
         }
         if lower.starts_with("aws.") || lower.starts_with("amazon.") {
-            return Err(invalid(format!("Message (user) attribute names can't start with a reserved prefix: '{name}'.")));
+            return Err(invalid(format!(
+                "Message (user) attribute names can't start with a reserved prefix: '{name}'."
+            )));
         }
         let kind = data_type.split('.').next().unwrap_or_default();
         if data_type.is_empty() {
-            return Err(invalid(format!("The message attribute '{name}' must contain a non-empty message attribute type.")));
+            return Err(invalid(format!(
+                "The message attribute '{name}' must contain a non-empty message attribute type."
+            )));
         }
         if !["String", "Number", "Binary"].contains(&kind) || data_type.len() > NAME_MAX {
             return Err(invalid(format!(
@@ -149,12 +155,7 @@ impl Message {
             group: id(input, "MessageGroupId")?,
             deduplication: id(input, "MessageDeduplicationId")?,
         };
-        let delay_s = super::error::number(
-            input,
-            "DelaySeconds",
-            0..=900,
-            "DelaySeconds must be >= 0 and <= 900.",
-        )?;
+        let delay_s = super::error::number(input, "DelaySeconds", 0..=900, "DelaySeconds must be >= 0 and <= 900.")?;
         Ok(Self { body: body.to_owned(), head, delay_s })
     }
 

@@ -40,6 +40,7 @@ use crate::iam::IamService;
 use crate::{Asker, Surroundings};
 
 pub use moves::MOVES_PREFIX;
+pub use names::{arn as queue_arn, of_arn as queue_of_arn, of_url as queue_of_url};
 
 use cache::Cache;
 use polls::Polls;
@@ -150,7 +151,12 @@ impl SqsService {
             // What the caller may see of others was decided before; the scope is then the owner's.
             Some((account, name)) if account == asker.scope.account => self.find(asker.scope, name).await?,
             Some(_) => None,
-            None => return Err(ApiError::new("InvalidAddress", format!("The address {url} is not valid for this endpoint."))),
+            None => {
+                return Err(ApiError::new(
+                    "InvalidAddress",
+                    format!("The address {url} is not valid for this endpoint."),
+                ));
+            }
         };
         found.ok_or_else(error::no_queue)
     }

@@ -104,7 +104,11 @@ impl SqsService {
         if let Some(arn) = destination_arn {
             let destination = self.by_arn(asker.scope, arn).await?.ok_or_else(no_resource)?;
             if destination.is_fifo() != source.is_fifo() || arn == source_arn {
-                return Err(bad_value("DestinationArn", arn, "It must be another queue of the same type as the source."));
+                return Err(bad_value(
+                    "DestinationArn",
+                    arn,
+                    "It must be another queue of the same type as the source.",
+                ));
             }
         }
         let reason = "Must be between 1 and 500, if provided.";
@@ -119,7 +123,8 @@ impl SqsService {
         }
         let now_ms = self.now_ms();
         let store = &self.inner.around.store;
-        let counts = store.mailboxes.counts(&source.mailbox, now_ms, source.expired_ms(now_ms)).await.map_err(stored)?;
+        let counts =
+            store.mailboxes.counts(&source.mailbox, now_ms, source.expired_ms(now_ms)).await.map_err(stored)?;
         let task = Task {
             id: Uuid::now_v7(),
             source_arn: source_arn.to_owned(),
@@ -203,7 +208,10 @@ impl SqsService {
         };
         let mut again = None;
         match source {
-            None => (task.status, task.failure) = (Status::Failed, Some("AWS.SimpleQueueService.NonExistentQueue".to_owned())),
+            None => {
+                (task.status, task.failure) =
+                    (Status::Failed, Some("AWS.SimpleQueueService.NonExistentQueue".to_owned()))
+            }
             Some(source) => match self.redirect(&source, &task, letters_max, now_ms).await? {
                 Ok(0) => task.status = Status::Completed,
                 Ok(moved) => {
@@ -262,7 +270,10 @@ impl Alarms for SqsService {
 }
 
 fn no_resource() -> ApiError {
-    ApiError::new("ResourceNotFoundException", "The resource that you specified for the SourceArn parameter doesn't exist.")
+    ApiError::new(
+        "ResourceNotFoundException",
+        "The resource that you specified for the SourceArn parameter doesn't exist.",
+    )
 }
 
 fn no_task() -> ApiError {

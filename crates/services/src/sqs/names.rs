@@ -11,11 +11,6 @@ pub(super) const MAILBOX_PREFIX: &str = "sqs/";
 const LETTERS_MAX: usize = 80;
 const FIFO_SUFFIX: &str = ".fifo";
 
-/// Whether a name is one of a FIFO queue.
-pub(super) fn is_fifo(name: &str) -> bool {
-    name.ends_with(FIFO_SUFFIX)
-}
-
 /// Refuses what cannot be the name of a queue of this kind.
 pub(super) fn check(name: &str, wants_fifo: bool) -> Result<(), ApiError> {
     let stem = if wants_fifo { name.strip_suffix(FIFO_SUFFIX) } else { Some(name) };
@@ -25,18 +20,19 @@ pub(super) fn check(name: &str, wants_fifo: bool) -> Result<(), ApiError> {
         _ if wants_fifo => Err(invalid(
             "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.",
         )),
-        _ => Err(invalid(
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
-        )),
+        _ => Err(invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.")),
     }
 }
 
-pub(super) fn arn(scope: &Scope, name: &str) -> String {
+/// The ARN of a queue.
+#[must_use]
+pub fn arn(scope: &Scope, name: &str) -> String {
     format!("arn:aws:sqs:{}:{}:{name}", scope.region, scope.account)
 }
 
 /// Scope and name of an ARN.
-pub(super) fn of_arn(arn: &str) -> Option<(Scope, &str)> {
+#[must_use]
+pub fn of_arn(arn: &str) -> Option<(Scope, &str)> {
     let mut fields = arn.splitn(6, ':');
     let (begin, _, service) = (fields.next()?, fields.next()?, fields.next()?);
     let (region, account, name) = (fields.next()?.to_owned(), fields.next()?.to_owned(), fields.next()?);
@@ -49,7 +45,8 @@ pub(super) fn url(endpoint: &str, account: &str, name: &str) -> String {
 }
 
 /// Account and name of a URL, whatever its host and whatever stands before them.
-pub(super) fn of_url(url: &str) -> Option<(&str, &str)> {
+#[must_use]
+pub fn of_url(url: &str) -> Option<(&str, &str)> {
     let path = url.split_once("://").map_or(url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
     let mut segments = path.trim_end_matches('/').rsplit('/');
     let (name, account) = (segments.next()?, segments.next()?);

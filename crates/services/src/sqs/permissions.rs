@@ -20,9 +20,14 @@ impl SqsService {
                 return Err(missing(member));
             }
         }
-        let is_label = label.len() <= 80 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let is_label =
+            label.len() <= 80 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !is_label {
-            return Err(bad_value("Label", label, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length."));
+            return Err(bad_value(
+                "Label",
+                label,
+                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
+            ));
         }
         let is_account = |account: &&str| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         if let Some(account) = accounts.iter().find(|account| !is_account(account)) {

@@ -49,7 +49,7 @@ impl Polls {
             match mail.changed().await {
                 Some(mailboxes) if mailboxes.is_empty() => return,
                 Some(mailboxes) => mailboxes.iter().for_each(|mailbox| self.wake(mailbox)),
-                None => self.lock().values().for_each(|sender| drop(sender.send_replace(()))),
+                None => self.lock().values().for_each(|sender| sender.send_replace(())),
             }
         }
     }

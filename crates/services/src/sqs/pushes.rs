@@ -16,7 +16,10 @@ impl Receive for SqsService {
     fn receive<'a>(&'a self, push: &'a Push, id: Uuid, body: &'a Bytes) -> BoxFuture<'a, Result<Received, PushError>> {
         Box::pin(async move {
             let Content::Queue(message) = &push.content else {
-                return Err(PushError::lasting("INVALID_PARAMETER", format!("{} takes messages only", push.target_arn)));
+                return Err(PushError::lasting(
+                    "INVALID_PARAMETER",
+                    format!("{} takes messages only", push.target_arn),
+                ));
             };
             let target = names::of_arn(&push.target_arn);
             let (scope, name) = target.ok_or_else(|| {

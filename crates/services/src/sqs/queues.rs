@@ -25,7 +25,8 @@ const TRIES_MAX: usize = 10;
 /// After which name a page begins and how long it is.
 pub(super) fn page(input: &Value, default: usize) -> Result<(String, usize), ApiError> {
     let reason = "Must be between 1 and 1000, if provided.";
-    let size = number(input, "MaxResults", 1..=1_000, reason)?.map_or(default, |size| usize::try_from(size).unwrap_or(default));
+    let size = number(input, "MaxResults", 1..=1_000, reason)?
+        .map_or(default, |size| usize::try_from(size).unwrap_or(default));
     let Some(token) = optional(input, "NextToken") else { return Ok((String::new(), size)) };
     let name = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let name = name.ok_or_else(|| bad_value("NextToken", token, "It is none that was given out."))?;
@@ -93,10 +94,8 @@ impl SqsService {
             store.list_json(&prefix, after.as_deref(), size + 1).await.map_err(stored)?;
         let has_more = read.len() > size;
         read.truncate(size);
-        let urls: Vec<String> = read
-            .iter()
-            .map(|record| names::url(asker.endpoint, &asker.scope.account, &record.value.name))
-            .collect();
+        let urls: Vec<String> =
+            read.iter().map(|record| names::url(asker.endpoint, &asker.scope.account, &record.value.name)).collect();
         let mut output = json!({});
         if !urls.is_empty() {
             output["QueueUrls"] = json!(urls);

@@ -184,7 +184,9 @@ impl Attempts {
 
     fn recall(&self, key: &str, now_ms: UnixMs) -> Option<Vec<Receipt>> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(key).filter(|(at_ms, _)| at_ms.saturating_add(ATTEMPT_MS) > now_ms).map(|(_, receipts)| receipts.clone())
+        made.get(key)
+            .filter(|(at_ms, _)| at_ms.saturating_add(ATTEMPT_MS) > now_ms)
+            .map(|(_, receipts)| receipts.clone())
     }
 }
 

@@ -108,13 +108,12 @@ pub(super) struct Known {
     pub(super) queue: Queue,
     pub(super) mailbox: String,
     pub(super) policy: Option<Arc<Policy>>,
-    pub(super) revision: u64,
 }
 
 impl Known {
-    pub(super) fn new(queue: Queue, revision: u64) -> Self {
+    pub(super) fn new(queue: Queue) -> Self {
         let policy = queue.settings.policy.as_deref().and_then(|policy| Policy::parse(policy).ok()).map(Arc::new);
-        Self { mailbox: queue.mailbox(), policy, queue, revision }
+        Self { mailbox: queue.mailbox(), policy, queue }
     }
 }
 

@@ -45,9 +45,12 @@ impl Redrive {
         let value: Value =
             serde_json::from_str(text).map_err(|_| invalid("Redrive policy is not a valid JSON map."))?;
         let target = value["deadLetterTargetArn"].as_str();
-        let target = target.ok_or_else(|| invalid("Redrive policy does not contain mandatory attribute: deadLetterTargetArn."))?;
+        let target = target
+            .ok_or_else(|| invalid("Redrive policy does not contain mandatory attribute: deadLetterTargetArn."))?;
         let count = match &value["maxReceiveCount"] {
-            Value::Null => return Err(invalid("Redrive policy does not contain mandatory attribute: maxReceiveCount.")),
+            Value::Null => {
+                return Err(invalid("Redrive policy does not contain mandatory attribute: maxReceiveCount."));
+            }
             Value::String(count) => count.parse().ok(),
             count => count.as_u64(),
         };
@@ -174,12 +177,7 @@ impl SqsService {
         }
     }
 
-    pub(super) async fn list_sources(
-        &self,
-        asker: Asker<'_>,
-        queue: &Known,
-        input: &Value,
-    ) -> Result<Value, ApiError> {
+    pub(super) async fn list_sources(&self, asker: Asker<'_>, queue: &Known, input: &Value) -> Result<Value, ApiError> {
         let (after, size) = super::queues::page(input, SOURCES_DEFAULT)?;
         let mut sources = self.sources(queue, &after, size + 1).await?;
         let has_more = sources.len() > size;

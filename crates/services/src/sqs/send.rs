@@ -113,7 +113,9 @@ pub(super) fn post(queue: &Known, mut message: Message, id: Uuid, now_ms: u64) -
     let settings = &queue.settings;
     if message.bytes() as u64 > settings.message_bytes_max {
         let most = settings.message_bytes_max;
-        return Err(invalid(format!("One or more parameters are invalid. Reason: Message must be shorter than {most} bytes.")));
+        return Err(invalid(format!(
+            "One or more parameters are invalid. Reason: Message must be shorter than {most} bytes."
+        )));
     }
     let once = deduplication(queue, &mut message, now_ms)?;
     let delay_s = message.delay_s.unwrap_or(settings.delay_s);

@@ -23,7 +23,10 @@ pub(super) async fn run(store: Store, timer: Arc<dyn Timer>) {
     for round in 0_u64.. {
         let now_ms = timer.unix_ms();
         if let Err(error) = forget_keys(&store, now_ms).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "deduplication ids could not be let go; trying again");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "deduplication ids could not be let go; trying again"
+            );
         }
         if round.is_multiple_of(MAILBOXES_EACH)
             && let Err(error) = mailboxes(&store, now_ms).await

@@ -20,7 +20,9 @@ pub(super) fn merged(
     let mut tags = tags.clone();
     for (key, value) in added {
         if key.is_empty() || key.chars().count() > 128 || key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(invalid(format!("The tag key {key} is not valid: it has 1 to 128 characters and does not begin with aws:.")));
+            return Err(invalid(format!(
+                "The tag key {key} is not valid: it has 1 to 128 characters and does not begin with aws:."
+            )));
         }
         if value.chars().count() > 256 {
             return Err(invalid(format!("The value of the tag {key} is longer than 256 characters.")));

@@ -44,23 +44,28 @@ const SET_ASIDE: &str = "UPDATE letters SET visible_ms = 9223372036854775807, ta
 const OVERFLOW: &str = "UPDATE letters SET mailbox = $2, visible_ms = $3, origin = $4,
     sent_ms = CASE WHEN $5 THEN $3 ELSE sent_ms END WHERE number = ANY($1) RETURNING mailbox, group_name";
 const REMOVE: &str = "DELETE FROM letters WHERE number = ANY($1) RETURNING mailbox, group_name";
-const NEXT_FREE: &str = "SELECT visible_ms FROM letters WHERE mailbox = $1 AND visible_ms > $2 ORDER BY visible_ms LIMIT 1";
+const NEXT_FREE: &str =
+    "SELECT visible_ms FROM letters WHERE mailbox = $1 AND visible_ms > $2 ORDER BY visible_ms LIMIT 1";
 const NEXT_READY: &str = "SELECT ready_ms FROM letter_groups WHERE mailbox = $1 AND ready_ms > $2
     ORDER BY ready_ms LIMIT 1";
 const STANDINGS: &str = "SELECT id, takes, visible_ms, coalesce(taken_ms, 0) FROM letters
     WHERE mailbox = $1 AND id = ANY($2)";
 const POSTED: &str = "SELECT key, id, number FROM letter_keys WHERE mailbox = $1 AND key = ANY($2)";
-const COUNTS: &str = "SELECT count(*) FILTER (WHERE visible_ms <= $2), count(*) FILTER (WHERE visible_ms > $2 AND takes > 0),
+const COUNTS: &str =
+    "SELECT count(*) FILTER (WHERE visible_ms <= $2), count(*) FILTER (WHERE visible_ms > $2 AND takes > 0),
     count(*) FILTER (WHERE visible_ms > $2 AND takes = 0) FROM letters WHERE mailbox = $1 AND sent_ms > $3";
 const NEXT_ORIGIN: &str = "SELECT origin FROM letters WHERE mailbox = $1 AND visible_ms <= $2
     ORDER BY visible_ms, number LIMIT 1";
 const NEWEST: &str = "SELECT max(number) FROM letters WHERE mailbox = $1";
 const NEXT_MAILBOX: &str = "SELECT mailbox FROM letters WHERE mailbox > $1 ORDER BY mailbox LIMIT 1";
-const CLEAR: &str = "DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE mailbox = $1 AND number <= $2
+const CLEAR: &str =
+    "DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE mailbox = $1 AND number <= $2
     LIMIT $3) RETURNING mailbox, group_name";
-const EXPIRE: &str = "DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE mailbox = $1 AND visible_ms <= $2
+const EXPIRE: &str =
+    "DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE mailbox = $1 AND visible_ms <= $2
     ORDER BY visible_ms LIMIT $3) RETURNING mailbox, group_name";
-const REDIRECT: &str = "UPDATE letters SET mailbox = $2, visible_ms = $3, takes = 0, taken_ms = NULL, first_taken_ms = NULL,
+const REDIRECT: &str =
+    "UPDATE letters SET mailbox = $2, visible_ms = $3, takes = 0, taken_ms = NULL, first_taken_ms = NULL,
         origin = NULL, sent_ms = $3
     WHERE number IN (SELECT number FROM letters WHERE mailbox = $1 AND visible_ms <= $3
         AND ($4::bytea IS NULL OR origin = $4) ORDER BY visible_ms, number LIMIT $5) RETURNING mailbox, group_name";
@@ -116,7 +121,8 @@ pub(super) async fn take(connection: Arc<Connection>, request: &TakeRequest) -> 
             has_overflown = true;
             let Overflow { mailbox, origin, is_sent_anew, .. } = overflow;
             let (mailbox, origin, now_ms) = (mailbox.as_bytes(), origin.as_bytes(), signed(request.now_ms));
-            let moved = connection.query(OVERFLOW, &[&fates.overflown, &mailbox, &now_ms, &origin, is_sent_anew]).await?;
+            let moved =
+                connection.query(OVERFLOW, &[&fates.overflown, &mailbox, &now_ms, &origin, is_sent_anew]).await?;
             noted(&moved, &mut lines);
         }
         line_up(&connection, &lines).await?;
@@ -283,7 +289,8 @@ pub(super) async fn counts(
     sent_after_ms: UnixMs,
 ) -> Result<LetterCounts, Fault> {
     let found = connection.query(COUNTS, &[&mailbox.as_bytes(), &signed(now_ms), &signed(sent_after_ms)]).await?;
-    let counts = |row: &Row| LetterCounts { visible: unsigned(row, 0), taken: unsigned(row, 1), delayed: unsigned(row, 2) };
+    let counts =
+        |row: &Row| LetterCounts { visible: unsigned(row, 0), taken: unsigned(row, 1), delayed: unsigned(row, 2) };
     Ok(found.first().map(counts).unwrap_or_default())
 }
 

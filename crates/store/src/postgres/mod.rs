@@ -36,8 +36,8 @@ use crate::open::Durability;
 use crate::watch::Watchers;
 use crate::{
     Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, LetterCounts, MailWork,
-    Mailboxes, Message, Metadata, Posted, QueueFigures, Queues, Receipt, Record, Standing, StoreError, TakeRequest, Taken,
-    TakenLetter, Watch,
+    Mailboxes, Message, Metadata, Posted, QueueFigures, Queues, Receipt, Record, Standing, StoreError, TakeRequest,
+    Taken, TakenLetter, Watch,
 };
 use changes::Changes;
 use connection::Connector;
@@ -113,13 +113,8 @@ async fn prepare(parts: Parts) -> Result<(Writer, Changes), StoreError> {
     schema::migrate(&connection, pool.connector()).await?;
     let seen = changes::newest(&connection).await.map_err(failed)?;
     let (origin, is_uncertain) = (Uuid::new_v4(), Arc::new(AtomicBool::new(false)));
-    let changes = Changes {
-        pool: Arc::clone(&pool),
-        told: told.clone(),
-        origin,
-        is_uncertain: Arc::clone(&is_uncertain),
-        seen,
-    };
+    let changes =
+        Changes { pool: Arc::clone(&pool), told: told.clone(), origin, is_uncertain: Arc::clone(&is_uncertain), seen };
     Ok((Writer { pool, queue, told, failure, origin, is_uncertain, connection: Some(connection) }, changes))
 }
 

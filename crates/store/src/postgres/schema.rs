@@ -10,7 +10,8 @@ use super::fault::Fault;
 use crate::StoreError;
 
 /// Each entry brings the schema from its index to the next version. Entries are only ever added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE counter (
         id SMALLINT NOT NULL PRIMARY KEY CHECK (id = 0),
         revision BIGINT NOT NULL,
@@ -57,7 +58,8 @@ const MIGRATIONS: &[&str] = &["
         checksum BIGINT NOT NULL,
         PRIMARY KEY (journal, position)
     );
-", "
+",
+    "
     CREATE SEQUENCE letter_numbers;
     CREATE TABLE letters (
         number BIGINT NOT NULL PRIMARY KEY,
@@ -95,7 +97,8 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (mailbox, key)
     );
     CREATE INDEX letter_keys_by_end ON letter_keys (until_ms);
-"];
+",
+];
 
 const VERSION_ROW: &str = "
     CREATE SCHEMA IF NOT EXISTS tindra;

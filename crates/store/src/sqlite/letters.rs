@@ -13,7 +13,8 @@ const ROW_BODY_BYTES_MAX: usize = 1_000;
 const POST: &str = "INSERT INTO letters (id, mailbox, group_name, sent_ms, visible_ms, takes, head, body, checksum)
     VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
 const POST_BODY: &str = "INSERT INTO letter_bodies (number, body) VALUES (last_insert_rowid(), ?1)";
-const TAKE_KEY: &str = "INSERT INTO letter_keys (mailbox, key, id, number, made_ms, until_ms) VALUES (?1, ?2, ?3, 0, ?4, ?5)
+const TAKE_KEY: &str =
+    "INSERT INTO letter_keys (mailbox, key, id, number, made_ms, until_ms) VALUES (?1, ?2, ?3, 0, ?4, ?5)
     ON CONFLICT (mailbox, key) DO UPDATE SET id = excluded.id, made_ms = excluded.made_ms, until_ms = excluded.until_ms
     WHERE letter_keys.until_ms <= excluded.made_ms";
 const NUMBER_KEY: &str = "UPDATE letter_keys SET number = ?3 WHERE mailbox = ?1 AND key = ?2";
@@ -31,10 +32,12 @@ const STAND_IN_LINE: &str = "INSERT INTO letter_groups (mailbox, group_name, hea
 const LEAVE_LINE: &str = "DELETE FROM letter_groups WHERE mailbox = ?1 AND group_name = ?2";
 const STANDING: &str = "SELECT takes, visible_ms, coalesce(taken_ms, 0) FROM letters WHERE id = ?1 AND mailbox = ?2";
 const POSTED: &str = "SELECT id, number FROM letter_keys WHERE mailbox = ?1 AND key = ?2";
-const COUNTS: &str = "SELECT count(*) FILTER (WHERE visible_ms <= ?2), count(*) FILTER (WHERE visible_ms > ?2 AND takes > 0),
+const COUNTS: &str =
+    "SELECT count(*) FILTER (WHERE visible_ms <= ?2), count(*) FILTER (WHERE visible_ms > ?2 AND takes > 0),
     count(*) FILTER (WHERE visible_ms > ?2 AND takes = 0)
     FROM letters INDEXED BY letters_by_visible WHERE mailbox = ?1 AND sent_ms > ?3";
-const ONE: &str = "SELECT l.id, l.mailbox, l.group_name, l.sent_ms, l.visible_ms, l.head, coalesce(l.body, b.body), l.checksum,
+const ONE: &str =
+    "SELECT l.id, l.mailbox, l.group_name, l.sent_ms, l.visible_ms, l.head, coalesce(l.body, b.body), l.checksum,
     l.number, l.takes, coalesce(l.first_taken_ms, 0), l.origin
     FROM letters l LEFT JOIN letter_bodies b ON b.number = l.number WHERE l.id = ?1";
 const NEXT_ORIGIN: &str = "SELECT origin FROM letters INDEXED BY letters_by_visible

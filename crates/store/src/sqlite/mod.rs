@@ -27,8 +27,8 @@ use crate::open::Durability;
 use crate::watch::Watchers;
 use crate::{
     Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, LetterCounts, MailWork,
-    Mailboxes, Message, Metadata, Posted, QueueFigures, Queues, Receipt, Record, Standing, StoreError, TakeRequest, Taken,
-    TakenLetter, Watch,
+    Mailboxes, Message, Metadata, Posted, QueueFigures, Queues, Receipt, Record, Standing, StoreError, TakeRequest,
+    Taken, TakenLetter, Watch,
 };
 use readers::Readers;
 use writer::{Alone, Commit, Reply, Request, Told, Writer};
@@ -186,9 +186,7 @@ impl Mailboxes for Sqlite {
         receipts: Vec<Receipt>,
     ) -> BoxFuture<'a, Result<Vec<TakenLetter>, StoreError>> {
         let mailbox = mailbox.to_owned();
-        Box::pin(
-            self.readers.read("read letters", move |connection| letters::reread(connection, &mailbox, &receipts)),
-        )
+        Box::pin(self.readers.read("read letters", move |connection| letters::reread(connection, &mailbox, &receipts)))
     }
 
     fn standings<'a>(&'a self, mailbox: &'a str, ids: Vec<Uuid>) -> BoxFuture<'a, Result<Vec<Standing>, StoreError>> {

@@ -18,15 +18,18 @@ const FREE: &str = "SELECT number, id, sent_ms, takes, NULL FROM letters INDEXED
     WHERE mailbox = ?1 AND visible_ms <= ?2 ORDER BY visible_ms, number LIMIT ?3";
 const READY: &str = "SELECT group_name FROM letter_groups INDEXED BY letter_groups_by_ready
     WHERE mailbox = ?1 AND ready_ms <= ?2 ORDER BY ready_ms, head LIMIT ?3";
-const IN_LINE: &str = "SELECT number, id, sent_ms, takes, group_name, visible_ms FROM letters INDEXED BY letters_by_group
+const IN_LINE: &str =
+    "SELECT number, id, sent_ms, takes, group_name, visible_ms FROM letters INDEXED BY letters_by_group
     WHERE mailbox = ?1 AND group_name = ?2 ORDER BY number LIMIT ?3";
 const TAKE: &str = "UPDATE letters SET visible_ms = ?2, takes = takes + 1, taken_ms = ?3,
     first_taken_ms = coalesce(first_taken_ms, ?3) WHERE number = ?1";
-const SET_ASIDE: &str = "UPDATE letters SET visible_ms = 9223372036854775807, takes = 0, group_name = NULL WHERE number = ?1";
+const SET_ASIDE: &str =
+    "UPDATE letters SET visible_ms = 9223372036854775807, takes = 0, group_name = NULL WHERE number = ?1";
 const OVERFLOW: &str = "UPDATE letters SET mailbox = ?2, visible_ms = ?3, origin = ?4,
     sent_ms = iif(?5, ?3, sent_ms) WHERE number = ?1";
 const REMOVE: &str = "DELETE FROM letters WHERE number = ?1";
-const NEXT_FREE: &str = "SELECT visible_ms FROM letters INDEXED BY letters_by_visible WHERE mailbox = ?1 AND visible_ms > ?2
+const NEXT_FREE: &str =
+    "SELECT visible_ms FROM letters INDEXED BY letters_by_visible WHERE mailbox = ?1 AND visible_ms > ?2
     ORDER BY visible_ms LIMIT 1";
 const NEXT_READY: &str = "SELECT ready_ms FROM letter_groups INDEXED BY letter_groups_by_ready
     WHERE mailbox = ?1 AND ready_ms > ?2 ORDER BY ready_ms LIMIT 1";
@@ -36,7 +39,8 @@ const EXPIRED: &str = "SELECT number, group_name FROM letters INDEXED BY letters
     AND visible_ms <= ?2 ORDER BY visible_ms LIMIT ?3";
 const RETURNING: &str = "SELECT number, group_name FROM letters INDEXED BY letters_by_visible WHERE mailbox = ?1
     AND visible_ms <= ?2 AND (?3 IS NULL OR origin = ?3) ORDER BY visible_ms, number LIMIT ?4";
-const REDIRECT: &str = "UPDATE letters SET mailbox = ?2, visible_ms = ?3, takes = 0, taken_ms = NULL, first_taken_ms = NULL,
+const REDIRECT: &str =
+    "UPDATE letters SET mailbox = ?2, visible_ms = ?3, takes = 0, taken_ms = NULL, first_taken_ms = NULL,
     origin = NULL, sent_ms = ?3 WHERE number = ?1";
 const FORGET_KEYS: &str = "DELETE FROM letter_keys WHERE (mailbox, key) IN
     (SELECT mailbox, key FROM letter_keys INDEXED BY letter_keys_by_end WHERE until_ms <= ?1 LIMIT ?2)";
@@ -101,8 +105,7 @@ pub(super) fn take(connection: &Connection, request: &TakeRequest) -> rusqlite::
     if taken.letters.is_empty() {
         let sql = if request.is_ordered { NEXT_READY } else { NEXT_FREE };
         let next = params![request.mailbox, signed(request.now_ms)];
-        taken.next_visible_ms =
-            connection.prepare_cached(sql)?.query_row(next, |row| unsigned(row, 0)).optional()?;
+        taken.next_visible_ms = connection.prepare_cached(sql)?.query_row(next, |row| unsigned(row, 0)).optional()?;
     }
     Ok((taken, has_overflown))
 }

@@ -14,8 +14,8 @@ use crate::checksum;
 use crate::failure::Failure;
 use crate::watch::Watchers;
 use crate::{
-    Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, MailChange, MailWork, Precondition, StoreError, TakeRequest,
-    Taken,
+    Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, MailChange, MailWork, Precondition, StoreError,
+    TakeRequest, Taken,
 };
 
 /// Batches of one transaction, so that the first of them does not wait for long.
@@ -193,7 +193,9 @@ impl Writer {
             Ok(()) => self.write(&group).map_err(|error| cause_of(&refused(&self.failure, error))),
         };
         match outcomes {
-            Ok(outcomes) => group.into_iter().zip(outcomes).for_each(|(request, outcome)| self.answer(request, outcome)),
+            Ok(outcomes) => {
+                group.into_iter().zip(outcomes).for_each(|(request, outcome)| self.answer(request, outcome))
+            }
             Err(cause) => {
                 for request in group {
                     let error = StoreError::storage(ATTEMPT, cause.clone());

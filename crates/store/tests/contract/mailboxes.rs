@@ -86,7 +86,10 @@ pub(crate) async fn taken_letters_come_back_until_they_are_removed(open: Open) {
     let first = take(store, "a", 20, 10).await;
     assert_eq!(numbers(&first), [1, 2]);
     let one = &first.letters[0];
-    assert_eq!((&one.letter.body, &one.letter.head[..], one.takes, one.first_taken_ms), (&large, &b"head 1"[..], 1, 20));
+    assert_eq!(
+        (&one.letter.body, &one.letter.head[..], one.takes, one.first_taken_ms),
+        (&large, &b"head 1"[..], 1, 20)
+    );
     let nothing = take(store, "a", 119, 10).await;
     assert_eq!((numbers(&nothing), nothing.next_visible_ms), (vec![], Some(120)));
     assert_eq!(counts(store, "a", 119).await, (0, 2, 1));
@@ -181,7 +184,12 @@ pub(crate) async fn letters_taken_too_often_go_elsewhere_and_come_back(open: Ope
     let taken = store.mailboxes.take(with).await.unwrap();
     assert_eq!(numbers(&taken), [151], "it has been visible for longest");
     let with = |now_ms| TakeRequest {
-        overflow: Some(Overflow { takes_max: 1, mailbox: "dead".to_owned(), origin: "from a".to_owned(), is_sent_anew: false }),
+        overflow: Some(Overflow {
+            takes_max: 1,
+            mailbox: "dead".to_owned(),
+            origin: "from a".to_owned(),
+            is_sent_anew: false,
+        }),
         ..request("a", now_ms, 10)
     };
     assert_eq!(store.mailboxes.take(with(150)).await.unwrap().letters, []);
