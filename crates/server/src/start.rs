@@ -15,7 +15,7 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
-use tindra_events::Workers;
+use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
@@ -27,7 +27,7 @@ use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
 use tindra_services::scheduler::SchedulerService;
 use tindra_services::sns::SnsService;
-use tindra_services::sqs::SqsService;
+use tindra_services::sqs::{MOVES_PREFIX, SqsService};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -40,8 +40,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
-    ProvisioningOfLambda, VersionsOfPacks,
+    AlarmsOfService, EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig,
+    OutboxOfEvents, ProvisioningOfLambda, VersionsOfPacks,
 };
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
@@ -137,15 +137,20 @@ impl Server {
             reach: Arc::clone(&reach),
             is_checked: config.auth == Auth::SigV4,
         };
-        let sqs = SqsService::new(ground.clone());
+        let outbox = Arc::clone(&ground.outbox);
+        let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::new(ground.clone());
         let eventbridge = EventBridgeService::new(ground.clone());
         let scheduler = SchedulerService::new(ground);
-        let receivers = Receivers::default();
-        let handlers = Vec::new();
+        let serves = |service: &str| !config.disabled_services.contains(service);
+        let receivers = Receivers { sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _), ..Receivers::default() };
+        let handlers: Vec<(&'static str, Arc<dyn Handle>)> =
+            vec![(MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone()))))];
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
+            receivers: receivers.clone(),
+            outbox,
             authority: authority(Arc::clone(&identities)),
         };
         let targets = Targets {
