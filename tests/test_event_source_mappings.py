@@ -20,7 +20,7 @@ SECRET = f"arn:aws:secretsmanager:{HERE}:secret:login"
 DEAD = f"arn:aws:sqs:{HERE}:dead"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NUMBERS = itertools.count(1)
-NOT_POLLED = "PROBLEM: this server does not poll event sources yet; no records are processed."
+NOT_POLLED = "PROBLEM: this server does not poll sources of this kind yet; no records are processed."
 MISSING = ("ResourceNotFoundException", "The resource you requested does not exist.", 404)
 
 
