@@ -22,10 +22,10 @@ use tindra_outside::anywhere::Reach;
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
-use tindra_services::eventbridge::EventBridgeService;
+use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
-use tindra_services::scheduler::SchedulerService;
+use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::SnsService;
 use tindra_services::sqs::SqsService;
 use tindra_services::sts::StsService;
@@ -40,8 +40,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
-    ProvisioningOfLambda, VersionsOfPacks,
+    AlarmsOfService, EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig,
+    OutboxOfEvents, ProvisioningOfLambda, VersionsOfPacks,
 };
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
@@ -139,10 +139,12 @@ impl Server {
         };
         let sqs = SqsService::new(ground.clone());
         let sns = SnsService::new(ground.clone());
-        let eventbridge = EventBridgeService::new(ground.clone());
+        let eventbridge = EventBridgeService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
-        let receivers = Receivers::default();
-        let handlers = Vec::new();
+        let receivers = Receivers { eventbridge: Some(Arc::new(eventbridge.clone())), ..Receivers::default() };
+        let handlers = handlers(&eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
@@ -292,6 +294,17 @@ impl Running {
             }
         }
     }
+}
+
+/// Whose alarms are in which queues.
+fn handlers(
+    eventbridge: &EventBridgeService,
+    scheduler: &SchedulerService,
+) -> Vec<(&'static str, Arc<dyn tindra_events::Handle>)> {
+    vec![
+        (eventbridge::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(eventbridge.clone())))),
+        (scheduler::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(scheduler.clone())))),
+    ]
 }
 
 fn bind(config: &Config) -> Result<TcpListener, ServerError> {

@@ -7,7 +7,9 @@
 mod asker;
 pub mod autoscaling;
 pub mod eventbridge;
+mod following;
 pub mod iam;
+mod instant;
 pub mod logs;
 pub mod outbox;
 pub mod receive;
