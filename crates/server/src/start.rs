@@ -143,7 +143,11 @@ impl Server {
             .await
             .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
-        let receivers = Receivers { eventbridge: Some(Arc::new(eventbridge.clone())), ..Receivers::default() };
+        let is_on = |service| !config.disabled_services.contains(service);
+        let receivers = Receivers {
+            eventbridge: is_on("events").then(|| Arc::new(eventbridge.clone()) as _),
+            ..Receivers::default()
+        };
         let handlers = handlers(&eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
