@@ -3,6 +3,8 @@
 //! A mapping is wanted as `is_enabled` says, and `state` tells how far that has come. A create, update or delete
 //! leaves it in a state of transition; [`EventSourceMapping::settled`] is where that transition ends.
 
+mod filter;
+mod item_failures;
 mod settings;
 mod source;
 
@@ -15,6 +17,8 @@ use crate::clock::UnixMs;
 use crate::function::Scope;
 use crate::name;
 
+pub use filter::{Filters, data_key, filtered};
+pub use item_failures::ItemFailures;
 pub use settings::{
     ConsumptionMode, DocumentDbCollection, Kafka, MappingSettings, ProvisionedPollers, SchemaRegistry, SourceAccess,
 };
