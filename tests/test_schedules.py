@@ -302,7 +302,7 @@ class TestScheduler:
 
     def test_what_cannot_be_is_refused(self, schedules):
         for members in (
-            {"expression": "rate(1 hours)"}, {"expression": "cron(* * * * * *)"}, {"expression": "at(tomorrow)"},
+            {"expression": "rate(2 hour)"}, {"expression": "cron(* * * * * *)"}, {"expression": "at(tomorrow)"},
             {"expression": "rate(1 hour)", "ScheduleExpressionTimezone": "Middle/Earth"},
             {"expression": "rate(1 hour)", "EndDate": 1_000},
             {"expression": "rate(1 hour)", "FlexibleTimeWindow": {"Mode": "FLEXIBLE"}},

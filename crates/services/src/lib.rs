@@ -18,6 +18,8 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 mod surroundings;
+#[cfg(test)]
+mod test_surroundings;
 
 pub use asker::Asker;
 pub use surroundings::Surroundings;

@@ -1,7 +1,7 @@
 //! When a schedule fires.
 
 use tindra_core::clock::UnixMs;
-use tindra_core::schedule::{Schedule, Zone};
+use tindra_core::schedule::{Schedule, ScheduleError, Zone};
 use uuid::Uuid;
 
 use super::error::SchedulerError;
@@ -10,7 +10,7 @@ use super::records::Plan;
 impl Plan {
     /// Refuses what is no schedule.
     pub(super) fn check(&self, now_ms: UnixMs) -> Result<(), SchedulerError> {
-        Schedule::parse(&self.expression)
+        read(&self.expression)
             .map_err(|_| SchedulerError::invalid(format!("Invalid Schedule Expression {}.", self.expression)))?;
         Zone::parse(&self.timezone)
             .map_err(|_| SchedulerError::invalid(format!("Invalid ScheduleExpressionTimezone {}.", self.timezone)))?;
@@ -28,7 +28,7 @@ impl Plan {
     /// The first firing at or after a moment, within the time from its start to its end.
     pub(super) fn next_from(&self, from_ms: UnixMs) -> Option<UnixMs> {
         // Both were read when the schedule was made, and the time zones are a part of the program.
-        let schedule = Schedule::parse(&self.expression).ok()?;
+        let schedule = read(&self.expression).ok()?;
         let zone = Zone::parse(&self.timezone).ok()?;
         let is_once = matches!(schedule, Schedule::At(_));
         // Start and end are for what comes again (AWS).
@@ -58,6 +58,15 @@ impl Plan {
 
     fn window_ms(&self) -> u64 {
         u64::from(self.window_minutes) * 60_000
+    }
+}
+
+/// A schedule expression. Unlike rules, Scheduler takes `rate(1 hours)` for `rate(1 hour)`.
+fn read(expression: &str) -> Result<Schedule, ScheduleError> {
+    let one = expression.strip_prefix("rate(1 ").and_then(|unit| unit.strip_suffix("s)"));
+    match one {
+        Some(unit) => Schedule::parse(&format!("rate(1 {unit})")),
+        None => Schedule::parse(expression),
     }
 }
 
@@ -96,6 +105,17 @@ mod tests {
         assert_eq!(plan.next_after(since_ms + MINUTE_MS, since_ms + MINUTE_MS), Some(since_ms + 6 * MINUTE_MS));
         plan.end_ms = Some(since_ms + 6 * MINUTE_MS);
         assert_eq!(plan.next_after(since_ms + 6 * MINUTE_MS, since_ms + 6 * MINUTE_MS), None);
+    }
+
+    #[test]
+    fn one_may_be_several() {
+        let since_ms = 1_700_000_000_000;
+        for expression in ["rate(1 hour)", "rate(1 hours)"] {
+            let plan = plan(expression);
+            assert!(plan.check(since_ms).is_ok());
+            assert_eq!(plan.next_from(since_ms + 1), Some(since_ms + 60 * MINUTE_MS));
+        }
+        assert!(plan("rate(2 hour)").check(since_ms).is_err() && plan("rate(1 hourss)").check(since_ms).is_err());
     }
 
     #[test]
