@@ -11,8 +11,9 @@ from support.errors import error_of
 from support.moto import KEYS
 from support.server import Function, Server
 from support.wait import until
-from support.waiting import advance, now_ms, printed, runs, settle
+from support.waiting import advance, now_ms, queues, runs, settle
 from support.web_target import WebTarget
+from test_async_restarts import Dev
 
 PRINTS = packages.python("""
 import json
@@ -476,13 +477,20 @@ class TestApiDestinations:
         assert web.requests == []
 
 
-def test_a_reset_leaves_nothing(tmp_path):
-    with Server(arguments=["--clock", "manual"]) as server:
+def test_a_reset_leaves_nothing():
+    with Dev(arguments=["--clock", "manual"]) as server:
         events = server.client("events")
-        function = Function(server, "prints", "python3.12", PRINTS, "app.handler").ready()
-        put_rule(events, "default", {"source": ["shop"]}, arn_of(function))
-        put(events, "default", {"n": 1})
-        settle(server)
-        runs(function, 1)
-        assert len(printed(function)) == 1
-        assert len(events.list_rules()["Rules"]) == 1
+        for _ in range(2):
+            function = Function(server, "prints", "python3.12", PRINTS, "app.handler").ready()
+            assert events.list_rules()["Rules"] == events.list_archives()["Archives"] == []
+            put_rule(events, "default", {"source": ["shop"]}, arn_of(function), name="all")
+            events.put_rule(Name="timed", ScheduleExpression="rate(1 minute)")
+            events.put_targets(Rule="timed", Targets=[{"Id": "1", **arn_of(function)}])
+            events.create_archive(ArchiveName="all", EventSourceArn=events.describe_event_bus()["Arn"])
+            put(events, "default", {"n": 1})
+            settle(server)
+            runs(function, 1)
+            server.http("/_tindra/reset", data=b"", method="POST")
+            put(events, "default", {"n": 2})
+            advance(server, 600)
+            assert queues(server) == []

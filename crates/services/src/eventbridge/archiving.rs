@@ -86,9 +86,10 @@ impl EventBridgeService {
     async fn figures(&self, archive: &Archive) -> Result<(ArchiveFigures, Precondition), StoreError> {
         let record: Option<Versioned<ArchiveFigures>> =
             self.around.store.metadata.get_json(&archive.figures_key()).await?;
-        Ok(record.map_or((ArchiveFigures::default(), Precondition::Absent), |record| {
-            (record.value, Precondition::Revision(record.revision))
-        }))
+        Ok(match record {
+            Some(record) => (record.value, Precondition::Revision(record.revision)),
+            None => (ArchiveFigures::default(), Precondition::Absent),
+        })
     }
 }
 

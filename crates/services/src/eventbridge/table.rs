@@ -88,14 +88,14 @@ impl Known {
         if let Some(before) = self.places.remove(key) {
             self.replace(&before, key, None);
             if is_rule {
-                self.rules.entry(before).and_modify(|count| *count -= 1);
+                self.count(before, -1);
             }
         }
         self.buses.remove(key);
         match record {
             Followed::Rule(rule) => {
                 let bus = rule.bus.clone();
-                *self.rules.entry(bus.clone()).or_default() += 1;
+                self.count(bus.clone(), 1);
                 self.replace(&bus, key, Live::rule(rule));
                 self.places.insert(key.to_owned(), bus);
             }
@@ -109,6 +109,14 @@ impl Known {
             }
             Followed::Nothing => {}
         }
+    }
+
+    fn count(&mut self, bus: BusName, more: isize) {
+        let count = self.rules.get(&bus).copied().unwrap_or(0).saturating_add_signed(more);
+        match count {
+            0 => self.rules.remove(&bus),
+            count => self.rules.insert(bus, count),
+        };
     }
 
     fn replace(&mut self, bus: &BusName, key: &str, live: Option<Live>) {
