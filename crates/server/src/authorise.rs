@@ -128,7 +128,7 @@ impl Authoriser {
         })
     }
 
-    /// The policy of the function that is asked for, or the one that says who may assume the role.
+    /// The policy of the function or queue that is asked for, or the one that says who may assume the role.
     async fn policy_of_resource<B: Backends>(
         &self,
         backends: &B,
@@ -136,6 +136,9 @@ impl Authoriser {
         asked: &Asked,
     ) -> Result<Option<Arc<Policy>>, ApiError> {
         let role = asked.is_assuming().then(|| iam::Principal::role(&asked.resource)).flatten();
+        if let Some(queue) = &asked.queue {
+            return backends.queue_policy(&asked.owner, queue).await;
+        }
         match (&asked.function, role) {
             (Some(function), _) => backends.resource_policy(&asked.owner, function).await,
             (None, Some(role)) => {

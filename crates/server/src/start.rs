@@ -15,7 +15,7 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
-use tindra_events::Workers;
+use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
@@ -27,7 +27,7 @@ use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
 use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::SnsService;
-use tindra_services::sqs::SqsService;
+use tindra_services::sqs::{MOVES_PREFIX, SqsService};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -137,21 +137,25 @@ impl Server {
             reach: Arc::clone(&reach),
             is_checked: config.auth == Auth::SigV4,
         };
-        let sqs = SqsService::new(ground.clone());
+        let outbox = Arc::clone(&ground.outbox);
+        let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::new(ground.clone());
         let eventbridge = EventBridgeService::start(ground.clone())
             .await
             .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
-        let is_on = |service| !config.disabled_services.contains(service);
+        let serves = |service: &str| !config.disabled_services.contains(service);
         let receivers = Receivers {
-            eventbridge: is_on("events").then(|| Arc::new(eventbridge.clone()) as _),
+            sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
+            eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
             ..Receivers::default()
         };
-        let handlers = handlers(&eventbridge, &scheduler);
+        let handlers = handlers(&sqs, &eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
+            receivers: receivers.clone(),
+            outbox,
             authority: authority(Arc::clone(&identities)),
         };
         let targets = Targets {
@@ -302,10 +306,12 @@ impl Running {
 
 /// Whose alarms are in which queues.
 fn handlers(
+    sqs: &SqsService,
     eventbridge: &EventBridgeService,
     scheduler: &SchedulerService,
-) -> Vec<(&'static str, Arc<dyn tindra_events::Handle>)> {
+) -> Vec<(&'static str, Arc<dyn Handle>)> {
     vec![
+        (MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone())))),
         (eventbridge::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(eventbridge.clone())))),
         (scheduler::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(scheduler.clone())))),
     ]

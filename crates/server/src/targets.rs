@@ -29,7 +29,7 @@ pub(crate) struct Receivers {
 
 impl Receivers {
     /// The one that takes what goes to a target here; none when the target is elsewhere or its service is switched off.
-    fn find(&self, push: &Push) -> Option<&Arc<dyn Receive>> {
+    pub(crate) fn find(&self, push: &Push) -> Option<&Arc<dyn Receive>> {
         match push.content {
             Content::Function => None,
             Content::Queue(_) => self.sqs.as_ref(),
@@ -180,7 +180,7 @@ fn refused(error: InvokeError) -> PushError {
 }
 
 /// As the clients of services outside send attributes: texts and whole numbers.
-fn attributes(message: &QueueMessage) -> Vec<MessageAttribute> {
+pub(crate) fn attributes(message: &QueueMessage) -> Vec<MessageAttribute> {
     let one = |Attribute { name, data_type, value }: &Attribute| match value.parse() {
         Ok(number) if data_type == "Number" => MessageAttribute::number(name, number),
         _ => MessageAttribute::string(name, value),
