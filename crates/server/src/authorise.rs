@@ -161,11 +161,13 @@ fn check_trust(verdict: Verdict, trust: Option<&Policy>, request: Request<'_>) -
 
 /// Giving a function a role is giving whoever may change the function what the role may do.
 fn check_role_to_pass(asking: Asking<'_>, request: Request<'_>, held: &Held) -> Result<(), ApiError> {
-    let Some((role, service)) = asked::role_to_pass(asking.call) else { return Ok(()) };
-    let account = role.split(':').nth(4).unwrap_or_default();
-    let context = request.context.clone().with("iam:PassedToService", service);
-    let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
-    refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))
+    for (role, service) in asked::roles_to_pass(asking.call) {
+        let account = role.split(':').nth(4).unwrap_or_default();
+        let context = request.context.clone().with("iam:PassedToService", service);
+        let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
+        refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))?;
+    }
+    Ok(())
 }
 
 fn refuse(message: Option<String>) -> Result<(), ApiError> {

@@ -23,10 +23,10 @@ use tindra_outside::anywhere::Reach;
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
-use tindra_services::eventbridge::EventBridgeService;
+use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
-use tindra_services::scheduler::SchedulerService;
+use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::SnsService;
 use tindra_services::sqs::{MOVES_PREFIX, SqsService};
 use tindra_services::sts::StsService;
@@ -142,12 +142,17 @@ impl Server {
         let outbox = Arc::clone(&ground.outbox);
         let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::new(ground.clone());
-        let eventbridge = EventBridgeService::new(ground.clone());
+        let eventbridge = EventBridgeService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
         let serves = |service: &str| !config.disabled_services.contains(service);
-        let receivers = Receivers { sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _), ..Receivers::default() };
-        let handlers: Vec<(&'static str, Arc<dyn Handle>)> =
-            vec![(MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone()))))];
+        let receivers = Receivers {
+            sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
+            eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
+            ..Receivers::default()
+        };
+        let handlers = handlers(&sqs, &eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
@@ -320,6 +325,19 @@ impl Running {
             }
         }
     }
+}
+
+/// Whose alarms are in which queues.
+fn handlers(
+    sqs: &SqsService,
+    eventbridge: &EventBridgeService,
+    scheduler: &SchedulerService,
+) -> Vec<(&'static str, Arc<dyn Handle>)> {
+    vec![
+        (MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone())))),
+        (eventbridge::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(eventbridge.clone())))),
+        (scheduler::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(scheduler.clone())))),
+    ]
 }
 
 fn bind(config: &Config) -> Result<TcpListener, ServerError> {

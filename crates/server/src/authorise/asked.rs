@@ -1,5 +1,6 @@
 //! What a request is in the words of policies: an action on a resource of an account.
 
+mod events;
 mod queues;
 
 use serde_json::Value;
@@ -55,6 +56,8 @@ impl Asked {
             "logs" => asked(of_logs(&call.input, &who.scope)),
             "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
             "apigateway" => asked(of_api_gateway(call, &who.scope)),
+            "events" => asked(events::of_events(call, &who.scope)),
+            "scheduler" => asked(events::of_scheduler(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -80,15 +83,15 @@ pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
     account.is_some_and(|account| account != scope.account)
 }
 
-/// The role that a request gives away, and the service that will use it.
-pub(super) fn role_to_pass(call: &Call) -> Option<(&str, &'static str)> {
+/// The roles that a request gives away, and the service that will use them.
+pub(super) fn roles_to_pass(call: &Call) -> Vec<(&str, &'static str)> {
     const API_GATEWAY: &str = "apigateway.amazonaws.com";
-    let given = |member, service| text(&call.input, member).map(|role| (role, service));
+    let given = |member, service| text(&call.input, member).map(|role| (role, service)).into_iter().collect();
     match call.operation.name() {
         "CreateFunction" | "UpdateFunctionConfiguration" => given("Role", "lambda.amazonaws.com"),
         "CreateApi" | "UpdateApi" | "CreateIntegration" | "UpdateIntegration" => given("CredentialsArn", API_GATEWAY),
         "CreateAuthorizer" | "UpdateAuthorizer" => given("AuthorizerCredentialsArn", API_GATEWAY),
-        _ => None,
+        _ => events::roles(call),
     }
 }
 
