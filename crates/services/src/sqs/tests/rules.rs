@@ -37,7 +37,9 @@ fn urls_lead_to_queues_whatever_their_host() {
     ] {
         assert_eq!(names::of_url(url), Some(("000000000000", "q")), "{url}");
     }
-    for url in ["", "q", "http://000000000000/q", "http://host/q", "http://host/00000000000x/q", "http://host/000000000000/"] {
+    for url in
+        ["", "q", "http://000000000000/q", "http://host/q", "http://host/00000000000x/q", "http://host/000000000000/"]
+    {
         assert_eq!(names::of_url(url), None, "{url}");
     }
     assert!(names::of_arn("arn:aws:sqs:eu-west-1:000000000000:q").is_some());
@@ -52,14 +54,17 @@ fn names_fit_their_kind() {
         assert!(names::check(name, is_fifo).is_ok(), "{name}");
     }
     let long = "a".repeat(81);
-    for (name, is_fifo) in [("", false), ("a.b", false), ("a.fifo", false), ("a", true), (".fifo", true), (&*long, false)] {
+    for (name, is_fifo) in
+        [("", false), ("a.b", false), ("a.fifo", false), ("a", true), (".fifo", true), (&*long, false)]
+    {
         assert!(names::check(name, is_fifo).is_err(), "{name}");
     }
 }
 
 #[test]
 fn bytes_of_attributes_count() {
-    let input = json!({"MessageBody": "abc", "MessageAttributes": {"name": {"DataType": "Binary", "BinaryValue": "AAEC"}}});
+    let input =
+        json!({"MessageBody": "abc", "MessageAttributes": {"name": {"DataType": "Binary", "BinaryValue": "AAEC"}}});
     let message = Message::read(&input, "me").unwrap();
     assert_eq!(message.bytes(), 3 + 4 + 6 + 3);
 }
