@@ -81,6 +81,9 @@ pub(super) struct Subscription {
     /// What confirms it, until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pending: Option<Pending>,
+    /// The token that has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) confirmed_by: Option<String>,
     /// Whether somebody who signed has confirmed it.
     #[serde(default)]
     pub(super) was_authenticated: bool,
