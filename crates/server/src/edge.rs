@@ -23,6 +23,7 @@ mod queue;
 mod refusal;
 mod route;
 mod timed_stream;
+mod topics;
 mod unavailable;
 mod websockets;
 
@@ -96,6 +97,8 @@ pub struct Entrances {
     pub domains: HashMap<String, DomainTarget>,
     /// The rules of a load balancer's listener; none when there is none.
     pub load_balancer: Option<LoadBalancer>,
+    /// Topics that take the messages of topics elsewhere.
+    pub ingresses: Vec<tindra_services::sns::Ingress>,
 }
 
 /// The HTTP edge in front of some backends.
@@ -174,6 +177,7 @@ impl<B: Backends> Edge<B> {
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
+            Destination::Topics(page) => return self.topics(page, &parts, body, peer).await,
             Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
             Destination::Arrived(arrived) => arrived,
         };

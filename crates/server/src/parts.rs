@@ -141,6 +141,10 @@ impl Backends for Parts {
         }
     }
 
+    fn topics(&self) -> Option<&SnsService> {
+        Some(&self.neighbours.sns)
+    }
+
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         self.invoker.invoke(request).await
     }

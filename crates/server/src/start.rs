@@ -15,7 +15,7 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
-use tindra_events::Workers;
+use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
@@ -40,7 +40,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
+    AlarmsOfService, EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
     ProvisioningOfLambda, VersionsOfPacks,
 };
 use crate::apis::{ReachOfFunctions, RolesOfIam};
@@ -138,11 +138,14 @@ impl Server {
             is_checked: config.auth == Auth::SigV4,
         };
         let sqs = SqsService::new(ground.clone());
-        let sns = SnsService::new(ground.clone());
+        let sns = SnsService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "topics", source: source.into() })?;
         let eventbridge = EventBridgeService::new(ground.clone());
         let scheduler = SchedulerService::new(ground);
-        let receivers = Receivers::default();
-        let handlers = Vec::new();
+        let receivers = Receivers { sns: Some(Arc::new(sns.clone())), ..Receivers::default() };
+        let handlers: Vec<(&'static str, Arc<dyn Handle>)> =
+            vec![(tindra_services::sns::ALARMS, Arc::new(AlarmsOfService(Arc::new(sns.clone()))))];
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
@@ -360,7 +363,11 @@ fn entrances(config: &Config, functions: Arc<dyn Functions>, clock: &Arc<dyn Clo
     let domains = config.domains.iter().map(|domain| (domain.name.clone(), domain.target.clone()));
     let rules = config.listener_rules.clone();
     let balancer = || LoadBalancer::new(rules.clone(), default_scope(config), functions, Arc::clone(clock));
-    Entrances { domains: domains.collect(), load_balancer: (!rules.is_empty()).then(balancer) }
+    Entrances {
+        domains: domains.collect(),
+        load_balancer: (!rules.is_empty()).then(balancer),
+        ingresses: config.sns_ingress.clone(),
+    }
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {

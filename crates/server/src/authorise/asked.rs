@@ -1,5 +1,7 @@
 //! What a request is in the words of policies: an action on a resource of an account.
 
+mod topics;
+
 use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_core::name::{FunctionName, FunctionReference};
@@ -26,13 +28,17 @@ pub(super) struct Asked {
     pub(super) function: Option<FunctionName>,
     /// The user or role of the resource, whose ARN has a path that the request does not tell.
     pub(super) entity: Option<iam::Principal>,
+    /// The topic of the resource, which has a policy.
+    pub(super) topic: Option<String>,
+    /// The subscription that it is about.
+    pub(super) subscription: Option<String>,
 }
 
 impl Asked {
     pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
         let action = format!("{}:{}", service.signing_name(), action(service, call));
         let owner = who.scope.clone();
-        let asked = |resource| Self { action, resource, owner, function: None, entity: None };
+        let asked = |resource| Self { action, resource, owner, function: None, entity: None, topic: None, subscription: None };
         match service.signing_name() {
             "lambda" => match function(call, &who.scope) {
                 Some((owner, function)) => {
@@ -44,6 +50,11 @@ impl Asked {
             "logs" => asked(of_logs(&call.input, &who.scope)),
             "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
             "apigateway" => asked(of_api_gateway(call, &who.scope)),
+            "sns" => {
+                let owner = topics::owner(call, &who.scope);
+                let (resource, topic) = topics::resource(call, &who.scope);
+                Self { owner, topic, subscription: topics::subscription(call), ..asked(resource) }
+            }
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -59,8 +70,11 @@ impl Asked {
     }
 }
 
-/// Whether a request names a function of another account than its own. Cheap, for it is asked of every request.
+/// Whether a request names a function or a topic of another account than its own. Cheap, for it is asked of every request.
 pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
+    if topics::is_foreign(call, scope) {
+        return true;
+    }
     let Some(text) = named_function(call).filter(|text| text.contains(':')) else { return false };
     let account = FunctionReference::parse(text).ok().and_then(|reference| reference.account);
     account.is_some_and(|account| account != scope.account)

@@ -17,6 +17,7 @@ mod domains;
 mod keep_warm;
 mod listener_rules;
 mod outside;
+mod sns_ingress;
 
 const DNS_PORT: u16 = 53;
 
@@ -45,6 +46,7 @@ pub(super) fn check(
         region: region(layers)?,
         domains: domains::domains(layers, tls.is_some())?,
         listener_rules: listener_rules::listener_rules(layers)?,
+        sns_ingress: sns_ingress::sns_ingress(layers)?,
         tls,
         allow_missing_layers: layers
             .pick("allow_missing_layers", |settings| &settings.allow_missing_layers)

@@ -17,6 +17,7 @@ use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::sns::SnsService;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
 
@@ -103,6 +104,9 @@ pub trait Backends: Send + Sync + 'static {
         asker: Asker<'_>,
         call: Call,
     ) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// The topics; none where there is no SNS.
+    fn topics(&self) -> Option<&SnsService>;
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;

@@ -26,6 +26,7 @@ use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::sns::SnsService;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -148,6 +149,10 @@ impl Backends for Fakes {
 
     async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ExpiredTokenException", format!("{} {}", call.operation.name(), caller.arn())))
+    }
+
+    fn topics(&self) -> Option<&SnsService> {
+        None
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {

@@ -139,6 +139,13 @@ impl SnsService {
         self.table().topic(&name).ok()?.policy.clone()
     }
 
+    /// The account that has subscribed; none where there is no such subscription.
+    pub async fn subscription_owner(&self, subscription_arn: &str) -> Option<String> {
+        self.table().catch_up().await.ok()?;
+        let (topic, id) = arn::subscription(subscription_arn).ok()?;
+        self.table().subscription(&topic, id).map(|known| known.subscription.owner.clone())
+    }
+
     /// A topic that is served here: of the region that the request is for. The account is that of the ARN; whether the
     /// caller may act on it was asked before.
     fn served(&self, scope: &Scope, topic: TopicName, member: &str) -> Result<TopicName, ApiError> {
