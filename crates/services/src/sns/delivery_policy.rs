@@ -89,8 +89,15 @@ struct RequestPolicy {
 }
 
 impl RetryPolicy {
+    /// The retries of the phases that have a number of their own.
+    fn phases(&self) -> u32 {
+        self.num_no_delay_retries
+            .saturating_add(self.num_min_delay_retries)
+            .saturating_add(self.num_max_delay_retries)
+    }
+
     fn check(&self) -> Result<(), String> {
-        let phases = self.num_no_delay_retries + self.num_min_delay_retries + self.num_max_delay_retries;
+        let phases = self.phases();
         let problem = match self {
             Self { num_retries: 101.., .. } => "numRetries must be between 0 and 100",
             Self { min_delay_target: 0, .. } => "minDelayTarget must be at least 1",
@@ -103,7 +110,7 @@ impl RetryPolicy {
     }
 
     fn push_policy(&self) -> PushPolicy {
-        let phases = self.num_no_delay_retries + self.num_min_delay_retries + self.num_max_delay_retries;
+        let phases = self.phases();
         let backoff = Backoff::Phases {
             at_once: self.num_no_delay_retries,
             before: self.num_min_delay_retries,
@@ -176,6 +183,9 @@ pub(super) fn effective_of_topic(topic: &Topic) -> Value {
 /// Checks the policy of a subscription.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let policy: DeliveryPolicy = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if policy.guaranteed == Some(true) {
+        return Err("guaranteed must be false".to_owned());
+    }
     check_parts(policy.healthy_retry_policy.as_ref(), policy.throttle_policy, policy.request_policy.as_ref())
 }
 
@@ -217,5 +227,39 @@ pub(super) fn of_aws_endpoints() -> PushPolicy {
             least_ms: 1_000,
             most_ms: 20_000,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_functions_and_queues() {
+        let policy = of_aws_endpoints();
+        let waits: Vec<_> = (1..=20).map(|attempts| policy.backoff.wait_ms(attempts)).collect();
+        assert_eq!(waits[..5], [0, 0, 0, 1_000, 1_000]);
+        assert!(waits[5..15].is_sorted() && waits[14] == 20_000 && waits[19] == 20_000, "{waits:?}");
+    }
+
+    #[test]
+    fn policies_that_cannot_be() {
+        for text in [
+            "nonsense",
+            r#"{"nonsense": 1}"#,
+            r#"{"healthyRetryPolicy": {"numRetries": 101}}"#,
+            r#"{"healthyRetryPolicy": {"minDelayTarget": 0}}"#,
+            r#"{"healthyRetryPolicy": {"minDelayTarget": 30, "maxDelayTarget": 20}}"#,
+            r#"{"healthyRetryPolicy": {"maxDelayTarget": 3601}}"#,
+            r#"{"healthyRetryPolicy": {"numRetries": 2, "numNoDelayRetries": 3}}"#,
+            r#"{"healthyRetryPolicy": {"backoffFunction": "quadratic"}}"#,
+            r#"{"throttlePolicy": {"maxReceivesPerSecond": 0}}"#,
+            r#"{"requestPolicy": {"headerContentType": "a\nb"}}"#,
+            r#"{"sicklyRetryPolicy": {}}"#,
+            r#"{"guaranteed": true}"#,
+        ] {
+            assert!(check(text).is_err(), "{text}");
+        }
+        check(r#"{"sicklyRetryPolicy": null, "guaranteed": false, "throttlePolicy": null}"#).unwrap();
     }
 }

@@ -177,3 +177,28 @@ impl TryRng for SystemRandom {
 }
 
 impl TryCryptoRng for SystemRandom {}
+
+#[cfg(test)]
+mod tests {
+    use rsa::pkcs1v15::{Signature, VerifyingKey};
+    use rsa::signature::{Keypair as _, Verifier as _};
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_kept_signs_as_before_and_its_certificate_verifies() {
+        let kept = make().unwrap();
+        let (key, again) = (read(&kept).unwrap(), read(&kept).unwrap());
+        let text = canonical(&[("Message", "hällo\n"), ("MessageId", "1")]);
+        assert_eq!(text, "Message\nhällo\n\nMessageId\n1\n");
+        for version in [SignatureVersion::One, SignatureVersion::Two] {
+            assert_eq!(key.sign(&text, version), again.sign(&text, version));
+        }
+        let bytes = STANDARD.decode(key.sign(&text, SignatureVersion::Two)).unwrap();
+        let signature = Signature::try_from(bytes.as_slice()).unwrap();
+        let verifying: VerifyingKey<Sha256> = key.with_sha256.verifying_key();
+        verifying.verify(text.as_bytes(), &signature).unwrap();
+        assert!(verifying.verify(b"other", &signature).is_err());
+        assert!(key.certificate_pem.starts_with("-----BEGIN CERTIFICATE-----"));
+    }
+}
