@@ -47,12 +47,10 @@ def test_from_moto_to_a_function(moto):
     with Server(config=ingress(topic, verify=False)) as server:
         function = receiving(server)
         moto.sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=server.url + PATH)
-        moto.sns.publish(TopicArn=topic, Message="over there", Subject="s", MessageAttributes={
-            "n": {"DataType": "Number", "StringValue": "7"}})
+        moto.sns.publish(TopicArn=topic, Message="over there", Subject="s")
         [event] = runs(function, 1)
         message = event["Records"][0]["Sns"]
         assert (message["Message"], message["Subject"], message["TopicArn"]) == ("over there", "s", HERE)
-        assert message["MessageAttributes"]["n"] == {"Type": "Number", "Value": "7"}
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -67,9 +65,12 @@ def test_from_another_server_with_signatures(version):
             listed = lambda: sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
             until(lambda: listed()[0]["SubscriptionArn"] != "PendingConfirmation", 20, "the subscription to be confirmed")
             subscribed(sns, topic, witness)
-            sns.publish(TopicArn=topic, Message="signed", Subject="s")
+            sns.publish(TopicArn=topic, Message="signed", Subject="s", MessageAttributes={
+                "n": {"DataType": "Number", "StringValue": "7"}})
             [event] = runs(function, 1)
-            assert event["Records"][0]["Sns"]["Message"] == "signed"
+            got = event["Records"][0]["Sns"]
+            assert (got["Message"], got["Subject"], got["TopicArn"]) == ("signed", "s", HERE)
+            assert got["MessageAttributes"] == {"n": {"Type": "Number", "Value": "7"}}
 
             message = json.loads(witness.wait(2)[1][1])
             assert post(server, message) == 200
