@@ -27,7 +27,7 @@ mod topics;
 mod unavailable;
 mod websockets;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, DomainTarget, Mode};
 use body::BodyBudget;
 use refusal::Refusal;
-use route::{Destination, Door, Served};
+use route::{Arrived, Destination, Door, Served};
 
 /// Memory that large request bodies (over 1 MiB) may use together: seven of the largest code uploads.
 const BODY_MEMORY_BYTES: usize = 512 << 20;
@@ -88,6 +88,8 @@ pub struct EdgeOptions {
     pub patience: Patience,
     /// For signatures that expire.
     pub clock: Arc<dyn Clock>,
+    /// Services that the operator has switched off, by the names with which requests to them are signed.
+    pub disabled_services: BTreeSet<&'static str>,
 }
 
 /// Ways to functions and APIs that stand in the configuration.
@@ -179,7 +181,7 @@ impl<B: Backends> Edge<B> {
         let arrived = match route::destination(&parts, claim, peer)? {
             Destination::Topics(page) => return self.topics(page, &parts, body, peer).await,
             Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
-            Destination::Arrived(arrived) => arrived,
+            Destination::Arrived(arrived) => self.refuse_disabled(arrived)?,
         };
         let authenticator = &self.options.authenticator;
         authenticator.recognise(&parts, claim, peer).await.map_err(|error| arrived.refuse(error))?;
@@ -224,6 +226,14 @@ impl<B: Backends> Edge<B> {
             return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));
         }
         Ok(())
+    }
+
+    fn refuse_disabled(&self, arrived: Arrived) -> Result<Arrived, Refusal> {
+        let name = arrived.service.signing_name();
+        match self.options.disabled_services.contains(name) {
+            true => Err(Refusal::Disabled(name)),
+            false => Ok(arrived),
+        }
     }
 
     async fn authenticate(

@@ -356,6 +356,7 @@ fn edge_options(
         address: address.to_string(),
         patience: Patience::default(),
         clock,
+        disabled_services: config.disabled_services.clone(),
     }
 }
 

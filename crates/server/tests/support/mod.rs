@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its own share of this")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -288,7 +288,15 @@ pub async fn start_at(
     let address = listener.local_addr().unwrap();
     let fakes = Arc::new(Fakes::default());
     fakes.open_urls(Arc::clone(&clock)).await;
-    let options = EdgeOptions { authenticator, mode, is_tls: false, address: address.to_string(), patience, clock };
+    let options = EdgeOptions {
+        authenticator,
+        mode,
+        is_tls: false,
+        address: address.to_string(),
+        patience,
+        clock,
+        disabled_services: BTreeSet::from(["events"]),
+    };
     let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
     let (stop, stopping) = watch::channel(false);
     let let_go = Arc::new(Notify::new());
