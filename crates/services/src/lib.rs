@@ -7,6 +7,7 @@
 mod asker;
 pub mod autoscaling;
 pub mod eventbridge;
+mod followed;
 pub mod iam;
 pub mod logs;
 pub mod outbox;

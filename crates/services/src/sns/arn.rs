@@ -6,8 +6,10 @@ use tindra_model::ApiError;
 
 use super::error::invalid;
 
-/// What the keys of topics and their subscriptions begin with.
+/// What the keys of topics begin with.
 pub(super) const TOPICS: &str = "sns/topics/";
+/// What the keys of subscriptions begin with.
+pub(super) const SUBSCRIPTIONS: &str = "sns/subscriptions/";
 const NAME_MAX: usize = 256;
 
 /// A topic, by its ARN.
@@ -38,12 +40,12 @@ impl TopicName {
     }
 
     pub(super) fn key(&self) -> String {
-        format!("{}{}", prefix(&self.scope), self.name)
+        format!("{}{}", topics_of(&self.scope), self.name)
     }
 
     /// What the keys of its subscriptions begin with.
     pub(super) fn subscriptions(&self) -> String {
-        format!("{}/", self.key())
+        format!("{}{}/", subscriptions_of(&self.scope), self.name)
     }
 }
 
@@ -56,8 +58,13 @@ pub(super) fn subscription(arn: &str) -> Result<(TopicName, &str), ApiError> {
 }
 
 /// What the keys of an account's and region's topics begin with.
-pub(super) fn prefix(scope: &Scope) -> String {
+pub(super) fn topics_of(scope: &Scope) -> String {
     format!("{TOPICS}{}/{}/", scope.account, scope.region)
+}
+
+/// What the keys of the subscriptions of an account's and region's topics begin with.
+pub(super) fn subscriptions_of(scope: &Scope) -> String {
+    format!("{SUBSCRIPTIONS}{}/{}/", scope.account, scope.region)
 }
 
 /// Letters, digits, `-` and `_`, and `.fifo` behind them for topics that keep an order.

@@ -196,9 +196,9 @@ impl SnsService {
     pub(super) async fn list_subscriptions(&self, asker: Asker<'_>, input: Value) -> Result<Value, ApiError> {
         let request: ListRequest = parse(input)?;
         self.table().catch_up().await?;
-        let after = request.next_token.map(|token| format!("{}{token}", arn::prefix(asker.scope)));
+        let after = request.next_token.map(|token| format!("{}{token}", arn::subscriptions_of(asker.scope)));
         let found = self.table().subscriptions_of(asker.scope, after.as_deref(), PAGE + 1);
-        Ok(listed(&found, &arn::prefix(asker.scope)))
+        Ok(listed(&found, &arn::subscriptions_of(asker.scope)))
     }
 
     pub(super) async fn list_subscriptions_by_topic(&self, asker: Asker<'_>, input: Value) -> Result<Value, ApiError> {
