@@ -16,6 +16,7 @@ mod head;
 mod http2;
 mod invoke;
 mod invoke_error;
+mod live_tail;
 mod local;
 mod outgoing;
 mod preface;
@@ -199,6 +200,10 @@ impl<B: Backends> Edge<B> {
                 return self.invoke(served, &parts, call, who.scope, request_id).await;
             }
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
+            Door::Logs if call.operation.name() == "StartLiveTail" => {
+                let tail = self.backends.live_tail(&who.scope, call).await.map_err(refuse)?;
+                return Ok(live_tail::answer(tail));
+            }
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
             Door::HttpApis => {

@@ -25,6 +25,8 @@ use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::EventBridgeService;
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
+use tindra_services::outbox::Outbox;
+use tindra_services::receive::Receive;
 use tindra_services::scheduler::SchedulerService;
 use tindra_services::sns::SnsService;
 use tindra_services::sqs::SqsService;
@@ -53,6 +55,7 @@ use crate::deliveries::Deliveries;
 use crate::edge::{Backends as _, Edge, EdgeOptions, Entrances, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
+use crate::log_destinations::FunctionsOfLogs;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
 use crate::targets::{Receivers, Targets};
@@ -130,10 +133,15 @@ impl Server {
             is_checked: config.auth == Auth::SigV4,
         });
         let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
+        let destinations = FunctionsOfLogs { functions: Arc::clone(&functions), store: store.clone() };
+        let outbox: Arc<dyn Outbox> = Arc::new(OutboxOfEvents(outbox));
+        logs.deliver(Arc::clone(&outbox), waiting.timer(), Arc::new(destinations))
+            .await
+            .map_err(|source| ServerError::Part { part: "log subscriptions", source: source.into() })?;
         let ground = Surroundings {
             store: store.clone(),
             timer: waiting.timer(),
-            outbox: Arc::new(OutboxOfEvents(outbox)),
+            outbox,
             reach: Arc::clone(&reach),
             is_checked: config.auth == Auth::SigV4,
         };
@@ -143,7 +151,9 @@ impl Server {
             .map_err(|source| ServerError::Part { part: "topics", source: source.into() })?;
         let eventbridge = EventBridgeService::new(ground.clone());
         let scheduler = SchedulerService::new(ground);
-        let receivers = Receivers { sns: Some(Arc::new(sns.clone())), ..Receivers::default() };
+        let is_on = |service| !config.disabled_services.contains(service);
+        let receivers =
+            Receivers { sns: is_on("sns").then(|| Arc::new(sns.clone()) as Arc<dyn Receive>), ..Receivers::default() };
         let handlers: Vec<(&'static str, Arc<dyn Handle>)> =
             vec![(tindra_services::sns::ALARMS, Arc::new(AlarmsOfService(Arc::new(sns.clone()))))];
         let deliveries = Deliveries {
@@ -267,6 +277,7 @@ impl Running {
     /// the environments and writes the logs out.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
+        self.logs.end_live_tails();
         self.drain().await;
         self.accepting.abort();
         self.parts.async_invokes().stop();

@@ -17,6 +17,7 @@ use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::logs::LiveTail;
 use tindra_services::sns::SnsService;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
@@ -81,6 +82,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// The events of log groups from now on.
+    fn live_tail(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<LiveTail, ApiError>> + Send;
 
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;

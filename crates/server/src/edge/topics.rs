@@ -24,7 +24,8 @@ impl<B: Backends> Edge<B> {
     where
         T: Body<Data = Bytes> + Unpin,
     {
-        let topics = self.backends.topics().ok_or(Refusal::NoSuchPage)?;
+        let is_on = !self.options.disabled_services.contains("sns");
+        let topics = self.backends.topics().filter(|_| is_on).ok_or(Refusal::NoSuchPage)?;
         match page {
             TopicPage::Link(operation) => follow(topics, operation, parts).await,
             TopicPage::Certificate(path) => match topics.certificate(path).await {

@@ -26,6 +26,7 @@ use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::logs::LiveTail;
 use tindra_services::sns::SnsService;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
@@ -124,6 +125,10 @@ impl Backends for Fakes {
     }
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
+    async fn live_tail(&self, _scope: &Scope, call: Call) -> Result<LiveTail, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
