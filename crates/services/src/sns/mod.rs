@@ -26,6 +26,8 @@ mod subscriptions;
 mod table;
 mod tags;
 mod topics;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
