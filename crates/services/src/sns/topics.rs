@@ -210,7 +210,8 @@ fn set(topic: &mut Topic, name: &str, value: &str, is_new: bool) -> Result<(), S
         "KmsMasterKeyId" => return Err("KmsMasterKeyId Reason: tindra does not encrypt topics with keys of KMS".to_owned()),
         "ArchivePolicy" if matches!(value, "" | "{}") => return Ok(()),
         "ArchivePolicy" => return Err("ArchivePolicy Reason: tindra does not archive messages".to_owned()),
-        _ if name.contains("Feedback") && value.is_empty() => return Ok(()),
+        // Nothing is to be logged, as clients say who set every attribute.
+        _ if name.contains("Feedback") && matches!(value, "" | "0") => return Ok(()),
         _ if name.contains("Feedback") => return Err(format!("{name} Reason: tindra does not log deliveries")),
         _ => return Err("AttributeName".to_owned()),
     }
