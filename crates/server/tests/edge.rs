@@ -82,12 +82,7 @@ async fn requests_are_told_apart() {
         ("DELETE /v2/apis/a1 HTTP/1.1".to_owned(), "", 404, "Invalid API identifier specified 000000000000:a1"),
         ("GET /v2/nothing HTTP/1.1".to_owned(), "", 404, "not known"),
         (format!("POST / HTTP/1.1\r\n{}", signed("cloudformation")), "", 400, "<Code>ServiceNotServed</Code>"),
-        (
-            format!("POST / HTTP/1.1\r\n{}", signed("sns")),
-            "Action=ListTopics",
-            404,
-            "<Message>ListTopics</Message>",
-        ),
+        (format!("POST / HTTP/1.1\r\n{}", signed("sns")), "Action=ListTopics", 404, "<Message>ListTopics</Message>"),
         (format!("{events}\r\n{}", signed("events")), "{}", 400, "among disabled_services"),
         (
             format!("POST / HTTP/1.1\r\n{}", signed("sts")),
