@@ -108,6 +108,11 @@ impl Authoriser {
             check_trust(verdict, own_policy.as_deref(), request)?;
         }
         refuse(verdict.refusal(request)).map_err(|error| in_words_of(asking.service, error))?;
+        for resource in &asked.further {
+            let request = Request { resource, ..request };
+            let verdict = policy::authorise(request, held.holdings(), None, &asked.owner.account);
+            refuse(verdict.refusal(request))?;
+        }
         check_role_to_pass(asking, request, &held)?;
         Ok(asked.owner)
     }

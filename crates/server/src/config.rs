@@ -25,8 +25,8 @@ pub(crate) use check::{is_account, is_region};
 pub use domain::{Domain, DomainSettings, DomainTarget};
 pub use error::ConfigError;
 pub use listener_rule::ListenerRuleSettings;
-pub use sns_ingress::SnsIngressSettings;
 pub use outside::OutsideAccess;
+pub use sns_ingress::SnsIngressSettings;
 
 /// Default of `listen`: the address that existing local-AWS scripts already use.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:4566";

@@ -17,8 +17,8 @@ use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
 use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
-use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
+use tindra_outside::{Outside, OutsideService};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
@@ -42,8 +42,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    AlarmsOfService, EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
-    ProvisioningOfLambda, VersionsOfPacks,
+    AlarmsOfService, EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig,
+    OutboxOfEvents, ProvisioningOfLambda, VersionsOfPacks,
 };
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
@@ -154,6 +154,9 @@ impl Server {
         let is_on = |service| !config.disabled_services.contains(service);
         let receivers =
             Receivers { sns: is_on("sns").then(|| Arc::new(sns.clone()) as Arc<dyn Receive>), ..Receivers::default() };
+        if let Some(queues) = receivers.sqs.clone().filter(|_| !outside.is_known(OutsideService::Sqs)) {
+            sns.deliver_to(queues);
+        }
         let handlers: Vec<(&'static str, Arc<dyn Handle>)> =
             vec![(tindra_services::sns::ALARMS, Arc::new(AlarmsOfService(Arc::new(sns.clone()))))];
         let deliveries = Deliveries {

@@ -88,7 +88,11 @@ async fn follow<T>(known: Arc<RwLock<Known<T>>>, store: Store, mut watch: Watch,
                     let value = match record.map(read).transpose() {
                         Ok(value) => value,
                         Err(error) => {
-                            tracing::error!(error = &error as &dyn std::error::Error, key, "it stays as it was in memory");
+                            tracing::error!(
+                                error = &error as &dyn std::error::Error,
+                                key,
+                                "it stays as it was in memory"
+                            );
                             continue;
                         }
                     };
@@ -116,7 +120,11 @@ where
         match attempt().await {
             Ok(value) => return value,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, prefix, "records could not be read; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    prefix,
+                    "records could not be read; trying again"
+                );
                 tokio::time::sleep(RETRY_AFTER).await;
             }
         }

@@ -32,13 +32,24 @@ pub(super) struct Asked {
     pub(super) topic: Option<String>,
     /// The subscription that it is about.
     pub(super) subscription: Option<String>,
+    /// Further resources of a request that names several.
+    pub(super) further: Vec<String>,
 }
 
 impl Asked {
     pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
         let action = format!("{}:{}", service.signing_name(), action(service, call));
         let owner = who.scope.clone();
-        let asked = |resource| Self { action, resource, owner, function: None, entity: None, topic: None, subscription: None };
+        let asked = |resource| Self {
+            action,
+            resource,
+            owner,
+            function: None,
+            entity: None,
+            topic: None,
+            subscription: None,
+            further: Vec::new(),
+        };
         match service.signing_name() {
             "lambda" => match function(call, &who.scope) {
                 Some((owner, function)) => {
@@ -47,7 +58,11 @@ impl Asked {
                 }
                 None => asked(of_lambda(call, &who.scope)),
             },
-            "logs" => asked(of_logs(&call.input, &who.scope)),
+            "logs" => {
+                let mut groups = groups(&call.input, &who.scope).into_iter();
+                let resource = groups.next().unwrap_or_else(|| of_logs(&call.input, &who.scope));
+                Self { further: groups.collect(), ..asked(resource) }
+            }
             "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
             "apigateway" => asked(of_api_gateway(call, &who.scope)),
             "sns" => {
@@ -155,6 +170,16 @@ fn of_logs(input: &Value, Scope { account, region }: &Scope) -> String {
     let group = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
     let stream = text(input, "logStreamName").unwrap_or_default();
     format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
+}
+
+/// The groups of a request that names them in a list.
+fn groups(input: &Value, Scope { account, region }: &Scope) -> Vec<String> {
+    let named = input.get("logGroupIdentifiers").and_then(Value::as_array).into_iter().flatten();
+    let arn = |group: &str| {
+        let name = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
+        format!("arn:aws:logs:{region}:{account}:log-group:{name}:log-stream:")
+    };
+    named.filter_map(Value::as_str).map(arn).collect()
 }
 
 /// A scalable target, also one that is not there yet. Lists are of no one in particular.

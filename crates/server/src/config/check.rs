@@ -17,8 +17,8 @@ mod domains;
 mod keep_warm;
 mod listener_rules;
 mod outside;
-mod sns_ingress;
 mod services;
+mod sns_ingress;
 
 const DNS_PORT: u16 = 53;
 

@@ -9,8 +9,8 @@ use http_body_util::Full;
 use tindra_model::Operation;
 use tindra_services::sns::{Ingress, IngressError, SnsService};
 
-use super::route::{Door, MESSAGE_BODY_BYTES_MAX, Served, TopicPage};
 use super::refusal::Refusal;
+use super::route::{Door, MESSAGE_BODY_BYTES_MAX, Served, TopicPage};
 use super::{Backends, Edge, Neighbour, Outgoing, Peer, body, local};
 
 impl<B: Backends> Edge<B> {
@@ -39,14 +39,19 @@ impl<B: Backends> Edge<B> {
                 let ingress = self.entrances.ingresses.iter().find(|ingress| is_outside && is_at(ingress, path));
                 let ingress = ingress.ok_or(Refusal::NoSuchPage)?;
                 let received = body::read(body, MESSAGE_BODY_BYTES_MAX, &self.budget).await;
-                let received = received.map_err(|_| Refusal::Malformed("the message did not come whole, or is too large"))?;
+                let received =
+                    received.map_err(|_| Refusal::Malformed("the message did not come whole, or is too large"))?;
                 Ok(taken(topics.take_from_elsewhere(ingress, &received.bytes).await))
             }
         }
     }
 }
 
-async fn follow(topics: &SnsService, operation: &'static Operation, parts: &Parts) -> Result<Response<Outgoing>, Refusal> {
+async fn follow(
+    topics: &SnsService,
+    operation: &'static Operation,
+    parts: &Parts,
+) -> Result<Response<Outgoing>, Refusal> {
     let served = Served { door: Door::Neighbour(Neighbour::Sns), service: tindra_model::sns(), operation };
     let refuse = |error| served.refuse(error);
     let call = served.decode(parts, &Bytes::new()).map_err(refuse)?;

@@ -166,14 +166,7 @@ fn take(shared: &Shared) -> (Option<(Key, Queue)>, bool) {
     (Some((key, queue)), closed)
 }
 
-async fn write_queue(
-    shared: &Shared,
-    logs: &dyn Logs,
-    taps: &Taps,
-    clock: &dyn Clock,
-    key: &Key,
-    queue: Queue,
-) {
+async fn write_queue(shared: &Shared, logs: &dyn Logs, taps: &Taps, clock: &dyn Clock, key: &Key, queue: Queue) {
     let ingestion_ms = clock.unix_ms();
     let count = queue.events.len() as u64;
     let event = |(timestamp_ms, message)| LogEvent { timestamp_ms, ingestion_ms, message };

@@ -23,6 +23,7 @@ mod tests;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,6 +41,9 @@ pub use live_tail::LiveTail;
 use taps::{Delivery, Taps};
 
 pub use subscriptions::{Destinations, LogsTo};
+
+/// For what was stored to be handed on, at the end of a server.
+const HANDING_ON_MAX: Duration = Duration::from_secs(5);
 
 /// CloudWatch Logs of every account and region.
 #[derive(Clone, Debug)]
@@ -107,7 +111,10 @@ impl LogsService {
     /// Waits until every line that was taken in is in the store, and handed on to functions that want it; for the end of a server.
     pub async fn flush(&self) {
         self.ingest.flush().await;
-        self.taps.flush().await;
+        // A store that has failed for good does not keep a server from ending.
+        if tokio::time::timeout(HANDING_ON_MAX, self.taps.flush()).await.is_err() {
+            tracing::warn!("log events could not be handed to functions");
+        }
     }
 
     /// Answers one operation, told by its name in the service model, with the members of its output.

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_core::name::FunctionReference;
-use tindra_store::{
-    Batch, BoxFuture, JsonBatch as _, JsonRecords as _, Precondition, Record, StoreError, Versioned,
-};
+use tindra_store::{Batch, BoxFuture, JsonBatch as _, JsonRecords as _, Precondition, Record, StoreError, Versioned};
 
 use super::names::{group_arn, store_scope};
 use super::pattern::Pattern;
@@ -25,8 +23,12 @@ const FILTERS_MAX: usize = 2;
 /// Port: what the logs need to know of functions.
 pub trait Destinations: Send + Sync + std::fmt::Debug {
     /// Where the function logs to, if there is one by that ARN and its policy lets the logs of `source_arn` invoke it.
-    fn find<'a>(&'a self, scope: &'a Scope, function_arn: &'a str, source_arn: &'a str)
-    -> BoxFuture<'a, Option<LogsTo>>;
+    fn find<'a>(
+        &'a self,
+        scope: &'a Scope,
+        function_arn: &'a str,
+        source_arn: &'a str,
+    ) -> BoxFuture<'a, Option<LogsTo>>;
 }
 
 /// Where a function logs to.
@@ -127,7 +129,8 @@ impl LogsService {
         self.check_group(scope, &request.log_group_name).await?;
         check(&request)?;
         let principal = self.check_destination(scope, &request).await?;
-        let PutRequest { log_group_name: group, filter_name, filter_pattern, destination_arn, distribution, .. } = request;
+        let PutRequest { log_group_name: group, filter_name, filter_pattern, destination_arn, distribution, .. } =
+            request;
         let created_ms = self.clock.unix_ms();
         let pattern = filter_pattern;
         let filter = Filter { name: filter_name, pattern, destination_arn, principal, distribution, created_ms };

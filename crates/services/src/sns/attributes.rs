@@ -40,11 +40,7 @@ fn is_empty_object(text: &str) -> bool {
 }
 
 /// Checks what is set for a subscription.
-pub(super) fn check(
-    topic: &Topic,
-    protocol: Protocol,
-    attributes: &BTreeMap<String, String>,
-) -> Result<(), String> {
+pub(super) fn check(topic: &Topic, protocol: Protocol, attributes: &BTreeMap<String, String>) -> Result<(), String> {
     let get = |name: &str| attributes.get(name).map(String::as_str);
     Filter::of(attributes)?;
     match get("RawMessageDelivery") {

@@ -91,9 +91,7 @@ struct RequestPolicy {
 impl RetryPolicy {
     /// The retries of the phases that have a number of their own.
     fn phases(&self) -> u32 {
-        self.num_no_delay_retries
-            .saturating_add(self.num_min_delay_retries)
-            .saturating_add(self.num_max_delay_retries)
+        self.num_no_delay_retries.saturating_add(self.num_min_delay_retries).saturating_add(self.num_max_delay_retries)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -168,7 +166,8 @@ impl Effective {
 pub(super) fn effective_of_topic(topic: &Topic) -> Value {
     let of_topic = topic.attribute("DeliveryPolicy").and_then(|text| serde_json::from_str::<OfTopic>(text).ok());
     let http = of_topic.and_then(|policy| policy.http).unwrap_or_default();
-    let request = http.default_request_policy.map_or_else(|| CONTENT_TYPE.to_owned(), |policy| policy.header_content_type);
+    let request =
+        http.default_request_policy.map_or_else(|| CONTENT_TYPE.to_owned(), |policy| policy.header_content_type);
     let mut shown = json!({
         "defaultHealthyRetryPolicy": http.default_healthy_retry_policy.unwrap_or_default(),
         "disableSubscriptionOverrides": http.disable_subscription_overrides,

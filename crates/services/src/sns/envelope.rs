@@ -90,9 +90,8 @@ impl Notice<'_> {
 
     fn attributes(&self) -> Value {
         let attributes = self.message.attributes.iter();
-        let shown = attributes.map(|(name, attribute)| {
-            (name.clone(), json!({ "Type": attribute.data_type, "Value": attribute.value }))
-        });
+        let shown = attributes
+            .map(|(name, attribute)| (name.clone(), json!({ "Type": attribute.data_type, "Value": attribute.value })));
         Value::Object(shown.collect())
     }
 }

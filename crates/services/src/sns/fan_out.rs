@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use tindra_core::clock::UnixMs;
-use tindra_core::push::{
-    Attribute, Content, DeadLetter, HttpRequest, Push, PushPolicy, QueueMessage, Source,
-};
+use tindra_core::push::{Attribute, Content, DeadLetter, HttpRequest, Push, PushPolicy, QueueMessage, Source};
 use tindra_model::ApiError;
 
 use super::SnsService;
@@ -51,8 +49,7 @@ impl SnsService {
             filter.as_ref().is_none_or(|filter| filter.lets_pass(publication.message))
         };
         let confirmed = subscriptions.iter().filter(|known| known.subscription.pending.is_none());
-        let chosen: Vec<_> =
-            confirmed.filter(|known| wants(&known.filter)).map(|known| &known.subscription).collect();
+        let chosen: Vec<_> = confirmed.filter(|known| wants(&known.filter)).map(|known| &known.subscription).collect();
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
@@ -64,8 +61,10 @@ impl SnsService {
             timestamp: &timestamp,
             sequence: publication.sequence,
         };
-        let key = if known.topic.is_fifo() { None } else { Some(self.keys().key().await.map_err(|error| failure(&error))?) };
-        let mut forms = Forms { notice, key: key.as_deref(), version: signature_version(&known.topic), signed: HashMap::new() };
+        let key =
+            if known.topic.is_fifo() { None } else { Some(self.keys().key().await.map_err(|error| failure(&error))?) };
+        let mut forms =
+            Forms { notice, key: key.as_deref(), version: signature_version(&known.topic), signed: HashMap::new() };
         let push = |subscription: &&Subscription| forms.push(&known.topic, subscription, publication);
         Ok(chosen.iter().filter_map(push).collect())
     }
@@ -134,7 +133,11 @@ impl<'a> Forms<'a> {
         };
         if protocol == Protocol::Sqs && queue_message.attributes.len() > RAW_ATTRIBUTES_MAX {
             let (subscription, attributes) = (subscription.arn(), queue_message.attributes.len());
-            tracing::warn!(subscription, attributes, "a message has too many attributes to be delivered raw; it is dropped");
+            tracing::warn!(
+                subscription,
+                attributes,
+                "a message has too many attributes to be delivered raw; it is dropped"
+            );
             return None;
         }
         let letter = DeadLetter {

@@ -38,7 +38,11 @@ impl Filter {
         let about = match attributes.get("FilterPolicyScope").map(String::as_str) {
             None | Some("MessageAttributes") => About::Attributes,
             Some("MessageBody") => About::Body,
-            Some(_) => return Err("FilterPolicyScope: Invalid value. Please use either MessageBody or MessageAttributes".to_owned()),
+            Some(_) => {
+                return Err(
+                    "FilterPolicyScope: Invalid value. Please use either MessageBody or MessageAttributes".to_owned()
+                );
+            }
         };
         let text = attributes.get("FilterPolicy").map(|text| text.trim()).filter(|text| !text.is_empty());
         let Some(text) = text else { return Ok(None) };
@@ -99,7 +103,9 @@ impl Size {
                     self.combinations = self.combinations.saturating_mul(count.max(1).saturating_mul(depth));
                 }
                 Value::Object(_) if about == About::Attributes => {
-                    return Err("Filter policy scope MessageAttributes does not support nested filter policy".to_owned());
+                    return Err(
+                        "Filter policy scope MessageAttributes does not support nested filter policy".to_owned()
+                    );
                 }
                 Value::Object(inner) => self.count(inner, about, depth + 1)?,
                 _ => return Err(format!("\"{name}\" must be an object or an array")),

@@ -94,7 +94,8 @@ impl Ingress {
 /// `sns.REGION.amazonaws.com`, or China's.
 fn is_of_aws(host: &str) -> bool {
     let rest = host.strip_prefix("sns.");
-    let region = rest.and_then(|rest| rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn")));
+    let region =
+        rest.and_then(|rest| rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn")));
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     region.is_some_and(|region| !region.is_empty() && region.bytes().all(is_plain))
 }

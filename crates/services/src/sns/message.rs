@@ -138,7 +138,8 @@ fn bodies(message: String, structure: Option<&str>) -> Result<(String, Map<Strin
             let bodies: Map<String, Value> =
                 parsed.map_err(|_| invalid("Message Structure - JSON message body failed to parse"))?;
             let default = bodies.get("default").and_then(Value::as_str).map(str::to_owned);
-            let default = default.ok_or_else(|| invalid("Message Structure - No default entry in JSON message body"))?;
+            let default =
+                default.ok_or_else(|| invalid("Message Structure - No default entry in JSON message body"))?;
             Ok((default, bodies))
         }
         Some(_) => Err(invalid("MessageStructure")),

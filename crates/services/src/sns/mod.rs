@@ -25,9 +25,9 @@ mod stamp;
 mod subscriptions;
 mod table;
 mod tags;
-mod topics;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};

@@ -19,9 +19,9 @@ use super::fan_out::Publication;
 use super::message::{BYTES_MAX, Given, Message};
 use super::table::KnownTopic;
 use super::{SnsService, parse};
+use crate::Asker;
 use crate::outbox::push_message;
 use crate::receive::Received;
-use crate::Asker;
 
 /// Of a batch (AWS).
 const ENTRIES_MAX: usize = 10;
@@ -93,7 +93,11 @@ impl SnsService {
         };
         let topic = self.served(asker.scope, TopicName::parse(arn, "TopicArn")?, "TopicArn")?;
         let message = Message::read(request.given)?;
-        let [published] = self.publish_all(&topic, std::slice::from_ref(&message)).await?.try_into().map_err(|_| super::error::busy())?;
+        let [published] = self
+            .publish_all(&topic, std::slice::from_ref(&message))
+            .await?
+            .try_into()
+            .map_err(|_| super::error::busy())?;
         Ok(published?.members())
     }
 
@@ -178,13 +182,8 @@ impl SnsService {
                 return Ok(Err(invalid(format_args!("MessageDeduplicationId Reason: {why}"))));
             }
             let published = Published { message_id: Uuid::new_v4().to_string(), sequence: None };
-            let publication = Publication {
-                message,
-                message_id: &published.message_id,
-                sequence: None,
-                trace_id: None,
-                at_ms,
-            };
+            let publication =
+                Publication { message, message_id: &published.message_id, sequence: None, trace_id: None, at_ms };
             let pushes = self.fan_out(known, publication).await?;
             intake.messages.extend(pushes.into_iter().map(|(push, body)| push_message(&push, body, at_ms)));
             return Ok(Ok(published));
@@ -201,8 +200,7 @@ impl SnsService {
         if let Some(seen) = seen {
             return Ok(Ok(seen.published()));
         }
-        let published =
-            Published { message_id: Uuid::new_v4().to_string(), sequence: Some(self.next_sequence(at_ms)) };
+        let published = Published { message_id: Uuid::new_v4().to_string(), sequence: Some(self.next_sequence(at_ms)) };
         self.remember(&key, &published, precondition, at_ms, intake)?;
         let publication = Publication {
             message: &message,

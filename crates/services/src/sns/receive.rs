@@ -14,12 +14,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::SnsService;
-use super::arn::{self, TopicName};
+use super::arn::TopicName;
 use super::deduplication::{Seen, deduplication_id};
 use super::delivery_policy::Effective;
 use super::fan_out::Publication;
 use super::message::Message;
 use super::publish::{Intake, Published};
+use super::records::{Protocol, subscription_key};
 use super::table::KnownTopic;
 use crate::outbox::push_message;
 use crate::receive::{Receive, Received};
@@ -66,7 +67,8 @@ impl Receive for SnsService {
 
 impl SnsService {
     async fn take(&self, push: &Push, message: &TopicMessage, id: Uuid, body: &Bytes) -> Result<Received, PushError> {
-        let passing = |error: tindra_model::ApiError| PushError::passing("SDK_CLIENT_ERROR", error.message().to_owned());
+        let passing =
+            |error: tindra_model::ApiError| PushError::passing("SDK_CLIENT_ERROR", error.message().to_owned());
         self.table().catch_up().await.map_err(passing)?;
         let known = TopicName::parse(&push.target_arn, "TopicArn").and_then(|name| self.table().topic(&name));
         let known = known.map_err(|error| PushError::lasting("NO_RESOURCE", error.message().to_owned()))?;
@@ -111,16 +113,13 @@ impl SnsService {
             .with("aws:SourceArn", push.source.arn.as_str())
             .with("aws:SourceAccount", push.source.scope.account.as_str())
             .with("aws:PrincipalIsAWSService", "true");
-        let asked = Asked {
-            requester: &requester,
-            action: "sns:Publish",
-            resource: &push.target_arn,
-            context: &context,
-        };
+        let asked =
+            Asked { requester: &requester, action: "sns:Publish", resource: &push.target_arn, context: &context };
         if evaluate(asked, known.policy.as_deref()) == Decision::Allowed {
             return Ok(());
         }
-        let message = format!("{} does not let {} publish for {}", push.target_arn, push.source.principal, push.source.arn);
+        let message =
+            format!("{} does not let {} publish for {}", push.target_arn, push.source.principal, push.source.arn);
         Err(PushError::lasting("NO_PERMISSIONS", message))
     }
 
@@ -135,7 +134,8 @@ impl SnsService {
         let built = built.map_err(|error| PushError::lasting("INVALID_PARAMETER", error.to_string()))?;
         let bounds = Bounds { timeout: Duration::from_millis(request.timeout_ms), bytes_max: ANSWER_BYTES_MAX };
         let answer = fetch(built, bounds, self.around().reach.as_ref()).await;
-        let answer = answer.map_err(|problem| PushError::passing("SDK_CLIENT_ERROR", format!("{}: {problem}", request.url)))?;
+        let answer =
+            answer.map_err(|problem| PushError::passing("SDK_CLIENT_ERROR", format!("{}: {problem}", request.url)))?;
         let status = answer.status();
         let message = || format!("{} answered {status}", request.url);
         match status {
@@ -148,13 +148,14 @@ impl SnsService {
 
     /// Waits as long as the subscription's `maxReceivesPerSecond` says.
     async fn keep_pace(&self, request: &HttpRequest) {
-        let arn = request.headers.iter().find(|(name, _)| name == "x-amz-sns-subscription-arn");
-        let Some((_, arn)) = arn else { return };
-        let Ok((name, id)) = arn::subscription(arn) else { return };
-        let (Ok(topic), Some(known)) = (self.table().topic(&name), self.table().subscription(&name, id)) else { return };
+        let arn = request.headers.iter().find(|(name, _)| name == "x-amz-sns-topic-arn");
+        let Some(Ok(name)) = arn.map(|(_, arn)| TopicName::parse(arn, "TopicArn")) else { return };
+        let protocol = if request.url.starts_with("https:") { Protocol::Https } else { Protocol::Http };
+        let key = subscription_key(&name, protocol, &request.url);
+        let (Ok(topic), Some(known)) = (self.table().topic(&name), self.table().by_key(&key)) else { return };
         let effective = Effective::of(&topic.topic, &known.subscription);
         if let Some(per_s_max) = effective.receives_per_s_max {
-            self.paces().wait(arn, per_s_max).await;
+            self.paces().wait(&key, per_s_max).await;
         }
     }
 }

@@ -212,21 +212,13 @@ impl SnsService {
         Ok(listed(&found, &prefix))
     }
 
-    pub(super) async fn get_subscription_attributes(
-        &self,
-        asker: Asker<'_>,
-        input: Value,
-    ) -> Result<Value, ApiError> {
+    pub(super) async fn get_subscription_attributes(&self, asker: Asker<'_>, input: Value) -> Result<Value, ApiError> {
         let request: SubscriptionRequest = parse(input)?;
         let (topic, known) = self.known_subscription(asker.scope, &request.subscription_arn).await?;
         Ok(json!({ "Attributes": attributes::shown(&topic.topic, &known.subscription) }))
     }
 
-    pub(super) async fn set_subscription_attributes(
-        &self,
-        asker: Asker<'_>,
-        input: Value,
-    ) -> Result<Value, ApiError> {
+    pub(super) async fn set_subscription_attributes(&self, asker: Asker<'_>, input: Value) -> Result<Value, ApiError> {
         let SetRequest { subscription_arn, attribute_name, attribute_value } = parse(input)?;
         loop {
             let (topic, known) = self.known_subscription(asker.scope, &subscription_arn).await?;

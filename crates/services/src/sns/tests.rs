@@ -160,9 +160,14 @@ async fn queues_get_the_envelope_or_the_message_itself() {
     assert_eq!((attributes.len(), attributes[0].name.as_str(), attributes[0].value.as_str()), (1, "n", "7"));
     assert_eq!((group_id.as_deref(), deduplication_id), (Some("g"), &None));
     let envelope: Value = serde_json::from_str(wrapped_body).unwrap();
-    assert_eq!((&envelope["Message"], &envelope["Subject"], &envelope["Type"]), (&json!("hello"), &json!("s"), &json!("Notification")));
+    assert_eq!(
+        (&envelope["Message"], &envelope["Subject"], &envelope["Type"]),
+        (&json!("hello"), &json!("s"), &json!("Notification"))
+    );
     assert_eq!(envelope["MessageAttributes"], json!({ "n": { "Type": "Number", "Value": "7" } }));
-    assert!(envelope["UnsubscribeURL"].as_str().unwrap().starts_with("http://here/?Action=Unsubscribe&SubscriptionArn=arn"));
+    assert!(
+        envelope["UnsubscribeURL"].as_str().unwrap().starts_with("http://here/?Action=Unsubscribe&SubscriptionArn=arn")
+    );
     assert_eq!(envelope["Timestamp"], "2023-11-14T22:13:20.000Z");
     assert_eq!((wrapped.policy.retries_max, wrapped.source.principal.as_str()), (100_015, "sns.amazonaws.com"));
     let letter = wrapped.dead_letter.as_ref().unwrap();
@@ -175,7 +180,8 @@ async fn a_raw_message_with_more_attributes_than_a_queue_takes_is_dropped() {
     let place = Place::new(false).await;
     let topic = place.topic("t", json!({})).await;
     place.subscribe(&topic, "raw", json!({ "RawMessageDelivery": "true" })).await;
-    let attributes: Value = (0..11).map(|n| (n.to_string(), json!({ "DataType": "String", "StringValue": "x" }))).collect();
+    let attributes: Value =
+        (0..11).map(|n| (n.to_string(), json!({ "DataType": "String", "StringValue": "x" }))).collect();
     place.ask("Publish", json!({ "TopicArn": topic, "Message": "m", "MessageAttributes": attributes })).await.unwrap();
     assert_eq!(place.pushes(), []);
 }
@@ -237,7 +243,10 @@ async fn what_a_service_pushes_is_published_if_the_policy_says_so() {
     let received = place.sns.receive(&push, id, &body).await.unwrap();
     let push_on: Push = serde_json::from_slice(&received.messages[0].head).unwrap();
     let envelope: Value = serde_json::from_slice(&received.messages[0].body).unwrap();
-    assert_eq!((&envelope["MessageId"], &envelope["Message"], &envelope["Subject"]), (&json!(id.to_string()), &json!("event"), &json!("s")));
+    assert_eq!(
+        (&envelope["MessageId"], &envelope["Message"], &envelope["Subject"]),
+        (&json!(id.to_string()), &json!("event"), &json!("s"))
+    );
     assert_eq!((push_on.trace_id.as_deref(), push_on.source.arn.as_str()), (Some("Root=1"), topic.as_str()));
     let absent = Push { target_arn: format!("{topic}x"), ..push };
     assert_eq!(place.sns.receive(&absent, id, &body).await.unwrap_err().code, "NO_RESOURCE");

@@ -71,9 +71,8 @@ impl SnsService {
             name,
         };
         for (attribute, value) in &request.attributes {
-            set(&mut wanted, attribute, value, true).map_err(|problem| {
-                invalid(format_args!("Attributes Reason: {problem}"))
-            })?;
+            set(&mut wanted, attribute, value, true)
+                .map_err(|problem| invalid(format_args!("Attributes Reason: {problem}")))?;
         }
         let arn = wanted.name.arn();
         loop {
@@ -207,7 +206,9 @@ fn set(topic: &mut Topic, name: &str, value: &str, is_new: bool) -> Result<(), S
         "TracingConfig" if matches!(value, "" | "PassThrough") => {}
         "TracingConfig" => return Err("TracingConfig Reason: tindra traces with PassThrough alone".to_owned()),
         "KmsMasterKeyId" if value.is_empty() => {}
-        "KmsMasterKeyId" => return Err("KmsMasterKeyId Reason: tindra does not encrypt topics with keys of KMS".to_owned()),
+        "KmsMasterKeyId" => {
+            return Err("KmsMasterKeyId Reason: tindra does not encrypt topics with keys of KMS".to_owned());
+        }
         "ArchivePolicy" if matches!(value, "" | "{}") => return Ok(()),
         "ArchivePolicy" => return Err("ArchivePolicy Reason: tindra does not archive messages".to_owned()),
         // Nothing is to be logged, as clients say who set every attribute.

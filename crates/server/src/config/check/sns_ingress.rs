@@ -18,7 +18,12 @@ pub(super) fn sns_ingress(layers: &Layers) -> Result<Vec<Ingress>, ConfigError> 
         }
         if all.iter().any(|other| other.topic == topic) {
             let problem = format!("names {topic} twice");
-            return Err(invalid("sns_ingress", origin, problem, "take the messages of each topic in a topic of its own"));
+            return Err(invalid(
+                "sns_ingress",
+                origin,
+                problem,
+                "take the messages of each topic in a topic of its own",
+            ));
         }
         all.push(Ingress { topic, from, verify: verify.unwrap_or(true), cert_host });
     }

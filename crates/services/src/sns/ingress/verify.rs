@@ -60,7 +60,8 @@ impl SnsService {
         if !answer.status().is_success() {
             return Err(IngressError::Busy(format!("{url} answered {}", answer.status())));
         }
-        let key = read(answer.body()).ok_or_else(|| IngressError::Refused(format!("at {url} is no certificate with a key of RSA")))?;
+        let key = read(answer.body())
+            .ok_or_else(|| IngressError::Refused(format!("at {url} is no certificate with a key of RSA")))?;
         let key = Arc::new(key);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KEPT_MAX {
