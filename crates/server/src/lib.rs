@@ -20,6 +20,7 @@ mod log_destinations;
 mod parts;
 pub mod runtimes;
 mod signals;
+mod sources;
 mod start;
 mod targets;
 mod telemetry;

@@ -9,13 +9,12 @@ use std::time::Duration;
 use tindra_store::{Progress, Record, Store, StoreError, Watch};
 use tokio::task::JoinHandle;
 
+use crate::following::{catches_up, insist};
+
 /// Records read at once.
 const PAGE: usize = 512;
 /// For what was committed before to be in memory, which takes a millisecond or two.
 const CATCHING_UP_MAX: Duration = Duration::from_secs(5);
-const CATCHING_UP_POLL: Duration = Duration::from_millis(1);
-/// Wait after the store failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads what is kept of a record.
 pub(crate) type Read<T> = fn(Record) -> Result<T, StoreError>;
@@ -53,16 +52,7 @@ impl<T: Send + Sync + 'static> Followed<T> {
 
     /// Waits until everything that was answered is in memory. False when it takes too long; the store may be away.
     pub(crate) async fn catch_up(&self) -> bool {
-        let announced = self.progress.announced();
-        let mut waited = Duration::ZERO;
-        while !self.progress.has_reached(announced) {
-            if waited >= CATCHING_UP_MAX {
-                return false;
-            }
-            tokio::time::sleep(CATCHING_UP_POLL).await;
-            waited += CATCHING_UP_POLL;
-        }
-        true
+        catches_up(&self.progress, CATCHING_UP_MAX).await
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Arc<T>> {
@@ -106,26 +96,6 @@ async fn follow<T>(known: Arc<RwLock<Known<T>>>, store: Store, mut watch: Watch,
             None => {
                 let all = insist(prefix, || read_all(&store, prefix, read)).await;
                 *known.write().unwrap_or_else(PoisonError::into_inner) = all;
-            }
-        }
-    }
-}
-
-/// Tries until the store answers; meanwhile memory serves.
-async fn insist<T, F>(prefix: &str, mut attempt: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    prefix,
-                    "records could not be read; trying again"
-                );
-                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
     }

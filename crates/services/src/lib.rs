@@ -8,7 +8,9 @@ mod asker;
 pub mod autoscaling;
 pub mod eventbridge;
 mod followed;
+mod following;
 pub mod iam;
+mod instant;
 pub mod logs;
 pub mod outbox;
 pub mod receive;
@@ -17,6 +19,8 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 mod surroundings;
+#[cfg(test)]
+mod test_surroundings;
 
 pub use asker::Asker;
 pub use surroundings::Surroundings;

@@ -1,5 +1,7 @@
 //! What a request is in the words of policies: an action on a resource of an account.
 
+mod events;
+mod queues;
 mod topics;
 
 use serde_json::Value;
@@ -26,6 +28,8 @@ pub(super) struct Asked {
     pub(super) owner: Scope,
     /// The function of the resource, which may have a policy.
     pub(super) function: Option<FunctionName>,
+    /// The queue of the resource, which may have a policy.
+    pub(super) queue: Option<String>,
     /// The user or role of the resource, whose ARN has a path that the request does not tell.
     pub(super) entity: Option<iam::Principal>,
     /// The topic of the resource, which has a policy.
@@ -45,6 +49,7 @@ impl Asked {
             resource,
             owner,
             function: None,
+            queue: None,
             entity: None,
             topic: None,
             subscription: None,
@@ -58,6 +63,13 @@ impl Asked {
                 }
                 None => asked(of_lambda(call, &who.scope)),
             },
+            "sqs" => match queues::queue(call, &who.scope) {
+                Some((owner, queue)) => {
+                    let resource = tindra_services::sqs::queue_arn(&owner, &queue);
+                    Self { resource, owner, queue: Some(queue), ..asked(String::new()) }
+                }
+                None => asked("*".to_owned()),
+            },
             "logs" => {
                 let mut groups = groups(&call.input, &who.scope).into_iter();
                 let resource = groups.next().unwrap_or_else(|| of_logs(&call.input, &who.scope));
@@ -70,6 +82,8 @@ impl Asked {
                 let (resource, topic) = topics::resource(call, &who.scope);
                 Self { owner, topic, subscription: topics::subscription(call), ..asked(resource) }
             }
+            "events" => asked(events::of_events(call, &who.scope)),
+            "scheduler" => asked(events::of_scheduler(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -85,9 +99,10 @@ impl Asked {
     }
 }
 
-/// Whether a request names a function or a topic of another account than its own. Cheap, for it is asked of every request.
+/// Whether a request names a function, queue or topic of another account than its own. Cheap, for it is asked of every
+/// request.
 pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
-    if topics::is_foreign(call, scope) {
+    if queues::is_foreign(call, scope) || topics::is_foreign(call, scope) {
         return true;
     }
     let Some(text) = named_function(call).filter(|text| text.contains(':')) else { return false };
@@ -95,15 +110,15 @@ pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
     account.is_some_and(|account| account != scope.account)
 }
 
-/// The role that a request gives away, and the service that will use it.
-pub(super) fn role_to_pass(call: &Call) -> Option<(&str, &'static str)> {
+/// The roles that a request gives away, and the service that will use them.
+pub(super) fn roles_to_pass(call: &Call) -> Vec<(&str, &'static str)> {
     const API_GATEWAY: &str = "apigateway.amazonaws.com";
-    let given = |member, service| text(&call.input, member).map(|role| (role, service));
+    let given = |member, service| text(&call.input, member).map(|role| (role, service)).into_iter().collect();
     match call.operation.name() {
         "CreateFunction" | "UpdateFunctionConfiguration" => given("Role", "lambda.amazonaws.com"),
         "CreateApi" | "UpdateApi" | "CreateIntegration" | "UpdateIntegration" => given("CredentialsArn", API_GATEWAY),
         "CreateAuthorizer" | "UpdateAuthorizer" => given("AuthorizerCredentialsArn", API_GATEWAY),
-        _ => None,
+        _ => events::roles(call),
     }
 }
 
@@ -112,6 +127,7 @@ fn action<'a>(service: &Service, call: &'a Call) -> &'a str {
     match call.operation.name() {
         // Its actions are the methods.
         _ if service.signing_name() == "apigateway" => call.operation.http().0,
+        _ if service.signing_name() == "sqs" => queues::action(call),
         "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "InvokeFunction",
         "GetLayerVersionByArn" => "GetLayerVersion",
         name => name,

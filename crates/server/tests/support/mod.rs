@@ -124,6 +124,10 @@ impl Backends for Fakes {
         Ok(policies.get(&function.arn(owner)).map(|policy| Arc::new(Policy::parse(policy).unwrap())))
     }
 
+    async fn queue_policy(&self, _owner: &Scope, _queue: &str) -> Result<Option<Arc<Policy>>, ApiError> {
+        Ok(None)
+    }
+
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
