@@ -14,10 +14,12 @@ use tindra_events::{Deliver, DeliverError, Delivery, Purpose};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeRequest, Invoker, Mode};
 use tindra_outside::{MessageAttribute, Outside, PutEvent};
+use tindra_s3::{S3Service, Visitor};
 use tindra_store::BoxFuture;
 use uuid::Uuid;
 
 use crate::authorise::RoleAuthority;
+use crate::code_source::visitor_of_tindra;
 
 /// `source` of events about invokes: what real ones have, whatever the guide prints.
 const EVENT_SOURCE: &str = "lambda";
@@ -26,6 +28,8 @@ const EVENT_SOURCE: &str = "lambda";
 pub(crate) struct Deliveries<E> {
     pub(crate) invoker: Invoker<E>,
     pub(crate) outside: Outside,
+    /// Where objects go when no S3 elsewhere is configured.
+    pub(crate) own_s3: Option<S3Service>,
     /// What the functions' roles may do; none where everybody may do everything.
     pub(crate) authority: Option<RoleAuthority>,
 }
@@ -51,6 +55,12 @@ impl<E: Environments> Deliver for Deliveries<E> {
                 Some("events") => self.outside.put_event(target, event(delivery, text())).await,
                 Some("s3") => {
                     let bucket = target.rsplit(':').next().unwrap_or_default();
+                    if let Some(own) = &self.own_s3 {
+                        let visitor =
+                            Visitor { trace_id: trace.map(str::to_owned), ..visitor_of_tindra(&delivery.scope) };
+                        let put = own.write(visitor, bucket, &key, "application/json", body).await;
+                        return put.map_err(|error| DeliverError { message: error.to_string() });
+                    }
                     self.outside.put_object(bucket, &key, "application/json", body, &delivery.scope.region).await
                 }
                 Some("lambda") => return self.invoke(delivery, body).await,

@@ -17,6 +17,7 @@ mod http2;
 mod invoke;
 mod invoke_error;
 mod local;
+mod objects;
 mod outgoing;
 mod preface;
 mod queue;
@@ -54,6 +55,7 @@ use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, DomainTarget, Mode};
 use body::BodyBudget;
+use objects::BodyFailure;
 use refusal::Refusal;
 use route::{Destination, Door, Served};
 
@@ -136,7 +138,8 @@ impl<B: Backends> Edge<B> {
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
     pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Outgoing>
     where
-        T: Body<Data = Bytes> + Unpin,
+        T: Body<Data = Bytes> + Send + Unpin + 'static,
+        T::Error: Into<BodyFailure>,
     {
         let request_id = Uuid::new_v4().to_string();
         let started = self.options.clock.monotonic();
@@ -158,7 +161,8 @@ impl<B: Backends> Edge<B> {
     /// The steps from a request to its answer.
     async fn walk<T>(&self, request: Request<T>, peer: &Peer, request_id: &str) -> Result<Response<Outgoing>, Refusal>
     where
-        T: Body<Data = Bytes> + Unpin,
+        T: Body<Data = Bytes> + Send + Unpin + 'static,
+        T::Error: Into<BodyFailure>,
     {
         let (parts, body) = request.into_parts();
         refuse_malformed(&parts)?;
@@ -170,6 +174,10 @@ impl<B: Backends> Edge<B> {
         }
         if let Some(managed) = self.managed_by_id(&parts) {
             return self.manage_connection(&managed, &parts, body, peer, request_id).await;
+        }
+        if self.is_for_objects(&parts, Claim::of(&parts), peer).await {
+            // In a box: the way of an invoke is not to hold the room of an upload.
+            return Ok(Box::pin(self.answer_for_objects(parts, body, peer, request_id)).await);
         }
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);

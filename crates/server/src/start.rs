@@ -19,6 +19,7 @@ use tindra_events::Workers;
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
+use tindra_s3::S3Service;
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
@@ -46,7 +47,7 @@ use crate::adapters::{
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
-use crate::code_source::S3Endpoint;
+use crate::code_source::{OwnS3, S3Endpoint};
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
@@ -117,7 +118,18 @@ impl Server {
         let invoker = Invoker::start(store.clone(), worker.clone(), queue, Arc::clone(&clock), options)
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
-        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock));
+        let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
+        let ground = Surroundings {
+            store: store.clone(),
+            timer: waiting.timer(),
+            outbox: Arc::new(OutboxOfEvents(outbox)),
+            reach: Arc::clone(&reach),
+            is_checked: config.auth == Auth::SigV4,
+        };
+        let s3 = S3Service::start(ground.clone(), config.objects_directory())
+            .await
+            .map_err(|source| ServerError::Part { part: "S3", source: source.into() })?;
+        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock, &s3));
         let control = Arc::new(control);
         let provisioning = ProvisioningOfLambda { control: Arc::clone(&control), invoker: invoker.clone() };
         let autoscaling =
@@ -129,14 +141,6 @@ impl Server {
             control: Arc::clone(&control),
             is_checked: config.auth == Auth::SigV4,
         });
-        let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
-        let ground = Surroundings {
-            store: store.clone(),
-            timer: waiting.timer(),
-            outbox: Arc::new(OutboxOfEvents(outbox)),
-            reach: Arc::clone(&reach),
-            is_checked: config.auth == Auth::SigV4,
-        };
         let sqs = SqsService::new(ground.clone());
         let sns = SnsService::new(ground.clone());
         let eventbridge = EventBridgeService::new(ground.clone());
@@ -146,6 +150,7 @@ impl Server {
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
+            own_s3: config.outside.s3.is_none().then(|| s3.clone()),
             authority: authority(Arc::clone(&identities)),
         };
         let targets = Targets {
@@ -190,6 +195,7 @@ impl Server {
             sns,
             eventbridge,
             scheduler,
+            s3,
             http_apis,
             function_urls,
             rest_apis,
@@ -457,15 +463,14 @@ fn invoker_options(config: &Config) -> InvokerOptions {
     }
 }
 
-fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>) -> ControlOptions {
+fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>, s3: &S3Service) -> ControlOptions {
     let versions = VersionsOfPacks(Arc::clone(worker.packs()));
     ControlOptions {
         concurrent_executions_max: config.account_concurrency,
-        code_source: config
-            .outside
-            .s3
-            .clone()
-            .map(|endpoint| Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock))) as _),
+        code_source: Some(match config.outside.s3.clone() {
+            Some(endpoint) => Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock))) as _,
+            None => Arc::new(OwnS3 { s3: s3.clone(), is_checked: config.auth == Auth::SigV4 }) as _,
+        }),
         networks: Some(Arc::new(NetworksOfConfig::new(config))),
         runtime_versions: Some(Arc::new(versions)),
         ..ControlOptions::default()

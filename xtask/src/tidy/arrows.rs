@@ -22,7 +22,10 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("doors", &["core", "store", "model", "invoke", "outside"]),
     (
         "server",
-        &["core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services", "doors", "outside", "s3"],
+        &[
+            "core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services", "doors",
+            "outside", "s3",
+        ],
     ),
     ("cli", &["core", "model", "server"]),
     ("testkit", &["core", "store", "invoke"]),

@@ -15,6 +15,7 @@ use tindra_doors::restapi::RestApis;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_s3::S3Service;
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
 use tindra_worker::{Headroom, Listed};
@@ -103,6 +104,9 @@ pub trait Backends: Send + Sync + 'static {
         asker: Asker<'_>,
         call: Call,
     ) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// S3.
+    fn objects(&self) -> &S3Service;
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;
