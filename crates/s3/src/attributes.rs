@@ -23,7 +23,10 @@ impl S3Service {
         let bucket = self.bucket_of(&input.bucket, input.expected_bucket_owner.as_deref(), &asking.visitor).await?;
         let wanted = Wanted { version: input.version_id.clone(), ..Wanted::default() };
         let seen = self.see(&bucket, &input.key, &wanted).await?;
-        let wants = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+        let wants = |name: &str| {
+            // Clients send one header with all of them, or one for each.
+            input.object_attributes.iter().flat_map(|given| given.as_str().split(',')).any(|given| given.trim() == name)
+        };
         let version = &seen.version;
         let object_parts =
             if wants(ObjectAttributes::OBJECT_PARTS) { self.listed_parts(version, &input).await? } else { None };

@@ -18,6 +18,7 @@ mod configuration;
 mod copies;
 mod cors;
 mod deletes;
+mod errors;
 mod failure;
 mod files;
 mod gets;

@@ -19,6 +19,7 @@ use crate::access::{Gate, KeyOfVisitor};
 use crate::api::Api;
 use crate::chunked::{self, Trailers};
 use crate::cors::{CorsRule, Cross};
+use crate::errors;
 use crate::host::{Hosts, bucket_of_host};
 use crate::patience::Patient;
 use crate::service::S3Service;
@@ -95,7 +96,9 @@ impl S3Service {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<StdError>,
     {
-        let body = Patient::new(body);
+        let is_held_back = parts.headers.contains_key(header::EXPECT);
+        let request_id = asking.visitor.request_id.clone();
+        let (body, rest) = Patient::new(body);
         let is_unsigned = asking.visitor.key.is_none() && !parts.headers.contains_key(header::AUTHORIZATION);
         let body = if is_unsigned && is_in_chunks(&parts.headers) {
             plain_length(&mut parts.headers);
@@ -106,14 +109,22 @@ impl S3Service {
             Body::http_body_unsync(body)
         };
         let service = self.service_for(&asking);
-        match service.call(http::Request::from_parts(parts, body)).await {
+        let mut response = match service.call(http::Request::from_parts(parts, body)).await {
             Ok(response) => response,
             Err(error) => {
                 let error: StdError = error.into();
                 tracing::error!(error = error.as_ref() as &dyn std::error::Error, "failed to answer a request of S3");
                 answer(S3Error::new(S3ErrorCode::InternalError))
             }
+        };
+        if response.status().is_client_error() || response.status().is_server_error() {
+            response = errors::complete(response, &request_id).await;
         }
+        if !rest.discard(is_held_back).await {
+            // What follows on the connection would be the body, and not a request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// The wire layer, for one visitor.
@@ -194,6 +205,10 @@ fn without_signature(parts: &mut Parts, visitor: &Visitor) -> Result<(), S3Error
     if !query.split('&').any(is_of_signature) {
         return Ok(());
     }
+    if is_without_end(query) {
+        let message = "X-Amz-Expires should be a number";
+        return Err(crate::failure::custom("AuthorizationQueryParametersError", StatusCode::BAD_REQUEST, message));
+    }
     if has_expired(query, visitor.now_ms) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Request has expired"));
     }
@@ -211,6 +226,11 @@ fn without_signature(parts: &mut Parts, visitor: &Visitor) -> Result<(), S3Error
 fn is_of_signature(pair: &str) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
     SIGNING_MEMBERS.iter().any(|member| name.eq_ignore_ascii_case(member))
+}
+
+fn is_without_end(query: &str) -> bool {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.any(|(name, value)| name.eq_ignore_ascii_case("X-Amz-Expires") && value.parse::<u64>().is_err())
 }
 
 fn has_expired(query: &str, now_ms: UnixMs) -> bool {
