@@ -212,7 +212,9 @@ fn without_signature(parts: &mut Parts, visitor: &Visitor) -> Result<(), S3Error
     if has_expired(query, visitor.now_ms) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Request has expired"));
     }
-    let rest: Vec<&str> = query.split('&').filter(|pair| !is_of_signature(pair)).collect();
+    let is_of_second = query.split('&').any(|pair| pair.starts_with("AWSAccessKeyId="));
+    let is_rest = |pair: &&str| !is_of_signature(pair) && !(is_of_second && pair.starts_with("Expires="));
+    let rest: Vec<&str> = query.split('&').filter(is_rest).collect();
     let target = match rest.as_slice() {
         [] => parts.uri.path().to_owned(),
         rest => format!("{}?{}", parts.uri.path(), rest.join("&")),
@@ -244,9 +246,11 @@ fn has_expired(query: &str, now_ms: UnixMs) -> bool {
         u64::try_from(time.timestamp().as_millisecond()).ok()
     };
     let lasts_s = || get("X-Amz-Expires")?.parse::<u64>().ok();
+    // A signature of the second version says when it ends.
+    let ends_s = || get("AWSAccessKeyId").and_then(|_| get("Expires")?.parse::<u64>().ok());
     match (begun(), lasts_s()) {
         (Some(begun_ms), Some(lasts_s)) => now_ms > begun_ms.saturating_add(lasts_s.saturating_mul(1_000)),
-        _ => false,
+        _ => ends_s().is_some_and(|ends_s| now_ms > ends_s.saturating_mul(1_000)),
     }
 }
 
@@ -274,5 +278,7 @@ mod tests {
         assert!(!has_expired(query, begun_ms + 59_000));
         assert!(has_expired(query, begun_ms + 61_000));
         assert!(!has_expired("versionId=1", begun_ms));
+        assert!(has_expired("AWSAccessKeyId=a&Signature=b&Expires=5", 6_000));
+        assert!(!has_expired("AWSAccessKeyId=a&Signature=b&Expires=5", 4_000));
     }
 }

@@ -56,7 +56,7 @@ impl<B: Backends> Edge<B> {
         T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<BodyFailure>,
     {
-        let claim = Claim::of(&parts);
+        let claim = Claim::of(&parts).or_else(|| self.claim_of_link(&parts));
         let visitor = match self.visitor(&parts, claim, peer, request_id).await {
             Ok(visitor) => visitor,
             Err(error) => {
@@ -70,6 +70,15 @@ impl<B: Backends> Edge<B> {
             self.options.authenticator.note_use_of(&id, &region, SIGNING_NAME);
         }
         outgoing(response)
+    }
+
+    /// Who made a link with a signature of the second version, which boto3 and the AWS CLI still do for some regions. It
+    /// names no region.
+    fn claim_of_link<'a>(&'a self, parts: &'a Parts) -> Option<Claim<'a>> {
+        let mut pairs = parts.uri.query()?.split('&');
+        let access_key_id = pairs.find_map(|pair| pair.strip_prefix("AWSAccessKeyId="))?;
+        let region = &self.options.authenticator.default_scope().region;
+        Some(Claim { access_key_id, region, service: SIGNING_NAME })
     }
 
     async fn visitor(
