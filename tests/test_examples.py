@@ -2,13 +2,12 @@
 
 import base64
 import subprocess
-import struct
-import zlib
 
 import pytest
 
 from support import packages
 from support.doors import function_url
+from support.pictures import png
 from support.server import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -19,16 +18,6 @@ def built(name, *arguments):
     if not folder.is_dir() or not any(folder.iterdir()):
         subprocess.run([str(EXAMPLES / name / "build.sh"), *arguments], check=True, timeout=900)
     return packages.package_folder(folder)
-
-
-def png(width, height):
-    """A red PNG, written by hand so that the test needs no image library."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = (b"\0" + b"\xff\0\0" * width) * height
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(
-        b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def test_thumbnailer_with_pillow(deploy):

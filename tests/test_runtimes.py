@@ -45,6 +45,19 @@ def test_every_python_and_node_found(server):
         assert answer["event"] == {"k": "v"}
 
 
+def test_handlers_that_call_back_run_up_to_node_22(deploy):
+    runtimes = [name for name in installed() if name.startswith("nodejs")]
+    assert runtimes
+    for runtime in runtimes:
+        function = deploy(runtime, packages.node(
+            "export const handler = (event, context, callback) => setTimeout(() => callback(null, { got: event }), 1);\n"), "index.handler")
+        answer = function.invoke({"k": "v"})
+        if int(re.match(r"nodejs(\d+)", runtime)[1]) <= 22:
+            assert answer.ok() == {"got": {"k": "v"}}, runtime
+        else:
+            assert "callback-based function handlers" in f"{answer.value} {answer.tail}", runtime
+
+
 def run_one(server, runtime):
     name = "run-" + runtime.replace(".", "-")
     is_python = runtime.startswith("python")

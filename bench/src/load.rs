@@ -77,3 +77,29 @@ fn repeat(call: Call<'_>, window: Duration) -> Result<Vec<Duration>> {
     }
     Ok(times)
 }
+
+/// How many requests `callers` connections have answered in a window, all of them.
+pub(crate) fn count(call: Call<'_>, callers: usize, window: Duration) -> Result<usize> {
+    let send = || {
+        let mut connection = Connection::open_with(call.address, call.headers)?;
+        let (begun, mut count) = (Instant::now(), 0);
+        while begun.elapsed() < window {
+            let answer = connection.post(call.path, call.body)?;
+            if !(200..300).contains(&answer.status) {
+                bail!("answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+            }
+            count += 1;
+        }
+        Ok(count)
+    };
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..callers).map(|_| scope.spawn(send)).collect();
+        callers.into_iter().map(|caller| caller.join().expect("a caller does not panic")).sum()
+    })
+}
+
+/// The one in the middle.
+pub(crate) fn middle(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}

@@ -2,7 +2,7 @@
 //! functions, a cold start to the bare start of the same interpreter, a warm invoke to a bare HTTP echo. `control`: the
 //! control plane with 10,000 functions in the store. `doors`: function URLs and HTTP APIs beside Invoke. `environments`: the
 //! table of docs/performance.md. `neighbours`: a function beside hostile ones. `peers`: other servers that run the same
-//! functions. `queue`: asynchronous invokes. `scaling`: much of everything at once.
+//! functions. `queue`: asynchronous invokes. `scaling`: much of everything at once. `sources`: S3, SNS and EventBridge.
 //!
 //! `cargo build --release && cargo run --release -p tindra-bench` runs it; progress goes to stderr, the table to stdout.
 //! Absolute times depend on the machine; quote the ratios.
@@ -18,6 +18,7 @@ mod http;
 mod interpreters;
 mod load;
 mod neighbours;
+mod notes;
 mod options;
 mod peers;
 mod queue;
@@ -25,6 +26,7 @@ mod relay;
 mod rust_hello;
 mod scaling;
 mod server;
+mod sources;
 mod table;
 
 use std::process::{Command, Stdio};
@@ -59,11 +61,13 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let benchmark = arguments.next();
     let options = Options::parse(arguments)?;
-    let has_table_of_goals =
-        matches!(benchmark.as_deref(), Some("doors" | "environments" | "neighbours" | "peers" | "queue" | "scaling"));
+    let has_table_of_goals = matches!(
+        benchmark.as_deref(),
+        Some("doors" | "environments" | "neighbours" | "peers" | "queue" | "scaling" | "sources")
+    );
     ensure!(
         has_table_of_goals || options == Options::default(),
-        "only doors, environments, neighbours, peers, queue and scaling take options"
+        "only doors, environments, neighbours, peers, queue, scaling and sources take options"
     );
     match benchmark.as_deref() {
         None | Some("invoke") => print!("{}", figures::table(&invokes()?)),
@@ -98,9 +102,14 @@ fn main() -> Result<()> {
             print!("{}", table.markdown("beside"));
             options.write(&table)?;
         }
+        Some("sources") => {
+            let table = sources::run_all(&options)?;
+            print!("{}", table.markdown("beside"));
+            options.write(&table)?;
+        }
         Some(other) => {
             bail!(
-                "there is no benchmark called {other}; there are: invoke (the default), control, doors, environments, neighbours, peers, queue, scaling"
+                "there is no benchmark called {other}; there are: invoke (the default), control, doors, environments, neighbours, peers, queue, scaling, sources"
             )
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection as Database, params};
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use crate::interpreters::Interpreters;
 use crate::options::Options;
 use crate::server::{Server, zip};
 use crate::table::{Table, Wanted};
+use crate::{load, notes};
 
 /// The event of all rows: a kilobyte.
 const EVENT_BYTES: usize = 1_024;
@@ -40,8 +41,6 @@ const COLD: Duration = Duration::from_secs(3);
 
 /// Begins, and is not done for as long as any row takes; one event of it runs at a time.
 const SINK: &str = "import time\n\ndef handler(event, context):\n    time.sleep(800)\n";
-/// Remembers when it began, and tells.
-const NOTES: &str = "import time\nbegan = []\n\ndef handler(event, context):\n    if 'read' in event:\n        return began\n    began.append(time.time_ns())\n";
 
 struct Bench {
     runtimes: PathBuf,
@@ -91,14 +90,14 @@ impl Bench {
             }
             let row = format!("{what}, {callers} connections");
             let floor = "group commit of the same bytes by SQLite";
-            self.table.rate(&row, middle(ours), floor, middle(floors), Wanted::Nothing);
+            self.table.rate(&row, load::middle(ours), floor, load::middle(floors), Wanted::Nothing);
         }
         Ok(())
     }
 
     fn delay(&mut self, what: &str) -> Result<()> {
         let server = Server::start_with(&self.runtimes)?;
-        server.deploy("notes", &self.python, "app.handler", "app.py", NOTES)?;
+        notes::deploy(&server, "notes", &self.python)?;
         let mut connection = Connection::open(server.address())?;
         let mut answered = Vec::new();
         // The first one makes the environment.
@@ -107,10 +106,10 @@ impl Bench {
             answered.push(SystemTime::now().duration_since(UNIX_EPOCH)?);
             // It is not looked at while the event may run: another environment, which knows nothing, would answer.
             std::thread::sleep(if number == 0 { COLD } else { PAUSE });
-            let began = began(&server)?.len();
+            let began = notes::began(&server, "notes")?.len();
             ensure!(began == number + 1, "{began} of {} events have been run after {PAUSE:?}", number + 1);
         }
-        let began = began(&server)?;
+        let began = notes::began(&server, "notes")?;
         // Some have begun before their senders had the answer.
         let waits = began.iter().zip(&answered).skip(1).map(|(began, answered)| began.saturating_sub(*answered));
         self.table.time_below(what, &Figures::of(waits.collect()), "from the 202 to the handler", 5.0);
@@ -182,13 +181,6 @@ fn event() -> Vec<u8> {
     format!("\"{}\"", "x".repeat(EVENT_BYTES - 2)).into_bytes()
 }
 
-fn began(server: &Server) -> Result<Vec<Duration>> {
-    let path = "/2015-03-31/functions/notes/invocations";
-    let began = server.call("POST", path, &json!({"read": true}))?;
-    let began = began.as_array().context("a list of times")?;
-    Ok(began.iter().filter_map(Value::as_u64).map(Duration::from_nanos).collect())
-}
-
 /// Commits a second when `callers` each wait for the one before: one thread writes what has come meanwhile as one transaction.
 fn group_commits(callers: usize, window: Duration) -> Result<f64> {
     let directory = tempfile::tempdir()?;
@@ -245,9 +237,4 @@ fn anonymous_mb(process: u32) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
     let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kb / 1_024.0)
-}
-
-fn middle(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

@@ -7,7 +7,11 @@ import Module from 'node:module';
 const directories = Module._nodeModulePaths;
 Module._nodeModulePaths = (from) => directories(from).filter((path) => path !== '/var/node_modules');
 
-const client = '/var/runtime/aws-lambda-ric';
+// Functions on managed instances have a client of their own where the other one knows nothing of several invokes at once.
+// A spare is never one of them.
+const ofSeveral = '/var/runtime/aws-lambda-ric-of-several';
+const isOfSeveral = process.env.AWS_LAMBDA_MAX_CONCURRENCY !== undefined && existsSync(ofSeveral);
+const client = isOfSeveral ? ofSeveral : '/var/runtime/aws-lambda-ric';
 /** Where the client's bundle is, of the generation that can be loaded without being run. */
 export const bundle = existsSync(`${client}/dist/index.mjs`) ? `${client}/dist` : null;
 

@@ -1,7 +1,7 @@
 //! Event source mappings: queues and streams whose records a function gets in batches.
 //!
-//! The operations write what is wanted; [`Settler`] ends the transitions. Nothing polls the sources yet, and
-//! `LastProcessingResult` of every mapping that is enabled says so.
+//! The operations write what is wanted; [`Settler`] ends the transitions; `events` follows the records, polls, and writes down
+//! what the batches come to.
 
 mod change_mapping;
 mod configuration;
@@ -15,15 +15,17 @@ mod settle;
 mod source;
 mod update_mapping;
 
-use tindra_core::event_source_mapping::EventSourceMapping;
+use tindra_core::event_source_mapping::{EventSourceMapping, ProcessingResult};
 use tindra_core::function::Scope;
 use tindra_core::name::{FunctionName, NameError};
+use tindra_model::lambda::event_source_mappings::EventSourceMappingConfiguration;
 use tindra_store::{JsonRecords as _, Versioned};
 use uuid::Uuid;
 
 use crate::error::ControlError;
 use crate::{Control, tenancy};
 
+use configuration::configuration;
 pub(crate) use settle::Settler;
 
 /// What AWS says of a mapping that is not there.
@@ -37,6 +39,15 @@ impl Control {
         let uuid = Uuid::parse_str(uuid).map_err(|_| missing())?;
         let key = EventSourceMapping::key(scope, uuid);
         self.store.metadata.get_json(&key).await?.ok_or_else(missing)
+    }
+
+    /// A mapping as it is shown, with what its last batch came to.
+    async fn shown_mapping(
+        &self,
+        mapping: &EventSourceMapping,
+    ) -> Result<EventSourceMappingConfiguration, ControlError> {
+        let last: Option<Versioned<ProcessingResult>> = self.store.metadata.get_json(&mapping.result_key()).await?;
+        Ok(configuration(mapping, last.map(|last| last.value)))
     }
 
     /// The function that a mapping is to invoke; AWS calls a missing one a bad parameter here.

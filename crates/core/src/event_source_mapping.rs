@@ -3,8 +3,12 @@
 //! A mapping is wanted as `is_enabled` says, and `state` tells how far that has come. A create, update or delete
 //! leaves it in a state of transition; [`EventSourceMapping::settled`] is where that transition ends.
 
+mod filter;
+mod item_failures;
+mod queue_scaling;
 mod settings;
 mod source;
+mod sqs_record;
 
 use std::collections::BTreeMap;
 
@@ -15,13 +19,27 @@ use crate::clock::UnixMs;
 use crate::function::Scope;
 use crate::name;
 
+pub use filter::{Filters, data_key, filtered};
+pub use item_failures::ItemFailures;
+pub use queue_scaling::QueueScaling;
 pub use settings::{
     ConsumptionMode, DocumentDbCollection, Kafka, MappingSettings, ProvisionedPollers, SchemaRegistry, SourceAccess,
 };
 pub use source::{EventSource, SourceKind, StartingPosition};
+pub use sqs_record::sqs_record;
 
 /// What the keys of event source mappings begin with.
 pub const MAPPING_PREFIX: &str = "event-source-mapping/";
+
+/// What the keys of the results of mappings begin with.
+pub const MAPPING_RESULT_PREFIX: &str = "event-source-result/";
+
+/// What the last batch of a mapping came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessingResult {
+    /// `LastProcessingResult`.
+    pub text: String,
+}
 
 /// `State`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +127,13 @@ impl EventSourceMapping {
         let qualifier = self.qualifier.as_deref().unwrap_or_default();
         let digest = self.source.digest();
         format!("event-source-pair/{account}/{region}/{}:{qualifier}/{digest}", self.function_name)
+    }
+
+    /// The key of the record of what its last batch came to ([`ProcessingResult`]).
+    #[must_use]
+    pub fn result_key(&self) -> String {
+        let Scope { account, region } = &self.scope;
+        format!("{MAPPING_RESULT_PREFIX}{account}/{region}/{}", self.uuid)
     }
 
     /// `EventSourceMappingArn`.

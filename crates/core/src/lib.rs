@@ -11,6 +11,7 @@ pub mod code_package;
 pub mod cpu;
 pub mod door;
 pub mod event_invoke_config;
+pub mod event_pattern;
 pub mod event_source_mapping;
 pub mod function;
 pub mod function_url;

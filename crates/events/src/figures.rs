@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics::Label;
+use tindra_core::event_source_mapping::EventSourceMapping;
 use tindra_core::function::Scope;
 use tindra_core::push::Push;
 
@@ -62,4 +63,35 @@ pub(crate) fn push_failed(push: &Push) {
 /// A push was given up for good; it is in its dead-letter queue, if it has one.
 pub(crate) fn push_given_up(push: &Push) {
     metrics::counter!("tindra_pushes_given_up_total", labels_of(push).iter()).increment(1);
+}
+
+fn labels_of_mapping(mapping: &EventSourceMapping) -> [Label; 4] {
+    let [account, region, function] = labels(&mapping.scope, &mapping.function_name);
+    [account, region, function, Label::new("mapping", mapping.uuid.to_string())]
+}
+
+fn count(name: &'static str, mapping: &EventSourceMapping, records: usize) {
+    if records > 0 {
+        metrics::counter!(name, labels_of_mapping(mapping).iter()).increment(records as u64);
+    }
+}
+
+/// `PolledEventCount`: records were taken from a source.
+pub(crate) fn polled(mapping: &EventSourceMapping, records: usize) {
+    count("tindra_event_source_polled_total", mapping, records);
+}
+
+/// `FilteredOutEventCount`: no filter let records pass.
+pub(crate) fn filtered_out(mapping: &EventSourceMapping, records: usize) {
+    count("tindra_event_source_filtered_out_total", mapping, records);
+}
+
+/// A function is done with records.
+pub(crate) fn done(mapping: &EventSourceMapping, records: usize) {
+    count("tindra_event_source_done_total", mapping, records);
+}
+
+/// `FailedInvokeEventCount`: a function failed with records.
+pub(crate) fn failed(mapping: &EventSourceMapping, records: usize) {
+    count("tindra_event_source_failed_total", mapping, records);
 }

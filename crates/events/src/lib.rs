@@ -20,6 +20,7 @@ mod dispatcher;
 mod figures;
 mod lanes;
 mod listing;
+pub mod mappings;
 mod outbox;
 mod ports;
 mod pushes;

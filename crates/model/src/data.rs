@@ -13,6 +13,15 @@ pub(crate) struct ServiceData {
     pub(crate) protocol: Protocol,
     pub(crate) target_prefix: Option<String>,
     pub(crate) xml_namespace: Option<String>,
+    /// JSON 1.0 and not 1.1.
+    #[serde(skip)]
+    pub(crate) is_json_1_0: bool,
+    /// Errors tell their code of the query protocol in a header (`awsQueryCompatible`).
+    #[serde(skip)]
+    pub(crate) is_query_compatible: bool,
+    /// The member that is the path of the request where a form does not have it.
+    #[serde(skip)]
+    pub(crate) path_member: Option<String>,
     pub(crate) operations: Vec<OperationData>,
     pub(crate) shapes: HashMap<String, Shape>,
 }

@@ -45,7 +45,13 @@ impl Service {
             return Ok(Call { operation, input: json!({}), payload: None });
         };
         if self.data.protocol == Protocol::Query {
-            let input = self.read_form(shape, request.query, &request.body)?;
+            let mut input = self.read_form(shape, request.query, &request.body)?;
+            if let Some(name) = self.data.path_member.as_ref().filter(|_| request.path != "/")
+                && shape.members.iter().any(|member| member.name == *name)
+                && input.get(name).is_none()
+            {
+                input[name] = Value::from(request.path);
+            }
             self.validate(shape, &input)?;
             return Ok(Call { operation, input, payload: None });
         }

@@ -11,14 +11,17 @@ use crate::service::{Operation, Reply, Service};
 
 const REST_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT_XML: HeaderValue = HeaderValue::from_static("text/xml");
+const JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 impl Service {
     fn content_type(&self) -> HeaderValue {
         match self.data.protocol {
             Protocol::RestJson => REST_JSON,
+            Protocol::Json if self.data.is_json_1_0 => JSON_1_0,
             Protocol::Json => JSON_1_1,
             Protocol::Query => TEXT_XML,
         }
@@ -80,7 +83,15 @@ impl Service {
         let mut body = Map::new();
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if self.data.protocol == Protocol::Json {
+        if self.data.is_query_compatible {
+            let fault = if status < 500 { "Sender" } else { "Receiver" };
+            let code = format!("{};{fault}", self.query_error_form(error.code()).1);
+            response.headers_mut().extend(HeaderValue::try_from(code).ok().map(|code| (QUERY_ERROR, code)));
+            body.insert(
+                "__type".to_owned(),
+                Value::from(format!("com.amazonaws.{}#{}", self.data.service, error.code())),
+            );
+        } else if self.data.protocol == Protocol::Json {
             body.insert("__type".to_owned(), Value::from(error.code()));
         } else if self.has_member(error.code(), "Type") {
             body.insert("Type".to_owned(), Value::from(if status < 500 { "User" } else { "Server" }));

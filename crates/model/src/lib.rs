@@ -17,6 +17,7 @@ mod query;
 mod route;
 mod service;
 pub mod signing;
+mod sqs;
 mod validate;
 mod value;
 
@@ -24,7 +25,7 @@ pub use decode::percent_decode;
 pub use error::ApiError;
 pub use service::{
     Call, Operation, Reply, Service, WireRequest, apigateway, apigatewaymanagementapi, apigatewayv2,
-    application_autoscaling, events, iam, lambda, logs, scheduler, sns, sqs, sts,
+    application_autoscaling, events, iam, lambda, logs, scheduler, sns, sqs, sqs_query, sts,
 };
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

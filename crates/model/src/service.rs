@@ -99,9 +99,21 @@ pub fn apigatewaymanagementapi() -> &'static Service {
 /// Never: the data is part of the binary, and a test reads it.
 #[must_use]
 pub fn sqs() -> &'static Service {
-    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(include_str!("../data/sqs.generated.json")));
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::of(crate::sqs::json(parse(SQS))));
     &SERVICE
 }
+
+/// SQS as clients of the query protocol speak it: the same operations.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn sqs_query() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::of(crate::sqs::query(parse(SQS))));
+    &SERVICE
+}
+
+const SQS: &str = include_str!("../data/sqs.generated.json");
 
 /// SNS, `2010-03-31`: the operations that are served.
 ///
@@ -207,9 +219,16 @@ impl Reply {
     }
 }
 
+fn parse(text: &str) -> ServiceData {
+    serde_json::from_str(text).expect("the service model in the binary is well-formed")
+}
+
 impl Service {
     fn read(text: &str) -> Self {
-        let mut data: ServiceData = serde_json::from_str(text).expect("the service model in the binary is well-formed");
+        Self::of(parse(text))
+    }
+
+    fn of(mut data: ServiceData) -> Self {
         let operations = std::mem::take(&mut data.operations)
             .into_iter()
             .map(|operation| Operation { template: Template::parse(&operation.path), data: operation })

@@ -13,8 +13,8 @@ use super::{Outside, OutsideError, OutsideService, Refusal};
 
 /// How long an attempt may take, with everything that belongs to it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// More than any answer of the operations used here has.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// More than any answer of the operations has by which something is handed over.
+pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// What is asked of a service.
 pub(super) struct Call<'a> {
@@ -24,6 +24,8 @@ pub(super) struct Call<'a> {
     pub(super) target: &'a str,
     pub(super) region: &'a str,
     pub(super) request: Request<Bytes>,
+    /// A larger answer is refused.
+    pub(super) answer_bytes_max: usize,
 }
 
 /// What the error of a call has in common with the call.
@@ -42,12 +44,22 @@ impl Outside {
         service: OutsideService,
         attempt: impl Future<Output = Result<T, OutsideError>>,
     ) -> Result<T, OutsideError> {
+        self.attempt_within(ATTEMPT_TIMEOUT, service, attempt).await
+    }
+
+    /// The same with another bound, for services that answer when they have something.
+    pub(super) async fn attempt_within<T>(
+        &self,
+        bound: Duration,
+        service: OutsideService,
+        attempt: impl Future<Output = Result<T, OutsideError>>,
+    ) -> Result<T, OutsideError> {
         let endpoint = self.client(service)?.endpoint();
-        timeout(ATTEMPT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
+        timeout(bound, attempt).await.unwrap_or_else(|_| {
             Err(OutsideError::Unreachable {
                 service,
                 endpoint: endpoint.to_string(),
-                reason: format!("it took longer than {} s", ATTEMPT_TIMEOUT.as_secs()),
+                reason: format!("it took longer than {} s", bound.as_secs()),
             })
         })
     }
@@ -55,11 +67,11 @@ impl Outside {
     /// Makes one call; the body of a success, and who was asked for what, for the judgement of that body.
     pub(super) async fn call<'a>(&self, call: Call<'a>) -> Result<(Bytes, Asked<'a>), OutsideError> {
         let client = self.client(call.service)?;
-        let Call { service, operation, target, region, request } = call;
+        let Call { service, operation, target, region, request, answer_bytes_max } = call;
         let is_signed = self.0.keys.is_some();
         let asked = Asked { service, operation, target, endpoint: client.endpoint().to_string(), is_signed };
         let request = self.signed(request, client, region, service);
-        let answer = match client.send(request, ANSWER_BYTES_MAX).await {
+        let answer = match Box::pin(client.send(request, answer_bytes_max)).await {
             Ok(answer) => answer,
             Err(error) => return Err(asked.unreachable(error.to_string())),
         };

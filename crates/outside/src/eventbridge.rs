@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tindra_core::clock::UnixMs;
 
-use super::call::{Call, post_json};
+use super::call::{ANSWER_BYTES_MAX, Call, post_json};
 use super::target::Target;
 use super::{Outside, OutsideError, OutsideService, Refusal};
 
@@ -40,6 +40,7 @@ impl Outside {
             target: bus_arn,
             region: target.region,
             request: post_json(JSON, "AWSEvents.PutEvents", body.to_string()),
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         self.attempt(OutsideService::EventBridge, async {
             let (answer, asked) = self.call(call).await?;

@@ -23,7 +23,7 @@ use super::Endpoint;
 /// How long connecting may take; the handshake of TLS may take it again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the server may take to begin its answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may have been idle and still be used: less than after what servers and gateways drop them.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 /// How much of an answer that is not a success is read.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use tindra_model::signing::percent_encode;
 
-use super::call::Call;
+use super::call::{ANSWER_BYTES_MAX, Call};
 use super::{Outside, OutsideError, OutsideService};
 
 impl Outside {
@@ -25,7 +25,14 @@ impl Outside {
             let reason = "it is no object of a bucket, or its content type is none; name a bucket and a key";
             return Err(OutsideError::Unsupported { target, reason });
         };
-        let call = Call { service: OutsideService::S3, operation: "PutObject", target: &target, region, request };
+        let call = Call {
+            service: OutsideService::S3,
+            operation: "PutObject",
+            target: &target,
+            region,
+            request,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
         self.attempt(OutsideService::S3, async { self.call(call).await.map(|_| ()) }).await
     }
 }

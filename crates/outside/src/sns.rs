@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use tindra_model::signing::percent_encode;
 
-use super::call::{Call, post};
+use super::call::{ANSWER_BYTES_MAX, Call, post};
 use super::refusal::element;
 use super::target::Target;
 use super::{MessageAttribute, Outside, OutsideError, OutsideService};
@@ -35,6 +35,7 @@ impl Outside {
             target: topic_arn,
             region: target.region,
             request,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         self.attempt(OutsideService::Sns, async {
             let (answer, asked) = self.call(call).await?;

@@ -5,17 +5,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, post_json};
+use super::call::{ANSWER_BYTES_MAX, Call, post_json};
 use super::target::Target;
 use super::{MessageAttribute, Outside, OutsideError, OutsideService};
 
 const JSON: &str = "application/x-amz-json-1.0";
 /// How many URLs are remembered; a server that sends to more queues asks again.
 const QUEUE_URLS_MAX: usize = 10_000;
+/// Longer than a receive waits.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Ten messages of 1 MB with what JSON adds to them.
+const RECEIVED_BYTES_MAX: usize = 24 << 20;
 
 /// Queue URLs by ARN.
 #[derive(Debug, Default)]
@@ -43,6 +49,39 @@ impl Outside {
             }
             let (answer, asked) = sent?;
             member(&answer, "MessageId").map(|_| ()).ok_or_else(|| asked.misunderstood())
+        })
+        .await
+    }
+
+    /// Asks a queue something by an operation of SQS's JSON protocol; the members of the input are without `QueueUrl`. A
+    /// receive may wait for as long as SQS lets it.
+    ///
+    /// # Errors
+    /// See [`OutsideError`].
+    pub async fn ask_queue(
+        &self,
+        queue_arn: &str,
+        operation: &'static str,
+        mut input: Value,
+    ) -> Result<Value, OutsideError> {
+        let target = Target::read(queue_arn, OutsideService::Sqs)?;
+        let header = format!("AmazonSQS.{operation}");
+        self.attempt_within(RECEIVE_TIMEOUT, OutsideService::Sqs, async {
+            input["QueueUrl"] = self.queue_url(target).await?.into();
+            let mut call = call(target, operation, "", &input);
+            call.answer_bytes_max = RECEIVED_BYTES_MAX;
+            if let Ok(header) = HeaderValue::from_str(&header) {
+                call.request.headers_mut().insert("x-amz-target", header);
+            }
+            let answered = self.call(call).await;
+            if answered.as_ref().is_err_and(is_of_missing_queue) {
+                self.0.queue_urls.forget(queue_arn);
+            }
+            let (answer, asked) = answered?;
+            match answer.is_empty() {
+                true => Ok(json!({})),
+                false => serde_json::from_slice(&answer).map_err(|_| asked.misunderstood()),
+            }
         })
         .await
     }
@@ -84,6 +123,7 @@ fn call<'a>(target: Target<'a>, operation: &'static str, header: &'static str, b
         target: target.arn,
         region: target.region,
         request: post_json(JSON, header, body.to_string()),
+        answer_bytes_max: ANSWER_BYTES_MAX,
     }
 }
 

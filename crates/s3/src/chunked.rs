@@ -56,7 +56,7 @@ where
     S: Stream<Item = Result<Bytes, StdError>> + Unpin + Send,
 {
     let reader = Reader { body, buffer: BytesMut::new(), left: 0, is_inside: false, trailers, is_over: false };
-    futures_util::stream::unfold(reader, |mut reader| async move {
+    let pieces = futures_util::stream::unfold(reader, |mut reader| async move {
         match reader.next().await {
             Ok(Some(piece)) => Some((Ok(piece), reader)),
             Ok(None) => None,
@@ -65,7 +65,9 @@ where
                 Some((Err(error), reader))
             }
         }
-    })
+    });
+    // It may be looked at once more after its end.
+    pieces.fuse()
 }
 
 impl<S> Reader<S>

@@ -151,7 +151,7 @@ impl Authoriser {
         Ok(Rights { requester, policies, boundary, session, context })
     }
 
-    /// The policy of the function that is asked for, or the one that says who may assume the role.
+    /// The policy of the function or queue that is asked for, or the one that says who may assume the role.
     async fn policy_of_resource<B: Backends>(
         &self,
         backends: &B,
@@ -159,6 +159,9 @@ impl Authoriser {
         asked: &Asked,
     ) -> Result<Option<Arc<Policy>>, ApiError> {
         let role = asked.is_assuming().then(|| iam::Principal::role(&asked.resource)).flatten();
+        if let Some(queue) = &asked.queue {
+            return backends.queue_policy(&asked.owner, queue).await;
+        }
         match (&asked.function, role) {
             (Some(function), _) => backends.resource_policy(&asked.owner, function).await,
             (None, Some(role)) => {
@@ -181,11 +184,13 @@ fn check_trust(verdict: Verdict, trust: Option<&Policy>, request: Request<'_>) -
 
 /// Giving a function a role is giving whoever may change the function what the role may do.
 fn check_role_to_pass(asking: Asking<'_>, request: Request<'_>, held: &Held) -> Result<(), ApiError> {
-    let Some((role, service)) = asked::role_to_pass(asking.call) else { return Ok(()) };
-    let account = role.split(':').nth(4).unwrap_or_default();
-    let context = request.context.clone().with("iam:PassedToService", service);
-    let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
-    refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))
+    for (role, service) in asked::roles_to_pass(asking.call) {
+        let account = role.split(':').nth(4).unwrap_or_default();
+        let context = request.context.clone().with("iam:PassedToService", service);
+        let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
+        refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))?;
+    }
+    Ok(())
 }
 
 /// Deploying an object of a bucket is reading it (AWS, "Lambda API permissions").

@@ -128,7 +128,7 @@ impl CodeSource for OwnS3 {
 }
 
 /// What an account may do as a whole. What its user may has been asked before.
-fn rights_of_account(scope: &Scope) -> Rights {
+pub(crate) fn rights_of_account(scope: &Scope) -> Rights {
     Rights {
         requester: Requester::Root { account: scope.account.clone() },
         policies: Vec::new(),

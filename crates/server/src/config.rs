@@ -11,7 +11,7 @@ mod listener_rule;
 mod outside;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,6 +47,11 @@ pub const SPARES_MAX_DEFAULT: usize = 100;
 pub const GRACE_PERIOD_S_DEFAULT: u64 = 30;
 /// Default of `connections_max`: ten thousand idle clients and room for those that talk.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 12_000;
+
+/// The services that can be switched off, by the names with which requests to them are signed. What is left is Lambda, and
+/// IAM and STS, without which nobody's tools start.
+pub const SERVICES_SWITCHABLE: [&str; 8] =
+    ["s3", "sqs", "sns", "events", "scheduler", "logs", "apigateway", "application-autoscaling"];
 
 /// Who may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -175,6 +180,9 @@ pub struct Settings {
     pub subnets: Option<Vec<Subnet>>,
     /// Security groups that functions can name in `VpcConfig`. Default none.
     pub security_groups: Option<Vec<SecurityGroup>>,
+    /// Services that are not served here, out of `s3`, `sqs`, `sns`, `events`, `scheduler`, `logs`, `apigateway` and
+    /// `application-autoscaling`. Default none.
+    pub disabled_services: Option<Vec<String>>,
     /// URL of the S3 that code is read from and records of invokes go to, `http://` or `https://`. Default:
     /// `AWS_ENDPOINT_URL_S3`, or none.
     pub s3_endpoint: Option<String>,
@@ -315,6 +323,8 @@ pub struct Config {
     pub security_groups: Vec<SecurityGroup>,
     /// Where code comes from that lies in S3, and where dead letters and records of invokes go.
     pub outside: OutsideAccess,
+    /// Services that are not served here, by the names with which requests to them are signed.
+    pub disabled_services: BTreeSet<&'static str>,
     /// For which an idle environment is kept of whose function too little is known.
     pub idle_timeout: Duration,
     /// For which an idle environment is kept at least.

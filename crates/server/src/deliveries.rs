@@ -1,25 +1,30 @@
-//! Telling destinations and dead-letter queues: functions through the invoke path, all others through the clients of
-//! services outside.
+//! Telling destinations and dead-letter queues: functions through the invoke path, queues, topics and buses that are here through
+//! the services that have them, all others through the clients of services outside.
 //!
 //! The forms are those of the page "Capturing records of Lambda asynchronous invocations" of AWS's developer guide.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tindra_core::async_invoke::Condition;
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_core::name;
+use tindra_core::push::{Attribute, Content, Push, PushPolicy, QueueMessage, Source, TopicMessage};
 use tindra_events::{Deliver, DeliverError, Delivery, Purpose};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeRequest, Invoker, Mode};
-use tindra_outside::{MessageAttribute, Outside, PutEvent};
+use tindra_outside::{Outside, OutsideService, PutEvent};
 use tindra_s3::{S3Service, Visitor};
+use tindra_services::outbox::Outbox;
+use tindra_services::receive::Received;
 use tindra_store::BoxFuture;
 use uuid::Uuid;
 
 use crate::authorise::RoleAuthority;
-use crate::code_source::visitor_of_tindra;
+use crate::code_source::{rights_of_account, visitor_of_tindra};
+use crate::targets::{self, Receivers};
 
 /// `source` of events about invokes: what real ones have, whatever the guide prints.
 const EVENT_SOURCE: &str = "lambda";
@@ -30,6 +35,9 @@ pub(crate) struct Deliveries<E> {
     pub(crate) outside: Outside,
     /// Where objects go when no S3 elsewhere is configured.
     pub(crate) own_s3: Option<S3Service>,
+    /// Who has the queues, topics and buses that are here.
+    pub(crate) receivers: Receivers,
+    pub(crate) outbox: Arc<dyn Outbox>,
     /// What the functions' roles may do; none where everybody may do everything.
     pub(crate) authority: Option<RoleAuthority>,
 }
@@ -49,15 +57,25 @@ impl<E: Environments> Deliver for Deliveries<E> {
             let service = target.split(':').nth(2);
             let key = object_key(&delivery.function_name, delivery.at_ms, Uuid::new_v4());
             self.authorise(delivery, service, &key).await?;
+            if let Some(push) = self.push_here(delivery, service) {
+                let body = bus_event(&push, delivery, &body).unwrap_or(body);
+                return self.push(&push, &body).await;
+            }
+            let message = QueueMessage { attributes: attributes(delivery), ..QueueMessage::default() };
+            let told = targets::attributes(&message);
             let outcome = match service {
-                Some("sqs") => self.outside.send_message(target, &text(), &attributes(delivery), trace).await,
-                Some("sns") => self.outside.publish(target, &text(), &attributes(delivery), trace).await,
+                Some("sqs") => self.outside.send_message(target, &text(), &told, trace).await,
+                Some("sns") => self.outside.publish(target, &text(), &told, trace).await,
                 Some("events") => self.outside.put_event(target, event(delivery, text())).await,
                 Some("s3") => {
                     let bucket = target.rsplit(':').next().unwrap_or_default();
                     if let Some(own) = &self.own_s3 {
-                        let visitor =
-                            Visitor { trace_id: trace.map(str::to_owned), ..visitor_of_tindra(&delivery.scope) };
+                        // The role has been asked; a bucket of another account opens itself by its policy.
+                        let visitor = Visitor {
+                            trace_id: trace.map(str::to_owned),
+                            rights: self.authority.as_ref().map(|_| rights_of_account(&delivery.scope)),
+                            ..visitor_of_tindra(&delivery.scope)
+                        };
                         let put = own.write(visitor, bucket, &key, "application/json", body).await;
                         return put.map_err(|error| DeliverError { message: error.to_string() });
                     }
@@ -93,6 +111,49 @@ impl<E: Environments> Deliveries<E> {
         checked.map_err(|message| DeliverError { message })
     }
 
+    /// The push of a delivery to a queue, topic or bus of a service that is served here and that the operator has not said to be
+    /// elsewhere.
+    fn push_here(&self, delivery: &Delivery, service: Option<&str>) -> Option<Push> {
+        let message = || QueueMessage { attributes: attributes(delivery), ..QueueMessage::default() };
+        let (outside, content) = match service? {
+            "sqs" => (OutsideService::Sqs, Content::Queue(message())),
+            "sns" => (OutsideService::Sns, Content::Topic(TopicMessage { subject: None, message: message() })),
+            "events" => (OutsideService::EventBridge, Content::Bus),
+            _ => return None,
+        };
+        let push = Push {
+            source: Source {
+                principal: "lambda.amazonaws.com".to_owned(),
+                arn: name::arn(&delivery.scope, &delivery.function_name, None),
+                scope: delivery.scope.clone(),
+            },
+            target_arn: delivery.target_arn.clone(),
+            // Checked already; with auth off there may be none, and nobody asks for it.
+            role_arn: delivery.role_arn.clone(),
+            content,
+            policy: PushPolicy::default(),
+            dead_letter: None,
+            trace_id: Some(delivery.trace_id.clone()),
+            at_ms: delivery.at_ms,
+            attempts: 0,
+            last_error: None,
+        };
+        (!self.outside.is_known(outside) && self.receivers.find(&push).is_some()).then_some(push)
+    }
+
+    /// Hands a push to the service that has its target, and makes durable what comes of it.
+    async fn push(&self, push: &Push, body: &Bytes) -> Result<(), DeliverError> {
+        let failed = |message: String| DeliverError { message };
+        let Some(receiver) = self.receivers.find(push) else {
+            return Err(failed(format!("the service of {} is not served here", push.target_arn)));
+        };
+        let received = receiver.receive(push, Uuid::now_v7(), body).await;
+        let Received { batch, messages } = received.map_err(|error| failed(error.to_string()))?;
+        self.outbox.commit(batch, messages).await.map_err(|error| failed(error.to_string()))?;
+        receiver.received(push);
+        Ok(())
+    }
+
     /// Invokes a function with the record, asynchronously, as an event of the chain that the record is about.
     async fn invoke(&self, delivery: &Delivery, body: Bytes) -> Result<(), DeliverError> {
         let mut parts = delivery.target_arn.split(':').skip(3);
@@ -119,17 +180,17 @@ impl<E: Environments> Deliveries<E> {
 }
 
 /// A dead letter says beside the event why it is one; a record says it itself.
-fn attributes(delivery: &Delivery) -> Vec<MessageAttribute> {
+fn attributes(delivery: &Delivery) -> Vec<Attribute> {
     match &delivery.purpose {
         Purpose::Record { .. } => Vec::new(),
         Purpose::DeadLetter { error_code, error_message } => {
             let mut attributes = vec![
-                MessageAttribute::string("RequestID", &delivery.request_id),
-                MessageAttribute::number("ErrorCode", i64::from(*error_code)),
+                Attribute::string("RequestID", &delivery.request_id),
+                Attribute { data_type: "Number".to_owned(), ..Attribute::string("ErrorCode", error_code.to_string()) },
             ];
             // SQS and SNS take no attribute without a value.
             if !error_message.is_empty() {
-                attributes.push(MessageAttribute::string("ErrorMessage", error_message));
+                attributes.push(Attribute::string("ErrorMessage", error_message));
             }
             attributes
         }
@@ -149,6 +210,27 @@ fn event(delivery: &Delivery, detail: String) -> PutEvent {
         time_ms: delivery.at_ms,
         trace_header: Some(delivery.trace_id.clone()),
     }
+}
+
+/// The whole event that a bus is given; none for what is no bus.
+fn bus_event(push: &Push, delivery: &Delivery, body: &Bytes) -> Option<Bytes> {
+    if push.content != Content::Bus {
+        return None;
+    }
+    let PutEvent { source, detail_type, resources, .. } = event(delivery, String::new());
+    let at = i64::try_from(delivery.at_ms / 1_000).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    let event = serde_json::json!({
+        "version": "0",
+        "id": Uuid::new_v4(),
+        "detail-type": detail_type,
+        "source": source,
+        "account": delivery.scope.account,
+        "time": at.unwrap_or_default().to_string(),
+        "region": delivery.scope.region,
+        "resources": resources,
+        "detail": serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default(),
+    });
+    Some(event.to_string().into())
 }
 
 /// `aws/lambda/async/NAME/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-UUID`.

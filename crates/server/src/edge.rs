@@ -27,7 +27,7 @@ mod timed_stream;
 mod unavailable;
 mod websockets;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, DomainTarget, Mode};
 use body::BodyBudget;
 use objects::BodyFailure;
 use refusal::Refusal;
-use route::{Destination, Door, Served};
+use route::{Arrived, Destination, Door, Served};
 
 /// Memory that large request bodies (over 1 MiB) may use together: seven of the largest code uploads.
 const BODY_MEMORY_BYTES: usize = 512 << 20;
@@ -89,6 +89,8 @@ pub struct EdgeOptions {
     pub patience: Patience,
     /// For signatures that expire.
     pub clock: Arc<dyn Clock>,
+    /// Services that the operator has switched off, by the names with which requests to them are signed.
+    pub disabled_services: BTreeSet<&'static str>,
 }
 
 /// Ways to functions and APIs that stand in the configuration.
@@ -176,6 +178,9 @@ impl<B: Backends> Edge<B> {
             return self.manage_connection(&managed, &parts, body, peer, request_id).await;
         }
         if self.is_for_objects(&parts, Claim::of(&parts), peer).await {
+            if self.options.disabled_services.contains(objects::SIGNING_NAME) {
+                return Err(Refusal::Disabled(objects::SIGNING_NAME));
+            }
             // In a box: the way of an invoke is not to hold the room of an upload.
             return Ok(Box::pin(self.answer_for_objects(parts, body, peer, request_id)).await);
         }
@@ -183,7 +188,7 @@ impl<B: Backends> Edge<B> {
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
             Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
-            Destination::Arrived(arrived) => arrived,
+            Destination::Arrived(arrived) => self.refuse_disabled(arrived)?,
         };
         let authenticator = &self.options.authenticator;
         authenticator.recognise(&parts, claim, peer).await.map_err(|error| arrived.refuse(error))?;
@@ -228,6 +233,14 @@ impl<B: Backends> Edge<B> {
             return Err(Refusal::Forbidden("pages of other sites may not use this server while auth is off"));
         }
         Ok(())
+    }
+
+    fn refuse_disabled(&self, arrived: Arrived) -> Result<Arrived, Refusal> {
+        let name = arrived.service.signing_name();
+        match self.options.disabled_services.contains(name) {
+            true => Err(Refusal::Disabled(name)),
+            false => Ok(arrived),
+        }
     }
 
     async fn authenticate(

@@ -109,6 +109,10 @@ impl Backends for Parts {
         Ok(self.control.resource_policy(owner, &function.name, function.qualifier.as_deref()).await?)
     }
 
+    async fn queue_policy(&self, owner: &Scope, queue: &str) -> Result<Option<Arc<Policy>>, ApiError> {
+        self.neighbours.sqs.policy_of(owner, queue).await
+    }
+
     async fn logs(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.logs.call(scope, call).await
     }
@@ -166,6 +170,8 @@ impl Backends for Parts {
     async fn reset(&self) -> Result<(), String> {
         self.control.reset().await.map_err(|error| error.to_string())?;
         self.neighbours.s3.reset().await.map_err(|error| format!("failed to remove the files of S3: {error}"))?;
+        let letters = tindra_store::MailWork::Purge { prefix: String::new() };
+        self.store.mailboxes.work(letters).await.map_err(|error| error.to_string())?;
         self.queue.invokes.reset().await.map_err(|error| error.to_string())
     }
 

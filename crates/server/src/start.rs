@@ -15,7 +15,8 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
-use tindra_events::Workers;
+use tindra_events::mappings::Mappings;
+use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
@@ -23,12 +24,12 @@ use tindra_s3::S3Service;
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
-use tindra_services::eventbridge::EventBridgeService;
+use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
-use tindra_services::scheduler::SchedulerService;
+use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::SnsService;
-use tindra_services::sqs::SqsService;
+use tindra_services::sqs::{MOVES_PREFIX, SqsService};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
 use tindra_worker::network::cidr::CidrError;
@@ -41,8 +42,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::{
-    EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig, OutboxOfEvents,
-    ProvisioningOfLambda, VersionsOfPacks,
+    AlarmsOfService, EndpointToEdge, FunctionsOfLambda, IdentitiesOfIam, LogsToService, NetworksOfConfig,
+    OutboxOfEvents, ProvisioningOfLambda, VersionsOfPacks,
 };
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
@@ -56,6 +57,7 @@ use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::sources::SourcesOfServer;
 use crate::targets::{Receivers, Targets};
 use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
@@ -141,18 +143,35 @@ impl Server {
             control: Arc::clone(&control),
             is_checked: config.auth == Auth::SigV4,
         });
-        let sqs = SqsService::new(ground.clone());
+        let outbox = Arc::clone(&ground.outbox);
+        let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::new(ground.clone());
-        let eventbridge = EventBridgeService::new(ground.clone());
+        let eventbridge = EventBridgeService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
-        let receivers = Receivers::default();
-        let handlers = Vec::new();
+        let serves = |service: &str| !config.disabled_services.contains(service);
+        let receivers = Receivers {
+            sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
+            eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
+            ..Receivers::default()
+        };
+        let handlers = handlers(&sqs, &eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
-            own_s3: config.outside.s3.is_none().then(|| s3.clone()),
+            own_s3: own_s3(&config, &s3).cloned(),
+            receivers: receivers.clone(),
+            outbox,
             authority: authority(Arc::clone(&identities)),
         };
+        let sources = SourcesOfServer {
+            store: store.clone(),
+            sqs: serves("sqs").then(|| sqs.clone()),
+            outside: outside.clone(),
+            authority: authority(Arc::clone(&identities)),
+        };
+        let mappings = Mappings::start(store.clone(), waiting.timer(), Arc::new(invoker.clone()), Arc::new(sources));
         let targets = Targets {
             invoker: invoker.clone(),
             functions: Arc::clone(&functions) as _,
@@ -209,7 +228,20 @@ impl Server {
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
         let upkeep = tokio::spawn(metrics_upkeep(figures, closing));
         tracing::info!(%address, data = %config.data.display(), "serving");
-        Ok(Running { config, address, stop, close, signals, accepting, upkeep, parts, worker, logs, _data: data })
+        Ok(Running {
+            config,
+            address,
+            stop,
+            close,
+            signals,
+            accepting,
+            upkeep,
+            parts,
+            mappings,
+            worker,
+            logs,
+            _data: data,
+        })
     }
 }
 
@@ -225,6 +257,7 @@ pub struct Running {
     accepting: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     parts: Arc<Parts>,
+    mappings: Mappings,
     worker: Worker,
     logs: LogsService,
     _data: DataDirectory,
@@ -283,7 +316,7 @@ impl Running {
 
     async fn drain(&mut self) {
         let drained = async {
-            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain());
+            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain(), self.mappings.drain());
             while self.parts.running_invokes() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
@@ -298,6 +331,19 @@ impl Running {
             }
         }
     }
+}
+
+/// Whose alarms are in which queues.
+fn handlers(
+    sqs: &SqsService,
+    eventbridge: &EventBridgeService,
+    scheduler: &SchedulerService,
+) -> Vec<(&'static str, Arc<dyn Handle>)> {
+    vec![
+        (MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone())))),
+        (eventbridge::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(eventbridge.clone())))),
+        (scheduler::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(scheduler.clone())))),
+    ]
 }
 
 fn bind(config: &Config) -> Result<TcpListener, ServerError> {
@@ -359,6 +405,7 @@ fn edge_options(
         address: address.to_string(),
         patience: Patience::default(),
         clock,
+        disabled_services: config.disabled_services.clone(),
     }
 }
 
@@ -463,14 +510,20 @@ fn invoker_options(config: &Config) -> InvokerOptions {
     }
 }
 
+/// The S3 of this server where neither another one is configured nor it is switched off.
+fn own_s3<'a>(config: &Config, s3: &'a S3Service) -> Option<&'a S3Service> {
+    (config.outside.s3.is_none() && !config.disabled_services.contains("s3")).then_some(s3)
+}
+
 fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>, s3: &S3Service) -> ControlOptions {
     let versions = VersionsOfPacks(Arc::clone(worker.packs()));
     ControlOptions {
         concurrent_executions_max: config.account_concurrency,
-        code_source: Some(match config.outside.s3.clone() {
-            Some(endpoint) => Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock))) as _,
-            None => Arc::new(OwnS3 { s3: s3.clone(), is_checked: config.auth == Auth::SigV4 }) as _,
-        }),
+        code_source: match config.outside.s3.clone() {
+            Some(endpoint) => Some(Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock)))),
+            None => own_s3(config, s3)
+                .map(|s3| Arc::new(OwnS3 { s3: s3.clone(), is_checked: config.auth == Auth::SigV4 }) as _),
+        },
         networks: Some(Arc::new(NetworksOfConfig::new(config))),
         runtime_versions: Some(Arc::new(versions)),
         ..ControlOptions::default()

@@ -29,7 +29,7 @@ pub(crate) struct Receivers {
 
 impl Receivers {
     /// The one that takes what goes to a target here; none when the target is elsewhere or its service is switched off.
-    fn find(&self, push: &Push) -> Option<&Arc<dyn Receive>> {
+    pub(crate) fn find(&self, push: &Push) -> Option<&Arc<dyn Receive>> {
         match push.content {
             Content::Function => None,
             Content::Queue(_) => self.sqs.as_ref(),
@@ -62,6 +62,7 @@ impl<E: Environments> PushTo for Targets<E> {
     fn push<'a>(&'a self, push: &'a Push, id: Uuid, body: &'a Bytes) -> BoxFuture<'a, Result<Pushed, PushError>> {
         Box::pin(async move {
             self.authorise(push).await?;
+            let body = &with_attempt(push, body);
             if push.content == Content::Function {
                 return self.invoke(push, id, body).await;
             }
@@ -158,6 +159,17 @@ impl<E: Environments> Targets<E> {
     }
 }
 
+/// What a schedule sends may tell which attempt it is.
+fn with_attempt(push: &Push, body: &Bytes) -> Bytes {
+    const ATTEMPT: &str = "<aws.scheduler.attempt-number>";
+    match std::str::from_utf8(body) {
+        Ok(text) if push.source.principal.starts_with("scheduler.") && text.contains(ATTEMPT) => {
+            text.replace(ATTEMPT, &push.attempts.saturating_add(1).to_string()).into()
+        }
+        _ => body.clone(),
+    }
+}
+
 /// Why an invoke was refused that nobody waits for. What may pass is tried again.
 fn refused(error: InvokeError) -> PushError {
     match &error {
@@ -168,7 +180,7 @@ fn refused(error: InvokeError) -> PushError {
 }
 
 /// As the clients of services outside send attributes: texts and whole numbers.
-fn attributes(message: &QueueMessage) -> Vec<MessageAttribute> {
+pub(crate) fn attributes(message: &QueueMessage) -> Vec<MessageAttribute> {
     let one = |Attribute { name, data_type, value }: &Attribute| match value.parse() {
         Ok(number) if data_type == "Number" => MessageAttribute::number(name, number),
         _ => MessageAttribute::string(name, value),

@@ -73,6 +73,7 @@ fn a_file_with_everything() {
         requests_per_s_per_concurrency = 0
         scaling_environments = 12
         connections_max = 11
+        disabled_services = ["s3", "events"]
         grace_period_s = 0
         [hosts]
         "db.internal" = "10.1.2.3"
@@ -92,6 +93,7 @@ fn a_file_with_everything() {
     assert_eq!((config.environments_max, config.connections_max), (7, 11));
     assert_eq!((config.requests_per_s_per_concurrency, config.scaling_environments), (0, 12));
     assert_eq!(config.grace_period, Duration::ZERO);
+    assert_eq!(config.disabled_services.into_iter().collect::<Vec<_>>(), ["events", "s3"]);
 }
 
 #[test]
@@ -132,6 +134,12 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
         (Settings::default(), &[], Some("idle_timeout_s = 9\nkeep_warm_max_s = 8"), &["idle_timeout_s (in ", "5 to 8"]),
         (Settings::default(), &[], Some("keep_warm_min_s = 9\nkeep_warm_max_s = 8"), &["keep_warm_min_s (in ", "is 9"]),
         (Settings::default(), &[], Some("environment_max_age_s = 0"), &["environment_max_age_s (in ", "is 0"]),
+        (
+            Settings::default(),
+            &[],
+            Some("disabled_services = [\"sqss\"]"),
+            &["disabled_services (in ", "\"sqss\"", "sqs, sns"],
+        ),
         (Settings::default(), &[], Some("environments_max = 0"), &["environments_max (in ", "is 0"]),
         (Settings::default(), &[], Some("egress_allow = [\"10.0.0.0/33\"]"), &["egress_allow", "10.0.0.0/33"]),
         (Settings::default(), &[], Some("dns_upstreams = [\"dns.example\"]"), &["dns_upstreams", "dns.example"]),

@@ -66,6 +66,7 @@ async fn requests_are_told_apart() {
     let settings = "GET /2016-08-19/account-settings HTTP/1.1";
     let logs =
         "POST / HTTP/1.1\r\nX-Amz-Target: Logs_20140328.DescribeLogGroups\r\nContent-Type: application/x-amz-json-1.1";
+    let events = "POST / HTTP/1.1\r\nX-Amz-Target: AWSEvents.ListRules";
     let scaling = "POST / HTTP/1.1\r\nX-Amz-Target: AnyScaleFrontendService.DeregisterScalableTarget".to_owned();
     const SCALED: &str = r#"{"ServiceNamespace":"lambda","ResourceId":"function:f:live","ScalableDimension":"lambda:function:ProvisionedConcurrency"}"#;
     for (head, body, status, part) in [
@@ -80,8 +81,9 @@ async fn requests_are_told_apart() {
         (format!("GET /v2/apis HTTP/1.1\r\n{}", signed("apigateway")), "", 200, "{\"items\":[]}"),
         ("DELETE /v2/apis/a1 HTTP/1.1".to_owned(), "", 404, "Invalid API identifier specified 000000000000:a1"),
         ("GET /v2/nothing HTTP/1.1".to_owned(), "", 404, "not known"),
-        (format!("GET /bucket HTTP/1.1\r\n{}", signed("s3")), "", 400, "does not serve s3"),
-        (format!("POST / HTTP/1.1\r\n{}", signed("sns")), "", 400, "<Code>ServiceNotServed</Code>"),
+        (format!("POST / HTTP/1.1\r\n{}", signed("cloudformation")), "", 400, "<Code>ServiceNotServed</Code>"),
+        (format!("POST / HTTP/1.1\r\n{}", signed("sns")), "Action=ListTopics", 404, "<Message>ListTopics</Message>"),
+        (format!("{events}\r\n{}", signed("events")), "{}", 400, "among disabled_services"),
         (
             format!("POST / HTTP/1.1\r\n{}", signed("sts")),
             "Action=GetCallerIdentity&Version=2011-06-15",

@@ -41,6 +41,7 @@ async fn listen(connections_max: usize, tls: Option<tokio_rustls::TlsAcceptor>) 
         address: address.to_string(),
         patience: Patience::default(),
         clock: Arc::new(SystemClock::new()),
+        disabled_services: std::collections::BTreeSet::new(),
     };
     let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
     let (stop, stopping) = watch::channel(false);

@@ -29,3 +29,13 @@ pub(crate) fn of_body(id: Uuid, body: &[u8]) -> u32 {
     hasher.update(body);
     hasher.finalize()
 }
+
+/// Of a letter, whose head and body never change.
+pub(crate) fn of_letter(id: Uuid, head: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(id.as_bytes());
+    hasher.update(&(head.len() as u64).to_le_bytes());
+    hasher.update(head);
+    hasher.update(body);
+    hasher.finalize()
+}

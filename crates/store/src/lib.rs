@@ -1,13 +1,14 @@
 //! Durable state behind one handle of narrow traits.
 //!
 //! [`Metadata`] holds small records (JSON bytes) under string keys, with compare-and-set and watch; [`Queues`] holds
-//! messages that are leased and completed; [`Journals`] holds ordered records read by offset; [`Blobs`] holds
+//! messages that are leased and completed; [`Mailboxes`] holds letters
+//! that strangers take and remove; [`Journals`] holds ordered records read by offset; [`Blobs`] holds
 //! content-addressed bytes; [`Logs`] holds bounded, append-only streams of log events that are not worth an fsync. The
-//! first three are views over one transaction: a [`Batch`] changes them together. An answer that promises something comes
+//! first four are views over one transaction: a [`Batch`] changes them together. An answer that promises something comes
 //! after [`Metadata::commit`] returned. The store does not know what any record means.
 //!
 //! [`Store::open_sqlite`] keeps everything in one directory: SQLite and plain files. [`Store::open_postgres`] keeps the first
-//! three in PostgreSQL, where several servers share them, and blobs and logs in a directory of each server.
+//! four in PostgreSQL, where several servers share them, and blobs and logs in a directory of each server.
 //! `docs/design/store.md` says what is durable when.
 
 mod blob_files;
@@ -19,6 +20,7 @@ mod journals;
 mod json;
 mod log_files;
 mod logs;
+mod mailboxes;
 mod metadata;
 mod open;
 mod postgres;
@@ -30,6 +32,10 @@ pub use blobs::{BlobId, Blobs};
 pub use journals::{JournalBounds, JournalChange, Journals};
 pub use json::{JsonBatch, JsonRecords, Versioned};
 pub use logs::{LogEvent, LogGroup, LogPosition, LogRead, LogStream, Logs};
+pub use mailboxes::{
+    Letter, LetterCounts, MailChange, MailWork, Mailboxes, Once, Overflow, Posted, Receipt, Standing, TakeRequest,
+    Taken, TakenLetter,
+};
 pub use metadata::{Batch, Change, Metadata, Precondition, Record};
 pub use open::{Durability, LogBounds, StoreOptions};
 pub use queues::{Lapse, Lease, LeaseRequest, Leased, LeasedMessages, Message, MessageChange, QueueFigures, Queues};
@@ -47,6 +53,8 @@ pub struct Store {
     pub metadata: Arc<dyn Metadata>,
     /// Messages.
     pub queues: Arc<dyn Queues>,
+    /// Letters.
+    pub mailboxes: Arc<dyn Mailboxes>,
     /// Ordered records.
     pub journals: Arc<dyn Journals>,
     /// Content-addressed bytes.

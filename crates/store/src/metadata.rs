@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{BoxFuture, JournalChange, MessageChange, StoreError, Watch};
+use crate::{BoxFuture, JournalChange, MailChange, MessageChange, StoreError, Watch};
 
 /// A record with the revision it was read at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +37,15 @@ pub struct Change {
     pub value: Option<Bytes>,
 }
 
-/// Writes that commit together or not at all: of records, messages and journals.
+/// Writes that commit together or not at all: of records, messages, letters and journals.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Of records, in order.
     pub changes: Vec<Change>,
     /// Of messages, in order.
     pub messages: Vec<MessageChange>,
+    /// Of letters, in order.
+    pub mail: Vec<MailChange>,
     /// Of journals, in order.
     pub journals: Vec<JournalChange>,
 }
@@ -67,6 +69,13 @@ impl Batch {
     #[must_use]
     pub fn message(mut self, change: MessageChange) -> Self {
         self.messages.push(change);
+        self
+    }
+
+    /// Adds a change of a mailbox.
+    #[must_use]
+    pub fn mail(mut self, change: MailChange) -> Self {
+        self.mail.push(change);
         self
     }
 

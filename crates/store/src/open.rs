@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::log_files::LogFiles;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Journals, Metadata, Queues, Store, StoreError};
+use crate::{Journals, Mailboxes, Metadata, Queues, Store, StoreError};
 
 /// What a power cut may take. A killed process loses nothing that was answered under any of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// Joins a database with the blobs and logs in a directory.
-    fn beside<D: Metadata + Queues + Journals + 'static>(
+    fn beside<D: Metadata + Queues + Mailboxes + Journals + 'static>(
         database: Arc<D>,
         directory: &Path,
         options: StoreOptions,
@@ -110,6 +110,7 @@ impl Store {
         let logs = LogFiles::open(&directory.join("logs"), options.logs, lock, clock)?;
         Ok(Self {
             queues: Arc::clone(&database) as _,
+            mailboxes: Arc::clone(&database) as _,
             journals: Arc::clone(&database) as _,
             metadata: database,
             blobs: Arc::new(blobs),

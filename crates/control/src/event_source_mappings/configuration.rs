@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tindra_core::event_source_mapping::{
-    ConsumptionMode, EventSourceMapping, Kafka, MappingSettings, MappingState, SchemaRegistry, SourceAccess,
-    SourceKind, StartingPosition,
+    ConsumptionMode, EventSourceMapping, Kafka, MappingSettings, MappingState, ProcessingResult, SchemaRegistry,
+    SourceAccess, SourceKind, StartingPosition,
 };
 use tindra_model::lambda::event_invoke_config::{DestinationConfig, OnFailure};
 use tindra_model::lambda::event_source_mappings::{
@@ -18,13 +18,23 @@ use super::members::has;
 use super::source::BOOTSTRAP_SERVERS;
 use crate::shape::{epoch_s, small};
 
-/// What `LastProcessingResult` tells of a mapping that is enabled.
-const NOT_POLLED: &str = "PROBLEM: this server does not poll event sources yet; no records are processed.";
+/// What `LastProcessingResult` tells of a mapping that is enabled and whose source is of a kind that nobody polls here.
+const NOT_POLLED: &str = "PROBLEM: this server does not poll sources of this kind yet; no records are processed.";
+/// Before the first batch.
+const NOTHING_YET: &str = "No records processed";
 
 /// The members of `EventSourceMappingConfiguration`, of which each kind of source has its own.
-pub(super) fn configuration(mapping: &EventSourceMapping) -> EventSourceMappingConfiguration {
+/// `last` is what the last batch came to.
+pub(super) fn configuration(
+    mapping: &EventSourceMapping,
+    last: Option<ProcessingResult>,
+) -> EventSourceMappingConfiguration {
     let (source, kind) = (&mapping.source, mapping.source.kind);
-    let result = if mapping.state == MappingState::Enabled { NOT_POLLED } else { "No records processed" };
+    let result = match last {
+        Some(last) => last.text,
+        None if mapping.state == MappingState::Enabled && !kind.is_sqs() => NOT_POLLED.to_owned(),
+        None => NOTHING_YET.to_owned(),
+    };
     let reason = if kind.is_stream() { "User action" } else { "USER_INITIATED" };
     let list = |items: &[String]| (!items.is_empty()).then(|| items.to_vec());
     EventSourceMappingConfiguration {
@@ -33,7 +43,7 @@ pub(super) fn configuration(mapping: &EventSourceMapping) -> EventSourceMappingC
         event_source_arn: source.arn.clone(),
         function_arn: Some(mapping.function_arn()),
         last_modified: Some(epoch_s(mapping.last_modified_ms)),
-        last_processing_result: Some(result.to_owned()),
+        last_processing_result: Some(result),
         state: Some(mapping.state.as_str().to_owned()),
         state_transition_reason: Some(reason.to_owned()),
         starting_position: source.starting_position.map(|position| position.as_str().to_owned()),

@@ -49,7 +49,7 @@ impl Control {
                 &mapping,
             )?;
             match self.store.metadata.commit(batch).await {
-                Ok(_) => return reply(configuration(&mapping)),
+                Ok(_) => return reply(configuration(&mapping, None)),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -7,7 +7,6 @@ use tindra_model::lambda::event_source_mappings::DeleteEventSourceMappingRequest
 use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
 
 use super::change_mapping::check_settled;
-use super::configuration::configuration;
 use crate::error::ControlError;
 use crate::{Caller, Control, read, reply};
 
@@ -26,7 +25,7 @@ impl Control {
             mapping.last_modified_ms = self.clock.unix_ms();
             let batch = Batch::default().put_json(record.key, Precondition::Revision(record.revision), &mapping)?;
             match self.store.metadata.commit(batch).await {
-                Ok(_) => return reply(configuration(&mapping)),
+                Ok(_) => return reply(self.shown_mapping(&mapping).await?),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

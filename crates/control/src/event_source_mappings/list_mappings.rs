@@ -9,7 +9,6 @@ use tindra_model::lambda::event_source_mappings::{
 };
 use tindra_store::JsonRecords as _;
 
-use super::configuration::configuration;
 use crate::error::ControlError;
 use crate::paging::{read_marker, write_marker};
 use crate::{Caller, Control, read, reply};
@@ -23,7 +22,7 @@ impl Control {
     pub(crate) async fn get_event_source_mapping(&self, caller: &Caller, input: Value) -> Result<Reply, ControlError> {
         let request: GetEventSourceMappingRequest = read(input)?;
         let record = self.mapping(&caller.scope, &request.uuid).await?;
-        reply(configuration(&record.value))
+        reply(self.shown_mapping(&record.value).await?)
     }
 
     pub(crate) async fn list_event_source_mappings(
@@ -57,9 +56,13 @@ impl Control {
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
+        let mut shown = Vec::with_capacity(found.len());
+        for mapping in &found {
+            shown.push(self.shown_mapping(mapping).await?);
+        }
         reply(ListEventSourceMappingsResponse {
             next_marker: last.map(|mapping| write_marker(&mapping.uuid.to_string())),
-            event_source_mappings: Some(found.iter().map(configuration).collect()),
+            event_source_mappings: Some(shown),
         })
     }
 }

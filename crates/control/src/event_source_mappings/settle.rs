@@ -1,8 +1,7 @@
 //! Ends the transitions of event source mappings.
 //!
 //! The store is the queue: a mapping in a transition is work to do, whoever wrote it and however often this
-//! process was killed in between. Nothing has to be started or stopped, because nothing polls; so a transition
-//! ends as soon as it is seen.
+//! process was killed in between. Who polls follows the settled records, so a transition ends as soon as it is seen.
 
 use std::time::Duration;
 
@@ -99,7 +98,10 @@ async fn settle(store: &Store, record: Record) -> Result<(), StoreError> {
             mapping.state = state;
             Batch::default().put_json(key, precondition, &mapping)?
         }
-        None => Batch::default().delete(key, precondition).delete(mapping.pair_key(), Precondition::None),
+        None => Batch::default()
+            .delete(key, precondition)
+            .delete(mapping.pair_key(), Precondition::None)
+            .delete(mapping.result_key(), Precondition::None),
     };
     match store.metadata.commit(batch).await {
         // A conflict is a later change, which has been told of, too.

@@ -7,7 +7,6 @@ use tindra_model::lambda::event_source_mappings::UpdateEventSourceMappingRequest
 use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError};
 
 use super::change_mapping::check_settled;
-use super::configuration::configuration;
 use super::members;
 use super::settings::Settings;
 use crate::error::ControlError;
@@ -47,7 +46,7 @@ impl Control {
                 )?;
             }
             match self.store.metadata.commit(batch).await {
-                Ok(_) => return reply(configuration(&mapping)),
+                Ok(_) => return reply(self.shown_mapping(&mapping).await?),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,5 +1,8 @@
 //! What a request is in the words of policies: an action on a resource of an account.
 
+mod events;
+mod queues;
+
 use serde_json::Value;
 use tindra_core::function::Scope;
 use tindra_core::name::{FunctionName, FunctionReference};
@@ -24,6 +27,8 @@ pub(super) struct Asked {
     pub(super) owner: Scope,
     /// The function of the resource, which may have a policy.
     pub(super) function: Option<FunctionName>,
+    /// The queue of the resource, which may have a policy.
+    pub(super) queue: Option<String>,
     /// The user or role of the resource, whose ARN has a path that the request does not tell.
     pub(super) entity: Option<iam::Principal>,
 }
@@ -32,7 +37,7 @@ impl Asked {
     pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
         let action = format!("{}:{}", service.signing_name(), action(service, call));
         let owner = who.scope.clone();
-        let asked = |resource| Self { action, resource, owner, function: None, entity: None };
+        let asked = |resource| Self { action, resource, owner, function: None, queue: None, entity: None };
         match service.signing_name() {
             "lambda" => match function(call, &who.scope) {
                 Some((owner, function)) => {
@@ -41,9 +46,18 @@ impl Asked {
                 }
                 None => asked(of_lambda(call, &who.scope)),
             },
+            "sqs" => match queues::queue(call, &who.scope) {
+                Some((owner, queue)) => {
+                    let resource = tindra_services::sqs::queue_arn(&owner, &queue);
+                    Self { resource, owner, queue: Some(queue), ..asked(String::new()) }
+                }
+                None => asked("*".to_owned()),
+            },
             "logs" => asked(of_logs(&call.input, &who.scope)),
             "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
             "apigateway" => asked(of_api_gateway(call, &who.scope)),
+            "events" => asked(events::of_events(call, &who.scope)),
+            "scheduler" => asked(events::of_scheduler(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -59,22 +73,25 @@ impl Asked {
     }
 }
 
-/// Whether a request names a function of another account than its own. Cheap, for it is asked of every request.
+/// Whether a request names a function or queue of another account than its own. Cheap, for it is asked of every request.
 pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
+    if queues::is_foreign(call, scope) {
+        return true;
+    }
     let Some(text) = named_function(call).filter(|text| text.contains(':')) else { return false };
     let account = FunctionReference::parse(text).ok().and_then(|reference| reference.account);
     account.is_some_and(|account| account != scope.account)
 }
 
-/// The role that a request gives away, and the service that will use it.
-pub(super) fn role_to_pass(call: &Call) -> Option<(&str, &'static str)> {
+/// The roles that a request gives away, and the service that will use them.
+pub(super) fn roles_to_pass(call: &Call) -> Vec<(&str, &'static str)> {
     const API_GATEWAY: &str = "apigateway.amazonaws.com";
-    let given = |member, service| text(&call.input, member).map(|role| (role, service));
+    let given = |member, service| text(&call.input, member).map(|role| (role, service)).into_iter().collect();
     match call.operation.name() {
         "CreateFunction" | "UpdateFunctionConfiguration" => given("Role", "lambda.amazonaws.com"),
         "CreateApi" | "UpdateApi" | "CreateIntegration" | "UpdateIntegration" => given("CredentialsArn", API_GATEWAY),
         "CreateAuthorizer" | "UpdateAuthorizer" => given("AuthorizerCredentialsArn", API_GATEWAY),
-        _ => None,
+        _ => events::roles(call),
     }
 }
 
@@ -96,6 +113,7 @@ fn action<'a>(service: &Service, call: &'a Call) -> &'a str {
     match call.operation.name() {
         // Its actions are the methods.
         _ if service.signing_name() == "apigateway" => call.operation.http().0,
+        _ if service.signing_name() == "sqs" => queues::action(call),
         "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "InvokeFunction",
         "GetLayerVersionByArn" => "GetLayerVersion",
         name => name,

@@ -17,6 +17,7 @@ mod domains;
 mod keep_warm;
 mod listener_rules;
 mod outside;
+mod services;
 
 const DNS_PORT: u16 = 53;
 
@@ -58,6 +59,7 @@ pub(super) fn check(
         subnets: subnets(layers)?,
         security_groups: security_groups(layers)?,
         outside: outside::outside(layers, variable)?,
+        disabled_services: services::disabled(layers)?,
         hosts: layers.pick("hosts", |settings| &settings.hosts).0.unwrap_or_default(),
         idle_timeout: keep_warm.standard,
         keep_warm_min: keep_warm.min,

@@ -79,6 +79,13 @@ pub trait Backends: Send + Sync + 'static {
         function: &FunctionName,
     ) -> impl Future<Output = Result<Option<Arc<Policy>>, ApiError>> + Send;
 
+    /// The policy of a queue; `None` when it has none or is not there.
+    fn queue_policy(
+        &self,
+        owner: &Scope,
+        queue: &str,
+    ) -> impl Future<Output = Result<Option<Arc<Policy>>, ApiError>> + Send;
+
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 

@@ -14,6 +14,8 @@ pub(super) enum Refusal {
     Api(&'static Service, ApiError),
     /// A service that is not here.
     NotServed(String),
+    /// A service that the operator has switched off.
+    Disabled(&'static str),
     /// Not HTTP as it should be.
     Malformed(&'static str),
     /// The body did not come.
@@ -32,7 +34,8 @@ impl Refusal {
     pub(super) fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
         match self {
             Self::Api(service, error) => service.encode_error(&error, request_id).map(Full::new),
-            Self::NotServed(service) => unavailable::response(&service, request_id),
+            Self::NotServed(service) => unavailable::not_served(&service, request_id),
+            Self::Disabled(service) => unavailable::disabled(service, request_id),
             Self::Malformed(problem) => closing(plain(StatusCode::BAD_REQUEST, "BadRequest", problem)),
             Self::Stalled => {
                 closing(plain(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "the request body did not arrive"))

@@ -21,8 +21,9 @@ const LOGS_TARGET: &str = "Logs_20140328.";
 const AUTOSCALING_TARGET: &str = "AnyScaleFrontendService.";
 const SQS_TARGET: &str = "AmazonSQS.";
 const EVENTS_TARGET: &str = "AWSEvents.";
-/// A message of a queue or topic with its attributes is 1 MB (AWS), ten of them one request; base64 and JSON make it more.
-const MESSAGE_BODY_BYTES_MAX: usize = 2 << 20;
+/// A message of a queue or topic with its attributes is 1 MB (AWS), ten of them one request; forms and JSON make it
+/// up to three times as much.
+const MESSAGE_BODY_BYTES_MAX: usize = 4 << 20;
 
 const SQS: Door = Door::Neighbour(Neighbour::Sqs);
 const SNS: Door = Door::Neighbour(Neighbour::Sns);
@@ -106,7 +107,9 @@ pub(super) fn destination<'a>(
         }
         (Some(target), _) if target.starts_with(SQS_TARGET) => by_head(SQS, tindra_model::sqs(), parts),
         (Some(target), _) if target.starts_with(EVENTS_TARGET) => by_head(EVENTS, tindra_model::events(), parts),
-        (_, Some("sqs")) => Ok(form(SQS, tindra_model::sqs())),
+        (_, Some("sqs")) => Ok(form(SQS, tindra_model::sqs_query())),
+        // Nobody signed it, but only queues have such paths.
+        (None, None) if is_of_queues(path) => Ok(form(SQS, tindra_model::sqs_query())),
         (_, Some("sns")) => Ok(form(SNS, tindra_model::sns())),
         (_, Some("events")) => by_head(EVENTS, tindra_model::events(), parts),
         (_, Some("scheduler")) => by_head(SCHEDULER, tindra_model::scheduler(), parts),
@@ -173,6 +176,11 @@ fn is_of_rest_apis(path: &str) -> bool {
         .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
+/// The path of a queue's URL: the account and the name.
+fn is_of_queues(path: &str) -> bool {
+    path.matches('/').count() == 2 && tindra_services::sqs::queue_of_url(path).is_some()
+}
+
 /// A service whose operations are named by the head: the target header, or method and path.
 fn by_head(door: Door, service: &'static Service, parts: &Parts) -> Result<Destination<'static>, Refusal> {
     let operation = service
@@ -223,7 +231,11 @@ impl Arrived {
         let of_iam = || {
             if parts.headers.contains_key(header::AUTHORIZATION) { None } else { found(Door::Iam, tindra_model::iam()) }
         };
-        found(door, service).or_else(of_iam).ok_or_else(|| unknown_operation(service))
+        let of_sqs = || {
+            let is_signed = parts.headers.contains_key(header::AUTHORIZATION);
+            if is_signed { None } else { found(SQS, tindra_model::sqs_query()) }
+        };
+        found(door, service).or_else(of_iam).or_else(of_sqs).ok_or_else(|| unknown_operation(service))
     }
 
     /// A refusal in the form of the service.

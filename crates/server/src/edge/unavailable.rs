@@ -5,16 +5,38 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use http_body_util::Full;
 
-/// A 4xx on purpose: the SDKs would repeat a 5xx.
-pub(super) fn response(service: &str, request_id: &str) -> Response<Full<Bytes>> {
+use crate::config::SERVICES_SWITCHABLE;
+
+/// For a service that there is not.
+pub(super) fn not_served(service: &str, request_id: &str) -> Response<Full<Bytes>> {
     // The name comes from the client and goes into XML and JSON.
     let service: String =
         service.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(40).collect();
     let message = format!(
-        "Tindra does not serve {service}. It serves lambda, logs, apigateway, execute-api, iam, sts and application-autoscaling; send requests for {service} elsewhere, for example with AWS_ENDPOINT_URL_{}.",
-        service.to_uppercase().replace('-', "_")
+        "Tindra does not serve {service}. It serves lambda, {}, execute-api, iam and sts; send requests for {service} elsewhere, for example with {}.",
+        SERVICES_SWITCHABLE.join(", "),
+        variable(&service)
     );
-    let (content_type, body) = match service.as_str() {
+    response(&service, &message, request_id)
+}
+
+/// For a service that is switched off.
+pub(super) fn disabled(service: &str, request_id: &str) -> Response<Full<Bytes>> {
+    let message = format!(
+        "This server does not serve {service}: its operator has it among disabled_services. Send requests for {service} elsewhere, for example with {}.",
+        variable(service)
+    );
+    response(service, &message, request_id)
+}
+
+/// With which clients are told where a service is.
+fn variable(service: &str) -> String {
+    format!("AWS_ENDPOINT_URL_{}", service.to_uppercase().replace('-', "_"))
+}
+
+/// A 4xx on purpose: the SDKs would repeat a 5xx.
+fn response(service: &str, message: &str, request_id: &str) -> Response<Full<Bytes>> {
+    let (content_type, body) = match service {
         "s3" | "s3-object-lambda" => (
             "application/xml",
             format!(

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its own share of this")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -120,6 +120,10 @@ impl Backends for Fakes {
     async fn resource_policy(&self, owner: &Scope, function: &FunctionName) -> Result<Option<Arc<Policy>>, ApiError> {
         let policies = self.policies.lock().unwrap();
         Ok(policies.get(&function.arn(owner)).map(|policy| Arc::new(Policy::parse(policy).unwrap())))
+    }
+
+    async fn queue_policy(&self, _owner: &Scope, _queue: &str) -> Result<Option<Arc<Policy>>, ApiError> {
+        Ok(None)
     }
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
@@ -283,7 +287,15 @@ pub async fn start_at(
     let address = listener.local_addr().unwrap();
     let fakes = Arc::new(Fakes::default());
     fakes.open_urls(Arc::clone(&clock)).await;
-    let options = EdgeOptions { authenticator, mode, is_tls: false, address: address.to_string(), patience, clock };
+    let options = EdgeOptions {
+        authenticator,
+        mode,
+        is_tls: false,
+        address: address.to_string(),
+        patience,
+        clock,
+        disabled_services: BTreeSet::from(["events"]),
+    };
     let edge = Arc::new(Edge::new(Arc::clone(&fakes), options));
     let (stop, stopping) = watch::channel(false);
     let let_go = Arc::new(Notify::new());

@@ -15,11 +15,12 @@ use uuid::Uuid;
 
 use super::connection::Connection;
 use super::fault::Fault;
+use super::mail::NOTE_PREFIX;
 use super::messages::LOCK_COUNTER;
 use super::numbers::{name, signed, unsigned};
 use super::pool::Pool;
+use super::writer::Told;
 use crate::StoreError;
-use crate::watch::Watchers;
 
 /// Changes of other servers are seen after as long, half of it on average.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -42,7 +43,7 @@ pub(super) async fn newest(connection: &Connection) -> Result<u64, Fault> {
 #[derive(Debug)]
 pub(super) struct Changes {
     pub(super) pool: Arc<Pool>,
-    pub(super) watchers: Watchers,
+    pub(super) told: Told,
     /// Marks the changes of this process, which were announced when they were made.
     pub(super) origin: Uuid,
     pub(super) is_uncertain: Arc<AtomicBool>,
@@ -85,7 +86,7 @@ impl Changes {
                 self.is_uncertain.store(true, Ordering::Release);
                 return Err(error);
             }
-            self.watchers.announce_anything();
+            self.told.announce_anything();
         }
         let (seen, origin) = (signed(self.seen), self.origin);
         let rows =
@@ -103,12 +104,16 @@ impl Changes {
         let (newest, trimmed) = (unsigned(first, 0), unsigned(first, 1));
         // One that is behind what was seen is an older copy, and what it has may be anything.
         if trimmed > self.seen || newest < self.seen {
-            self.watchers.announce_anything();
+            self.told.announce_anything();
         } else {
             let noted = rows.iter().filter_map(|row| Some((row.get::<_, Option<i64>>(2)?, name(row, 3))));
             let noted: Vec<(i64, String)> = noted.collect();
             for batch in noted.chunk_by(|one, next| one.0 == next.0) {
-                self.watchers.announce(batch.iter().map(|(_, key)| key.clone()).collect());
+                let of_mail = |key: &str| key.strip_prefix(NOTE_PREFIX).map(str::to_owned);
+                let mailboxes = batch.iter().filter_map(|(_, key)| of_mail(key)).collect();
+                let keys = batch.iter().filter(|(_, key)| of_mail(key).is_none()).map(|(_, key)| key.clone()).collect();
+                self.told.records.announce(keys);
+                self.told.mail.announce(mailboxes);
             }
         }
         self.seen = newest;

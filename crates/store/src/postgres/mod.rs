@@ -9,6 +9,8 @@ mod changes;
 mod connection;
 mod fault;
 mod journals;
+mod letters;
+mod mail;
 mod messages;
 mod numbers;
 mod plan;
@@ -33,13 +35,14 @@ use crate::failure::Failure;
 use crate::open::Durability;
 use crate::watch::Watchers;
 use crate::{
-    Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, Message, Metadata,
-    QueueFigures, Queues, Record, StoreError, Watch,
+    Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, LetterCounts, MailWork,
+    Mailboxes, Message, Metadata, Posted, QueueFigures, Queues, Receipt, Record, Standing, StoreError, TakeRequest,
+    Taken, TakenLetter, Watch,
 };
 use changes::Changes;
 use connection::Connector;
 use pool::Pool;
-use writer::{Commit, Writer};
+use writer::{Commit, Told, Writer};
 
 /// Commits that wait for the writer; beyond it, committers wait to queue.
 const REQUESTS_MAX: usize = 1_024;
@@ -50,6 +53,7 @@ pub(crate) struct Postgres {
     requests: Option<mpsc::Sender<Commit>>,
     thread: Option<JoinHandle<()>>,
     watchers: Watchers,
+    mail_watchers: Watchers,
     pool: Arc<Pool>,
     failure: Failure,
     lock: Arc<DirectoryLock>,
@@ -67,21 +71,22 @@ impl Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let pool = Arc::new(Pool::new(Connector::new(url, durability, runtime.handle().clone())?));
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
-        let watchers = Watchers::new();
-        let parts = Parts { pool: Arc::clone(&pool), queue, watchers: watchers.clone(), failure: failure.clone() };
+        let (watchers, mail_watchers) = (Watchers::new(), Watchers::new());
+        let told = Told { records: watchers.clone(), mail: mail_watchers.clone() };
+        let parts = Parts { pool: Arc::clone(&pool), queue, told, failure: failure.clone() };
         let (told, outcome) = std::sync::mpsc::sync_channel(1);
         let work = move || live(&runtime, parts, &told);
         let thread = std::thread::Builder::new().name("store-postgres".into()).spawn(work).map_err(failed)?;
         let ended = |error| StoreError::storage("start the thread for PostgreSQL", error);
         outcome.recv().map_err(ended)??;
-        Ok(Self { requests: Some(requests), thread: Some(thread), watchers, pool, failure, lock })
+        Ok(Self { requests: Some(requests), thread: Some(thread), watchers, mail_watchers, pool, failure, lock })
     }
 }
 
 struct Parts {
     pool: Arc<Pool>,
     queue: mpsc::Receiver<Commit>,
-    watchers: Watchers,
+    told: Told,
     failure: Failure,
 }
 
@@ -102,20 +107,15 @@ fn live(runtime: &Runtime, parts: Parts, told: &std::sync::mpsc::SyncSender<Resu
 }
 
 async fn prepare(parts: Parts) -> Result<(Writer, Changes), StoreError> {
-    let Parts { pool, queue, watchers, failure } = parts;
+    let Parts { pool, queue, told, failure } = parts;
     let failed = |fault: fault::Fault| fault.into_error("open the store in PostgreSQL");
     let connection = pool.connector().connect_first().await.map_err(failed)?;
     schema::migrate(&connection, pool.connector()).await?;
     let seen = changes::newest(&connection).await.map_err(failed)?;
     let (origin, is_uncertain) = (Uuid::new_v4(), Arc::new(AtomicBool::new(false)));
-    let changes = Changes {
-        pool: Arc::clone(&pool),
-        watchers: watchers.clone(),
-        origin,
-        is_uncertain: Arc::clone(&is_uncertain),
-        seen,
-    };
-    Ok((Writer { pool, queue, watchers, failure, origin, is_uncertain, connection: Some(connection) }, changes))
+    let changes =
+        Changes { pool: Arc::clone(&pool), told: told.clone(), origin, is_uncertain: Arc::clone(&is_uncertain), seen };
+    Ok((Writer { pool, queue, told, failure, origin, is_uncertain, connection: Some(connection) }, changes))
 }
 
 impl Metadata for Postgres {
@@ -205,6 +205,83 @@ impl Queues for Postgres {
 
     fn purge<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(self.pool.with("remove messages", move |connection| messages::purge(connection, prefix)))
+    }
+}
+
+impl Mailboxes for Postgres {
+    fn take(&self, request: TakeRequest) -> BoxFuture<'_, Result<Taken, StoreError>> {
+        Box::pin(async move {
+            let taken = self.pool.with("take letters", |connection| letters::take(connection, &request)).await;
+            let (taken, has_overflown) = taken?;
+            if let (true, Some(overflow)) = (has_overflown, request.overflow) {
+                self.mail_watchers.announce(vec![overflow.mailbox]);
+            }
+            Ok(taken)
+        })
+    }
+
+    fn reread<'a>(
+        &'a self,
+        mailbox: &'a str,
+        receipts: Vec<Receipt>,
+    ) -> BoxFuture<'a, Result<Vec<TakenLetter>, StoreError>> {
+        Box::pin(async move {
+            self.pool.with("read letters", |connection| letters::reread(connection, mailbox, &receipts)).await
+        })
+    }
+
+    fn standings<'a>(&'a self, mailbox: &'a str, ids: Vec<Uuid>) -> BoxFuture<'a, Result<Vec<Standing>, StoreError>> {
+        Box::pin(async move {
+            self.pool.with("look at letters", |connection| letters::standings(connection, mailbox, &ids)).await
+        })
+    }
+
+    fn posted<'a>(&'a self, mailbox: &'a str, keys: Vec<String>) -> BoxFuture<'a, Result<Vec<Posted>, StoreError>> {
+        Box::pin(async move {
+            self.pool.with("look at keys", |connection| letters::posted(connection, mailbox, &keys)).await
+        })
+    }
+
+    fn counts<'a>(
+        &'a self,
+        mailbox: &'a str,
+        now_ms: UnixMs,
+        sent_after_ms: UnixMs,
+    ) -> BoxFuture<'a, Result<LetterCounts, StoreError>> {
+        Box::pin(
+            self.pool
+                .with("count letters", move |connection| letters::counts(connection, mailbox, now_ms, sent_after_ms)),
+        )
+    }
+
+    fn next_origin<'a>(
+        &'a self,
+        mailbox: &'a str,
+        now_ms: UnixMs,
+    ) -> BoxFuture<'a, Result<Option<Option<String>>, StoreError>> {
+        Box::pin(self.pool.with("look at letters", move |connection| letters::next_origin(connection, mailbox, now_ms)))
+    }
+
+    fn newest<'a>(&'a self, mailbox: &'a str) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        Box::pin(self.pool.with("look at letters", move |connection| letters::newest(connection, mailbox)))
+    }
+
+    fn mailboxes<'a>(&'a self, after: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(self.pool.with("list mailboxes", move |connection| letters::mailboxes(connection, after, limit)))
+    }
+
+    fn work(&self, work: MailWork) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let done = self.pool.with("work on letters", |connection| letters::work(connection, &work)).await?;
+            if let (MailWork::Redirect { to, .. }, 1..) = (work, done) {
+                self.mail_watchers.announce(vec![to]);
+            }
+            Ok(done)
+        })
+    }
+
+    fn watch_mail(&self, prefix: &str) -> Watch {
+        self.mail_watchers.watch(prefix)
     }
 }
 

@@ -10,7 +10,8 @@ use super::fault::Fault;
 use crate::StoreError;
 
 /// Each entry brings the schema from its index to the next version. Entries are only ever added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE counter (
         id SMALLINT NOT NULL PRIMARY KEY CHECK (id = 0),
         revision BIGINT NOT NULL,
@@ -57,7 +58,47 @@ const MIGRATIONS: &[&str] = &["
         checksum BIGINT NOT NULL,
         PRIMARY KEY (journal, position)
     );
-"];
+",
+    "
+    CREATE SEQUENCE letter_numbers;
+    CREATE TABLE letters (
+        number BIGINT NOT NULL PRIMARY KEY,
+        id UUID NOT NULL UNIQUE,
+        mailbox BYTEA NOT NULL,
+        group_name BYTEA,
+        sent_ms BIGINT NOT NULL,
+        visible_ms BIGINT NOT NULL,
+        takes BIGINT NOT NULL,
+        taken_ms BIGINT,
+        first_taken_ms BIGINT,
+        origin BYTEA,
+        head BYTEA NOT NULL,
+        body BYTEA NOT NULL,
+        checksum BIGINT NOT NULL
+    );
+    CREATE INDEX letters_by_visible ON letters (mailbox, visible_ms, number);
+    CREATE INDEX letters_by_group ON letters (mailbox, group_name, number) WHERE group_name IS NOT NULL;
+    CREATE INDEX letters_taken ON letters (mailbox, group_name, visible_ms) WHERE group_name IS NOT NULL AND takes > 0;
+    CREATE TABLE letter_groups (
+        mailbox BYTEA NOT NULL,
+        group_name BYTEA NOT NULL,
+        head BIGINT NOT NULL,
+        ready_ms BIGINT NOT NULL,
+        PRIMARY KEY (mailbox, group_name)
+    );
+    CREATE INDEX letter_groups_by_ready ON letter_groups (mailbox, ready_ms, head);
+    CREATE TABLE letter_keys (
+        mailbox BYTEA NOT NULL,
+        key BYTEA NOT NULL,
+        id UUID NOT NULL,
+        number BIGINT NOT NULL,
+        made_ms BIGINT NOT NULL,
+        until_ms BIGINT NOT NULL,
+        PRIMARY KEY (mailbox, key)
+    );
+    CREATE INDEX letter_keys_by_end ON letter_keys (until_ms);
+",
+];
 
 const VERSION_ROW: &str = "
     CREATE SCHEMA IF NOT EXISTS tindra;

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::connection::Connection;
 use super::fault::Fault;
-use super::numbers::{name, signed, unsigned};
+use super::mail::NOTE_PREFIX;
+use super::numbers::{name, rows, signed, unsigned};
 use super::plan::{Known, NewMessage, Standing, Writes};
 use crate::{Batch, JournalBounds, JournalChange, MessageChange, Precondition, checksum};
 
@@ -118,6 +119,25 @@ async fn write_records(connection: &Connection, writes: &Writes, origin: Uuid) -
         let keys: Vec<&[u8]> = writes.changes.iter().map(|(_, key)| key.as_bytes()).collect();
         connection.execute(NOTE, &[&revisions, &places, &keys, &origin]).await?;
     }
+    Ok(())
+}
+
+/// Notes for other servers in which mailboxes a letter may be there earlier than was known. `noted` notes of the revision are there
+/// already.
+pub(super) async fn note_mail(
+    connection: &Connection,
+    mailboxes: &[String],
+    revision: u64,
+    noted: usize,
+    origin: Uuid,
+) -> Result<(), Fault> {
+    if mailboxes.is_empty() {
+        return Ok(());
+    }
+    let revisions = vec![signed(revision); mailboxes.len()];
+    let places: Vec<i64> = (rows(noted)..).take(mailboxes.len()).collect();
+    let keys: Vec<Vec<u8>> = mailboxes.iter().map(|mailbox| format!("{NOTE_PREFIX}{mailbox}").into_bytes()).collect();
+    connection.execute(NOTE, &[&revisions, &places, &keys, &origin]).await?;
     Ok(())
 }
 

@@ -20,10 +20,10 @@ use super::fault::{Fault, chain};
 use super::numbers::{signed, unsigned};
 use super::plan::Plan;
 use super::pool::{Pool, TRIES_MAX, WORK_TIME_MAX};
-use super::write;
+use super::{mail, write};
 use crate::failure::Failure;
 use crate::watch::Watchers;
-use crate::{Batch, JournalChange, MessageChange, StoreError};
+use crate::{Batch, JournalChange, MailChange, MessageChange, StoreError};
 
 /// Batches of one transaction, so that the first of them does not wait for long.
 const GROUP_MAX: usize = 512;
@@ -50,6 +50,24 @@ pub(super) struct Commit {
     pub(super) reply: oneshot::Sender<Result<u64, StoreError>>,
 }
 
+/// Who is told of what was written.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) records: Watchers,
+    pub(super) mail: Watchers,
+}
+
+impl Told {
+    /// Anything may have changed.
+    pub(super) fn announce_anything(&self) {
+        self.records.announce_anything();
+        self.mail.announce_anything();
+    }
+}
+
+/// The outcomes of a group, and the mailboxes in which a letter may be there earlier than was known.
+type Written = (Vec<Outcome>, Vec<String>);
+
 /// The outcome of a batch by itself: its revision, or what a conflict names.
 type Outcome = Result<u64, String>;
 
@@ -72,7 +90,7 @@ impl From<Fault> for Lost {
 pub(super) struct Writer {
     pub(super) pool: Arc<Pool>,
     pub(super) queue: mpsc::Receiver<Commit>,
-    pub(super) watchers: Watchers,
+    pub(super) told: Told,
     pub(super) failure: Failure,
     /// Marks the changes of this process, which it announces itself.
     pub(super) origin: Uuid,
@@ -111,10 +129,11 @@ impl Writer {
         }
         let batches: Vec<&Batch> = group.iter().map(|commit| &commit.batch).collect();
         match self.write(&batches).await {
-            Ok(outcomes) => {
+            Ok((outcomes, mailboxes)) => {
+                self.told.mail.announce(mailboxes);
                 for (commit, outcome) in group.into_iter().zip(outcomes) {
                     if outcome.is_ok() {
-                        self.watchers.announce(commit.batch.changes.into_iter().map(|change| change.key).collect());
+                        self.told.records.announce(commit.batch.changes.into_iter().map(|change| change.key).collect());
                     }
                     // Nobody waits for an answer that cannot be sent.
                     drop(commit.reply.send(outcome.map_err(|key| StoreError::Conflict { key })));
@@ -136,7 +155,7 @@ impl Writer {
 
     /// One transaction for the whole group, again as long as it is certain that nothing was written and another try
     /// may fare better.
-    async fn write(&mut self, batches: &[&Batch]) -> Result<Vec<Outcome>, Lost> {
+    async fn write(&mut self, batches: &[&Batch]) -> Result<Written, Lost> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -148,7 +167,7 @@ impl Writer {
             };
             let written = timeout(WORK_TIME_MAX, write_group(&connection, batches, self.origin)).await;
             let fault = match written {
-                Ok(Ok(outcomes)) => return self.end(connection, outcomes).await,
+                Ok(Ok(written)) => return self.end(connection, written).await,
                 Ok(Err(fault)) => fault,
                 Err(_) => {
                     let database = self.pool.connector().shown();
@@ -170,17 +189,17 @@ impl Writer {
     }
 
     /// Commits, unless every batch was refused.
-    async fn end(&mut self, connection: Arc<Connection>, outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, Lost> {
-        if outcomes.iter().all(Result::is_err) {
+    async fn end(&mut self, connection: Arc<Connection>, written: Written) -> Result<Written, Lost> {
+        if written.0.iter().all(Result::is_err) {
             if connection.run("ROLLBACK").await.is_ok() {
                 self.connection = Some(connection);
             }
-            return Ok(outcomes);
+            return Ok(written);
         }
         match timeout(COMMIT_TIME_MAX, connection.commit()).await {
             Ok(Ok(Committed::Whole)) => {
                 self.connection = Some(connection);
-                Ok(outcomes)
+                Ok(written)
             }
             Ok(Ok(Committed::WithWarning)) => Err(Lost::Unknown(
                 "PostgreSQL committed with a warning, which is in this server's log: a standby may not have it"
@@ -198,7 +217,7 @@ impl Writer {
 }
 
 /// Everything but the end of the transaction.
-async fn write_group(connection: &Connection, batches: &[&Batch], origin: Uuid) -> Result<Vec<Outcome>, Fault> {
+async fn write_group(connection: &Connection, batches: &[&Batch], origin: Uuid) -> Result<Written, Fault> {
     let count = batches.len() as u64;
     connection.run("BEGIN").await?;
     let locked = connection.query(LOCK, &[&signed(count)]).await?;
@@ -212,13 +231,18 @@ async fn write_group(connection: &Connection, batches: &[&Batch], origin: Uuid) 
         .zip(before + 1..)
         .map(|(batch, revision)| plan.add(batch, revision).map(|()| revision))
         .collect();
-    write::write(connection, &plan.into_writes(), origin).await?;
+    let writes = plan.into_writes();
+    write::write(connection, &writes, origin).await?;
+    let accepted = batches.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+    let letters: Vec<&MailChange> = accepted.flat_map(|(batch, _)| &batch.mail).collect();
+    let mailboxes: Vec<String> = mail::write(connection, &letters).await?.into_iter().collect();
+    write::note_mail(connection, &mailboxes, last, writes.changes.len(), origin).await?;
     if before / TRIM_EACH != last / TRIM_EACH && last > CHANGES_KEPT {
         let trimmed = signed(last - CHANGES_KEPT);
         connection.execute(TRIM, &[&trimmed]).await?;
         connection.execute(TRIMMED, &[&trimmed]).await?;
     }
-    Ok(outcomes)
+    Ok((outcomes, mailboxes))
 }
 
 fn answer_all(group: Vec<Commit>, error: impl Fn() -> StoreError) {
@@ -238,5 +262,9 @@ fn bytes_of(batch: &Batch) -> usize {
         JournalChange::Append { records, .. } => records.iter().map(bytes::Bytes::len).sum(),
         JournalChange::Trim { .. } | JournalChange::Remove { .. } => 0,
     });
-    records.chain(messages).chain(journals).sum()
+    let letters = batch.mail.iter().map(|change| match change {
+        MailChange::Post { letter, .. } => letter.head.len() + letter.body.len(),
+        MailChange::Remove { .. } | MailChange::Hide { .. } => 0,
+    });
+    records.chain(messages).chain(journals).chain(letters).sum()
 }

@@ -1,9 +1,11 @@
 //! Records in SQLite: one writer thread, readers beside it, watchers told after the commit.
 
 mod journals;
+mod letters;
 mod messages;
 mod readers;
 mod schema;
+mod taking;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -24,11 +26,12 @@ use crate::failure::Failure;
 use crate::open::Durability;
 use crate::watch::Watchers;
 use crate::{
-    Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, Message, Metadata,
-    QueueFigures, Queues, Record, StoreError, Watch,
+    Batch, BoxFuture, JournalBounds, Journals, Lapse, Lease, LeaseRequest, LeasedMessages, LetterCounts, MailWork,
+    Mailboxes, Message, Metadata, Posted, QueueFigures, Queues, Receipt, Record, Standing, StoreError, TakeRequest,
+    Taken, TakenLetter, Watch,
 };
 use readers::Readers;
-use writer::{Alone, Commit, Reply, Request, Writer};
+use writer::{Alone, Commit, Reply, Request, Told, Writer};
 
 /// The database inside the data directory.
 const FILE_NAME: &str = "metadata.sqlite";
@@ -41,6 +44,7 @@ pub(crate) struct Sqlite {
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
     watchers: Watchers,
+    mail_watchers: Watchers,
     readers: Arc<Readers>,
     failure: Failure,
     lock: Arc<DirectoryLock>,
@@ -60,14 +64,15 @@ impl Sqlite {
                 .map_err(|error| StoreError::storage(format!("make {} durable", path.display()), error))?;
         }
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
-        let watchers = Watchers::new();
-        let writer = Writer::new(connection, queue, watchers.clone(), failure.clone())
+        let (watchers, mail_watchers) = (Watchers::new(), Watchers::new());
+        let told = Told { records: watchers.clone(), mail: mail_watchers.clone() };
+        let writer = Writer::new(connection, queue, told, failure.clone())
             .and_then(|writer| {
                 std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run()).map_err(Into::into)
             })
             .map_err(|error| StoreError::storage(format!("start writing to {}", path.display()), error))?;
         let readers = Arc::new(Readers::new(path));
-        Ok(Self { requests: Some(requests), writer: Some(writer), watchers, readers, failure, lock })
+        Ok(Self { requests: Some(requests), writer: Some(writer), watchers, mail_watchers, readers, failure, lock })
     }
 
     /// Has the writer do something and waits for its answer.
@@ -167,6 +172,73 @@ impl Queues for Sqlite {
     fn purge<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, StoreError>> {
         let prefix = prefix.to_owned();
         Box::pin(self.ask_alone("remove messages", move |reply| Alone::Purge { prefix, reply }))
+    }
+}
+
+impl Mailboxes for Sqlite {
+    fn take(&self, request: TakeRequest) -> BoxFuture<'_, Result<Taken, StoreError>> {
+        Box::pin(self.ask("take letters", |reply| Request::Take(Box::new(request), reply)))
+    }
+
+    fn reread<'a>(
+        &'a self,
+        mailbox: &'a str,
+        receipts: Vec<Receipt>,
+    ) -> BoxFuture<'a, Result<Vec<TakenLetter>, StoreError>> {
+        let mailbox = mailbox.to_owned();
+        Box::pin(self.readers.read("read letters", move |connection| letters::reread(connection, &mailbox, &receipts)))
+    }
+
+    fn standings<'a>(&'a self, mailbox: &'a str, ids: Vec<Uuid>) -> BoxFuture<'a, Result<Vec<Standing>, StoreError>> {
+        let mailbox = mailbox.to_owned();
+        Box::pin(self.readers.read("look at letters", move |connection| letters::standings(connection, &mailbox, &ids)))
+    }
+
+    fn posted<'a>(&'a self, mailbox: &'a str, keys: Vec<String>) -> BoxFuture<'a, Result<Vec<Posted>, StoreError>> {
+        let mailbox = mailbox.to_owned();
+        Box::pin(self.readers.read("look at keys", move |connection| letters::posted(connection, &mailbox, &keys)))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        mailbox: &'a str,
+        now_ms: UnixMs,
+        sent_after_ms: UnixMs,
+    ) -> BoxFuture<'a, Result<LetterCounts, StoreError>> {
+        let mailbox = mailbox.to_owned();
+        Box::pin(
+            self.readers
+                .read("count letters", move |connection| letters::counts(connection, &mailbox, now_ms, sent_after_ms)),
+        )
+    }
+
+    fn next_origin<'a>(
+        &'a self,
+        mailbox: &'a str,
+        now_ms: UnixMs,
+    ) -> BoxFuture<'a, Result<Option<Option<String>>, StoreError>> {
+        let mailbox = mailbox.to_owned();
+        Box::pin(
+            self.readers.read("look at letters", move |connection| letters::next_origin(connection, &mailbox, now_ms)),
+        )
+    }
+
+    fn newest<'a>(&'a self, mailbox: &'a str) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        let mailbox = mailbox.to_owned();
+        Box::pin(self.readers.read("look at letters", move |connection| letters::newest(connection, &mailbox)))
+    }
+
+    fn mailboxes<'a>(&'a self, after: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        let after = after.to_owned();
+        Box::pin(self.readers.read("list mailboxes", move |connection| letters::mailboxes(connection, &after, limit)))
+    }
+
+    fn work(&self, work: MailWork) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.ask_alone("work on letters", |reply| Alone::Mail(work, reply)))
+    }
+
+    fn watch_mail(&self, prefix: &str) -> Watch {
+        self.mail_watchers.watch(prefix)
     }
 }
 

@@ -53,6 +53,48 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (journal, position)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE letters (
+        number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL UNIQUE,
+        mailbox TEXT NOT NULL COLLATE BINARY,
+        group_name TEXT COLLATE BINARY,
+        sent_ms INTEGER NOT NULL,
+        visible_ms INTEGER NOT NULL,
+        takes INTEGER NOT NULL,
+        taken_ms INTEGER,
+        first_taken_ms INTEGER,
+        origin TEXT,
+        head BLOB NOT NULL,
+        body BLOB,
+        checksum INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX letters_by_visible ON letters (mailbox, visible_ms, number, takes, sent_ms);
+    CREATE INDEX letters_by_group ON letters (mailbox, group_name, number) WHERE group_name IS NOT NULL;
+    CREATE INDEX letters_taken ON letters (mailbox, group_name, visible_ms) WHERE group_name IS NOT NULL AND takes > 0;
+    CREATE TABLE letter_bodies (
+        number INTEGER NOT NULL PRIMARY KEY,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE letter_groups (
+        mailbox TEXT NOT NULL COLLATE BINARY,
+        group_name TEXT NOT NULL COLLATE BINARY,
+        head INTEGER NOT NULL,
+        ready_ms INTEGER NOT NULL,
+        PRIMARY KEY (mailbox, group_name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX letter_groups_by_ready ON letter_groups (mailbox, ready_ms, head);
+    CREATE TABLE letter_keys (
+        mailbox TEXT NOT NULL COLLATE BINARY,
+        key TEXT NOT NULL COLLATE BINARY,
+        id BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        made_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,
+        PRIMARY KEY (mailbox, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX letter_keys_by_end ON letter_keys (until_ms);
+",
 ];
 
 /// How long a connection waits for another one that has the whole database, which happens only while the

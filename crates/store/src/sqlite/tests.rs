@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::writer::{Commit, Request, Writer};
+use super::writer::{Commit, Request, Told, Writer};
 use super::*;
 use crate::Precondition;
 
@@ -14,13 +14,14 @@ fn queued(
     let connection = schema::open(&directory.join(FILE_NAME), Durability::Full, false).unwrap();
     let (requests, queue) = mpsc::channel(commits);
     let mut outcomes = Vec::new();
+    let told = Told { records: Watchers::new(), mail: Watchers::new() };
     for index in 0..commits {
         let (reply, outcome) = oneshot::channel();
         let batch = Batch::default().put(format!("k{index}"), Precondition::Absent, "v");
         requests.try_send(Request::Commit(Commit { batch, reply })).unwrap();
         outcomes.push(outcome);
     }
-    let writer = Writer::new(connection, queue, Watchers::new(), writer_failure.clone()).unwrap();
+    let writer = Writer::new(connection, queue, told, writer_failure.clone()).unwrap();
     (writer, outcomes)
 }
 

@@ -9,11 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::messages::Held;
-use super::{journals, messages};
+use super::{journals, letters, messages, taking};
 use crate::checksum;
 use crate::failure::Failure;
 use crate::watch::Watchers;
-use crate::{Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, Precondition, StoreError};
+use crate::{
+    Batch, Change, Lapse, Lease, LeaseRequest, LeasedMessages, MailChange, MailWork, Precondition, StoreError,
+    TakeRequest, Taken,
+};
 
 /// Batches of one transaction, so that the first of them does not wait for long.
 const GROUP_MAX: usize = 512;
@@ -24,6 +27,8 @@ const ATTEMPT: &str = "commit to the store";
 pub(super) enum Request {
     /// A batch, which may share its transaction with others.
     Commit(Commit),
+    /// Letters, in a transaction that may be shared, too.
+    Take(Box<TakeRequest>, Reply<Taken>),
     /// What needs the writer to itself.
     Alone(Alone),
 }
@@ -44,6 +49,27 @@ pub(super) enum Alone {
     Renew(Vec<Lease>, Lapse, Reply<Vec<Lease>>),
     MakeDue { queue: String, id: Option<Uuid>, due_ms: UnixMs, now_ms: UnixMs, reply: Reply<u64> },
     Purge { prefix: String, reply: Reply<u64> },
+    Mail(MailWork, Reply<u64>),
+}
+
+/// Who is told of what was written.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) records: Watchers,
+    pub(super) mail: Watchers,
+}
+
+/// A part of a shared transaction.
+enum Shared {
+    Commit(Commit),
+    Take(Box<TakeRequest>, Reply<Taken>),
+}
+
+/// What became of it.
+enum Outcome {
+    Commit(Result<Written, StoreError>),
+    /// Also whether letters went to the mailbox for those that overflow.
+    Take(Result<(Taken, bool), StoreError>),
 }
 
 /// What became of a batch.
@@ -51,6 +77,8 @@ struct Written {
     revision: u64,
     /// Of each change of a message, whether it changed anything.
     messages: Vec<bool>,
+    /// Mailboxes in which a letter may be there earlier than was known.
+    mailboxes: Vec<String>,
 }
 
 /// Why a batch was left out of its group.
@@ -70,7 +98,7 @@ impl From<rusqlite::Error> for Refusal {
 pub(super) struct Writer {
     connection: Connection,
     queue: mpsc::Receiver<Request>,
-    watchers: Watchers,
+    told: Told,
     failure: Failure,
     revision: u64,
     held: Held,
@@ -82,12 +110,12 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         queue: mpsc::Receiver<Request>,
-        watchers: Watchers,
+        told: Told,
         failure: Failure,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let revision: i64 = connection.query_row("SELECT revision FROM counter", [], |row| row.get(0))?;
         let revision = u64::try_from(revision)?;
-        Ok(Self { connection, queue, watchers, failure, revision, held: Held::default(), next: None })
+        Ok(Self { connection, queue, told, failure, revision, held: Held::default(), next: None })
     }
 
     /// Serves until every sender is gone and the queue is empty.
@@ -98,9 +126,9 @@ impl Writer {
     /// Waits for a request and serves it; a commit with those that wait behind it, up to [`GROUP_MAX`]. `false` at the end.
     pub(super) fn serve_next(&mut self) -> bool {
         let Some(first) = self.next.take().or_else(|| self.queue.blocking_recv()) else { return false };
-        let first = match first {
-            Request::Commit(commit) => commit,
-            Request::Alone(alone) => {
+        let first = match shared(first) {
+            Ok(first) => first,
+            Err(alone) => {
                 self.serve_alone(alone);
                 return true;
             }
@@ -109,10 +137,10 @@ impl Writer {
         while group.len() < GROUP_MAX
             && let Ok(next) = self.queue.try_recv()
         {
-            match next {
-                Request::Commit(commit) => group.push(commit),
-                Request::Alone(_) => {
-                    self.next = Some(next);
+            match shared(next) {
+                Ok(next) => group.push(next),
+                Err(alone) => {
+                    self.next = Some(Request::Alone(alone));
                     break;
                 }
             }
@@ -137,6 +165,13 @@ impl Writer {
             Alone::Purge { prefix, reply } => {
                 drop(reply.send(self.in_transaction(|connection, held| messages::purge(connection, held, &prefix))));
             }
+            Alone::Mail(work, reply) => {
+                let done = self.in_transaction(|connection, _| taking::work(connection, &work));
+                if let (MailWork::Redirect { to, .. }, Ok(1..)) = (&work, &done) {
+                    self.told.mail.announce(vec![to.clone()]);
+                }
+                drop(reply.send(done));
+            }
         }
     }
 
@@ -152,50 +187,86 @@ impl Writer {
         done.map_err(|error| refused(&self.failure, error))
     }
 
-    fn serve(&mut self, group: Vec<Commit>) {
+    fn serve(&mut self, group: Vec<Shared>) {
         let outcomes = match self.failure.check(ATTEMPT) {
             Err(refusal) => Err(cause_of(&refusal)),
             Ok(()) => self.write(&group).map_err(|error| cause_of(&refused(&self.failure, error))),
         };
         match outcomes {
             Ok(outcomes) => {
-                for (request, outcome) in group.into_iter().zip(outcomes) {
-                    if let Ok(written) = &outcome {
-                        let effective = request.batch.messages.iter().zip(&written.messages).filter(|(_, done)| **done);
-                        effective.for_each(|(change, _)| self.held.settle(change));
-                        self.announce(&request.batch);
-                    }
-                    drop(request.reply.send(outcome.map(|written| written.revision)));
-                }
+                group.into_iter().zip(outcomes).for_each(|(request, outcome)| self.answer(request, outcome))
             }
             Err(cause) => {
                 for request in group {
-                    drop(request.reply.send(Err(StoreError::storage(ATTEMPT, cause.clone()))));
+                    let error = StoreError::storage(ATTEMPT, cause.clone());
+                    match request {
+                        Shared::Commit(commit) => drop(commit.reply.send(Err(error))),
+                        Shared::Take(_, reply) => drop(reply.send(Err(error))),
+                    }
                 }
             }
         }
     }
 
-    /// One transaction for the whole group. An error means that nothing of it was written; a batch that is
+    fn answer(&mut self, request: Shared, outcome: Outcome) {
+        match (request, outcome) {
+            (Shared::Commit(Commit { batch, reply }), Outcome::Commit(outcome)) => {
+                let outcome = outcome.map(|written| {
+                    let effective = batch.messages.iter().zip(&written.messages).filter(|(_, done)| **done);
+                    effective.for_each(|(change, _)| self.held.settle(change));
+                    self.told.records.announce(batch.changes.into_iter().map(|change| change.key).collect());
+                    self.told.mail.announce(written.mailboxes);
+                    written.revision
+                });
+                drop(reply.send(outcome));
+            }
+            (Shared::Take(request, reply), Outcome::Take(outcome)) => {
+                let taken = outcome.map(|(taken, has_overflown)| {
+                    if let (true, Some(overflow)) = (has_overflown, request.overflow) {
+                        self.told.mail.announce(vec![overflow.mailbox]);
+                    }
+                    taken
+                });
+                drop(reply.send(taken));
+            }
+            // An outcome is of the kind of its request.
+            (Shared::Commit(_), Outcome::Take(_)) | (Shared::Take(..), Outcome::Commit(_)) => {}
+        }
+    }
+
+    /// One transaction for the whole group. An error means that nothing of it was written; a part that is
     /// refused alone has its error in its own place.
-    fn write(&mut self, group: &[Commit]) -> rusqlite::Result<Vec<Result<Written, StoreError>>> {
+    fn write(&mut self, group: &[Shared]) -> rusqlite::Result<Vec<Outcome>> {
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut revision = self.revision;
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
             let savepoint = transaction.savepoint()?;
-            match apply(&savepoint, &self.held, &request.batch, revision + 1) {
-                Ok(messages) => {
-                    savepoint.commit()?;
+            let done = match request {
+                Shared::Commit(commit) => apply(&savepoint, &self.held, &commit.batch, revision + 1).map(|written| {
                     revision += 1;
-                    outcomes.push(Ok(Written { revision, messages }));
+                    Outcome::Commit(Ok(written))
+                }),
+                Shared::Take(request, _) => {
+                    taking::take(&savepoint, request).map(|taken| Outcome::Take(Ok(taken))).map_err(Refusal::from)
                 }
-                Err(Refusal::Conflict(key)) => outcomes.push(Err(StoreError::Conflict { key })),
+            };
+            let error = match done {
+                Ok(outcome) => {
+                    savepoint.commit()?;
+                    outcomes.push(outcome);
+                    continue;
+                }
+                Err(Refusal::Conflict(key)) => StoreError::Conflict { key },
                 Err(Refusal::Database(error)) if concerns_all(&error) || savepoint.is_autocommit() => {
                     return Err(error);
                 }
-                Err(Refusal::Database(error)) => outcomes.push(Err(StoreError::storage(ATTEMPT, error))),
-            }
+                Err(Refusal::Database(error)) => StoreError::storage(ATTEMPT, error),
+            };
+            outcomes.push(match request {
+                Shared::Commit(_) => Outcome::Commit(Err(error)),
+                Shared::Take(..) => Outcome::Take(Err(error)),
+            });
         }
         if revision > self.revision {
             transaction.prepare_cached("UPDATE counter SET revision = ?1")?.execute([signed(revision)])?;
@@ -204,14 +275,19 @@ impl Writer {
         self.revision = revision;
         Ok(outcomes)
     }
+}
 
-    fn announce(&self, batch: &Batch) {
-        self.watchers.announce(batch.changes.iter().map(|change| change.key.clone()).collect());
+/// What may share a transaction, or what may not.
+fn shared(request: Request) -> Result<Shared, Alone> {
+    match request {
+        Request::Commit(commit) => Ok(Shared::Commit(commit)),
+        Request::Take(request, reply) => Ok(Shared::Take(request, reply)),
+        Request::Alone(alone) => Err(alone),
     }
 }
 
-/// Checks every precondition against the state before the batch, then writes. Returns what [`Written::messages`] is.
-fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -> Result<Vec<bool>, Refusal> {
+/// Checks every precondition against the state before the batch, then writes.
+fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -> Result<Written, Refusal> {
     for change in &batch.changes {
         if !holds(savepoint, change)? {
             return Err(Refusal::Conflict(change.key.clone()));
@@ -229,7 +305,16 @@ fn apply(savepoint: &Savepoint<'_>, held: &Held, batch: &Batch, revision: u64) -
     let messages = batch.messages.iter().map(|change| messages::apply(savepoint, held, change));
     let messages = messages.collect::<Result<Vec<bool>, Refusal>>()?;
     batch.journals.iter().try_for_each(|change| journals::apply(savepoint, change))?;
-    Ok(messages)
+    let mut mailboxes: Vec<String> = Vec::new();
+    for change in &batch.mail {
+        let (MailChange::Post { letter: crate::Letter { mailbox, .. }, .. }
+        | MailChange::Remove { mailbox, .. }
+        | MailChange::Hide { mailbox, .. }) = change;
+        if letters::apply(savepoint, change)? && !mailboxes.contains(mailbox) {
+            mailboxes.push(mailbox.clone());
+        }
+    }
+    Ok(Written { revision, messages, mailboxes })
 }
 
 const PUT: &str = "INSERT INTO records (key, value, revision, checksum) VALUES (?1, ?2, ?3, ?4)

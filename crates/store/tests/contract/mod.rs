@@ -3,6 +3,8 @@
 pub(crate) mod blobs;
 pub(crate) mod journals;
 pub(crate) mod logs;
+pub(crate) mod mail_model;
+pub(crate) mod mailboxes;
 pub(crate) mod model;
 pub(crate) mod queue_model;
 pub(crate) mod queues;
@@ -62,6 +64,10 @@ macro_rules! suite {
                 deleting_a_group_removes_it, many_streams_at_once, large_messages;
             model: random_operations_agree_with_a_map;
             queue_model: random_operations_agree_with_a_list;
+            mailboxes: taken_letters_come_back_until_they_are_removed, the_hidden_time_can_be_changed, lines_keep_their_order,
+                a_key_takes_one_letter_for_some_time, letters_taken_too_often_go_elsewhere_and_come_back,
+                old_letters_and_cleared_ones_are_gone, takers_share_nothing, watchers_are_told_of_letters;
+            mail_model: random_operations_on_letters_agree_with_a_list;
             journals: keep_order_and_offsets, one_that_was_overtaken_is_told, trimmed_ones_keep_their_offsets;
             queues: messages_come_as_they_are_due, no_more_than_wanted_are_leased,
                 completed_ones_are_gone_and_delayed_ones_come_again, a_lease_that_has_lapsed_is_somebody_elses,

@@ -30,14 +30,18 @@ pub(super) fn for_python(minor: u32) -> Option<PythonClients> {
 /// whose upper end is the record: each package is the newest one in it.
 pub(super) struct NodeClients {
     pub(super) aws_lambda_ric: &'static str,
+    /// For functions that work on several invokes at once, where the other one cannot; it takes no handlers with callbacks.
+    pub(super) of_several: Option<&'static str>,
     pub(super) sdk: &'static str,
 }
 
 pub(super) fn for_node(major: u32) -> Option<NodeClients> {
     match major {
-        22.. => Some(NodeClients { aws_lambda_ric: "4.0.2", sdk: "3.900.0 - 3.1164.0" }),
-        20 | 21 => Some(NodeClients { aws_lambda_ric: "3.3.0", sdk: "3.900.0 - 3.1164.0" }),
-        18 | 19 => Some(NodeClients { aws_lambda_ric: "3.3.0", sdk: "3.800.0 - 3.966.0" }),
+        // Node.js 22 is the last one with handlers that call back (AWS, "Define Lambda function handler in Node.js").
+        23.. => Some(NodeClients { aws_lambda_ric: "4.0.2", of_several: None, sdk: "3.900.0 - 3.1164.0" }),
+        22 => Some(NodeClients { aws_lambda_ric: "3.3.0", of_several: Some("4.0.2"), sdk: "3.900.0 - 3.1164.0" }),
+        20 | 21 => Some(NodeClients { aws_lambda_ric: "3.3.0", of_several: None, sdk: "3.900.0 - 3.1164.0" }),
+        18 | 19 => Some(NodeClients { aws_lambda_ric: "3.3.0", of_several: None, sdk: "3.800.0 - 3.966.0" }),
         _ => None,
     }
 }
@@ -175,9 +179,10 @@ pub(super) fn install_node(
         output: "no npm was found beside the interpreter or on PATH".to_owned(),
         hint: hint.clone(),
     })?;
-    let client = vec![format!("aws-lambda-ric@{}", clients.aws_lambda_ric)];
+    let client = |version| vec![format!("aws-lambda-ric@{version}")];
     let sdk = NODE_SDK.iter().map(|package| format!("@aws-sdk/{package}@{}", clients.sdk)).collect();
-    for (name, packages) in [("client", client), ("sdk", sdk)] {
+    let of_several = clients.of_several.map(|version| ("client-of-several", client(version)));
+    for (name, packages) in [("client", client(clients.aws_lambda_ric)), ("sdk", sdk)].into_iter().chain(of_several) {
         let project = directory.join(name);
         std::fs::create_dir_all(&project)
             .and_then(|()| std::fs::write(project.join("package.json"), "{\"private\":true}\n"))

@@ -39,7 +39,8 @@ pub(super) fn recipe(runtime: &str) -> String {
         Family::Node => {
             node::SOURCES.iter().for_each(|source| hash.update(source.1));
             let major = parsed.language_version().parse().unwrap_or(0);
-            clients::for_node(major).map(|clients| format!("{} {}", clients.aws_lambda_ric, clients.sdk))
+            clients::for_node(major)
+                .map(|clients| format!("{} {:?} {}", clients.aws_lambda_ric, clients.of_several, clients.sdk))
         }
         Family::Java => {
             java::SOURCES.iter().for_each(|source| hash.update(source.1));

@@ -21,6 +21,8 @@ pub(super) const SOURCES: &[(&str, &str)] = &[
 
 /// Where the client is inside.
 const CLIENT: &str = "/var/runtime/aws-lambda-ric";
+/// Where the one for several invokes at once is, if it is another one.
+const CLIENT_OF_SEVERAL: &str = "/var/runtime/aws-lambda-ric-of-several";
 /// A compiled addon of the official client to take along (its build needs a C++ toolchain and minutes, so
 /// packs do without it): the path of a `rapid-client.node`.
 const NATIVE_CLIENT_VARIABLE: &str = "TINDRA_NODE_NATIVE_CLIENT";
@@ -47,7 +49,10 @@ pub(super) fn write(
     clients::install_node(interpreter, &clients, &scratch)?;
 
     progress.step("copy the client and the SDK", 0.8);
-    install_client(tree, &scratch, libraries)?;
+    install_client(tree, &scratch.join("client"), CLIENT, libraries)?;
+    if clients.of_several.is_some() {
+        install_client(tree, &scratch.join("client-of-several"), CLIENT_OF_SEVERAL, libraries)?;
+    }
     install_sdk(tree, &scratch)?;
     std::fs::remove_dir_all(&scratch).map_err(|source| PackError::io("remove", &scratch, source))?;
     Ok(Language {
@@ -57,10 +62,12 @@ pub(super) fn write(
             .map(str::to_owned)
             .into(),
         environment: vec![("NODE_PATH".to_owned(), node_path(major))],
-        clients: vec![
-            format!("aws-lambda-ric {}", clients.aws_lambda_ric),
-            format!("@aws-sdk {}", clients.sdk.rsplit(' ').next().unwrap_or_default()),
-        ],
+        clients: [clients.aws_lambda_ric]
+            .into_iter()
+            .chain(clients.of_several)
+            .map(|version| format!("aws-lambda-ric {version}"))
+            .chain([format!("@aws-sdk {}", clients.sdk.rsplit(' ').next().unwrap_or_default())])
+            .collect(),
         source: interpreter.path.display().to_string(),
     })
 }
@@ -72,16 +79,16 @@ fn node_path(major: u32) -> String {
 }
 
 /// The client's own files, unmodified; in the place of its compiled addon a directory that `require` takes.
-fn install_client(tree: &Tree, scratch: &Path, libraries: &mut Libraries<'_>) -> Result<(), PackError> {
-    let source = scratch.join("client/node_modules/aws-lambda-ric");
+fn install_client(tree: &Tree, project: &Path, place: &str, libraries: &mut Libraries<'_>) -> Result<(), PackError> {
+    let source = project.join("node_modules/aws-lambda-ric");
     // Sources and archives for the build of the addon stay behind.
     let wanted = |path: &Path| {
         !["deps", "src", "scripts", "bin", "binding.gyp"].iter().any(|left_out| path.starts_with(left_out))
     };
-    tree.copy_directory(&source, CLIENT, &wanted)?;
+    tree.copy_directory(&source, place, &wanted)?;
     // 3.x keeps its bundle in dist/, 4.x beside package.json; the addon is looked for beside the bundle.
-    let bundle = if source.join("dist/index.mjs").is_file() { format!("{CLIENT}/dist") } else { CLIENT.to_owned() };
-    for (path, content) in SOURCES {
+    let bundle = if source.join("dist/index.mjs").is_file() { format!("{place}/dist") } else { place.to_owned() };
+    for (path, content) in SOURCES.iter().filter(|(path, _)| place == CLIENT || path.starts_with("CLIENT")) {
         tree.write(&path.replace("CLIENT", &bundle), content)?;
     }
     if let Some(native) = std::env::var_os(NATIVE_CLIENT_VARIABLE).map(std::path::PathBuf::from) {

@@ -1,0 +1,50 @@
+//! What the last batch of a mapping came to, for whoever asks for the mapping.
+
+use std::sync::{Mutex, PoisonError};
+
+use tindra_core::event_source_mapping::{EventSourceMapping, ProcessingResult};
+use tindra_store::{Batch, JsonBatch as _, Precondition, Store};
+
+/// `LastProcessingResult` of one mapping; written when it changes.
+#[derive(Debug)]
+pub(super) struct Status {
+    store: Store,
+    key: String,
+    last: Mutex<Option<String>>,
+}
+
+impl Status {
+    pub(super) fn of(mapping: &EventSourceMapping, store: Store) -> Self {
+        Self { store, key: mapping.result_key(), last: Mutex::default() }
+    }
+
+    /// The last batch was a success.
+    pub(super) async fn is_well(&self) {
+        self.says("OK".to_owned()).await;
+    }
+
+    /// Something is wrong.
+    pub(super) async fn has_problem(&self, problem: &str) {
+        self.says(format!("PROBLEM: {problem}")).await;
+    }
+
+    async fn says(&self, text: String) {
+        {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.as_ref() == Some(&text) {
+                return;
+            }
+            *last = Some(text.clone());
+        }
+        let batch = Batch::default().put_json(self.key.clone(), Precondition::None, &ProcessingResult { text });
+        let written = match batch {
+            Ok(batch) => self.store.metadata.commit(batch).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, key = self.key, "what became of an event source mapping could not be written down");
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
