@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use tindra_core::function::Scope;
 use tindra_core::limits;
 use tindra_model::Blob;
 
@@ -28,8 +29,8 @@ pub struct ObjectName {
 
 /// Gets objects from S3, or from what speaks its language.
 pub trait CodeSource: Send + Sync + Debug {
-    /// The bytes of an object of at most `bytes_max`.
-    fn get<'a>(&'a self, object: &'a ObjectName, region: &'a str, bytes_max: usize) -> CodeFuture<'a>;
+    /// The bytes of an object of at most `bytes_max`, as an account may read it in a region.
+    fn get<'a>(&'a self, object: &'a ObjectName, scope: &'a Scope, bytes_max: usize) -> CodeFuture<'a>;
 }
 
 /// Why an object cannot be had.
@@ -70,7 +71,7 @@ pub(crate) struct CodeMembers {
 
 impl Control {
     /// The package that a request carries or names, when it can be one.
-    pub(crate) async fn package(&self, members: CodeMembers, region: &str) -> Result<Package, ControlError> {
+    pub(crate) async fn package(&self, members: CodeMembers, scope: &Scope) -> Result<Package, ControlError> {
         let CodeMembers { zip_file, bucket, key, version } = members;
         match (zip_file, bucket, key) {
             (Some(zip_file), None, None) => self.packages.inspect_upload(zip_file).await,
@@ -81,19 +82,19 @@ impl Control {
                 let object = ObjectName { bucket, key, version };
                 // The semaphore is never closed.
                 let _fetching = self.packages.fetches.acquire().await.ok();
-                self.packages.inspect(self.object(&object, region).await?).await
+                self.packages.inspect(self.object(&object, scope).await?).await
             }
             (None, _, _) => Err(ControlError::invalid("Please provide a source for function code.")),
         }
     }
 
-    async fn object(&self, object: &ObjectName, region: &str) -> Result<Bytes, ControlError> {
+    async fn object(&self, object: &ObjectName, scope: &Scope) -> Result<Bytes, ControlError> {
         let Some(source) = &self.options.code_source else {
             return Err(ControlError::invalid(
                 "This server has no S3 to read code from. Start it with s3_endpoint in its configuration, or with the environment variable AWS_ENDPOINT_URL_S3, or send the zip itself as ZipFile.",
             ));
         };
         let bytes_max = usize::try_from(limits::UNZIPPED_BYTES_MAX).unwrap_or(usize::MAX);
-        source.get(object, region, bytes_max).await.map_err(|error| ControlError::Invalid(error.to_string()))
+        source.get(object, scope, bytes_max).await.map_err(|error| ControlError::Invalid(error.to_string()))
     }
 }

@@ -161,6 +161,48 @@ impl Authenticator {
         Ok(who)
     }
 
+    /// Who a request says that it comes from, and the key that it has to be signed with: for a service that verifies
+    /// signatures itself. No key with auth off, and for somebody who did not sign.
+    pub(crate) async fn key_of(
+        &self,
+        parts: &Parts,
+        claim: Option<Claim<'_>>,
+        peer: &Peer,
+        now_ms: UnixMs,
+    ) -> Result<(Who, Option<(String, String)>), ApiError> {
+        let Some(keys) = &self.keys else { return Ok((self.believe(claim, peer, now_ms).await?, None)) };
+        let region = region(claim, &self.default_scope);
+        let Some(claim) = claim else {
+            let scope = Scope { account: self.default_scope.account.clone(), region };
+            return Ok((operator(scope, ""), None));
+        };
+        let id = claim.access_key_id;
+        let (mut who, secret) = match peer {
+            Peer::Environment(environment) if environment.access_key_id == id => {
+                check_session(parts, &environment.session_token)?;
+                (function(environment, region), environment.secret_access_key.clone())
+            }
+            Peer::Environment(_) => return Err(unrecognised()),
+            Peer::Operator { .. } => match keys.get(id) {
+                Some(key) => (operator(Scope { account: key.account.clone(), region }, id), key.secret.clone()),
+                None => {
+                    let key = self.find_key(id).await?.ok_or_else(unrecognised)?;
+                    check_key(parts, &key, now_ms)?;
+                    (holder(&key, region, id), key.secret.clone())
+                }
+            },
+        };
+        who.identity.is_verified = true;
+        Ok((who, Some((id.to_owned(), secret))))
+    }
+
+    /// Remembers that a key was used with a service that verifies signatures itself.
+    pub(crate) fn note_use_of(&self, id: &str, region: &str, service: &str) {
+        if let Some(identities) = self.identities.as_ref().filter(|_| is_key_of_iam(id)) {
+            identities.note_use(id, region, service);
+        }
+    }
+
     /// The policies of a user or role; none without IAM.
     pub(crate) async fn policies_of(&self, principal: &iam::Principal) -> Result<Arc<Policies>, ApiError> {
         match &self.identities {

@@ -12,6 +12,7 @@ mod facts;
 mod roles;
 mod urls;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tindra_control::Principal;
@@ -19,6 +20,7 @@ use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_core::policy::{self, Decision, Holdings, Policy, Request, Requester, Verdict, evaluate};
 use tindra_model::{ApiError, Call, Service};
+use tindra_s3::Rights;
 use tindra_services::iam;
 
 use crate::auth::{Authenticator, Who};
@@ -114,6 +116,7 @@ impl Authoriser {
             refuse(verdict.refusal(request))?;
         }
         check_role_to_pass(asking, request, &held)?;
+        check_code_to_read(asking, request, &held)?;
         Ok(asked.owner)
     }
 
@@ -137,6 +140,26 @@ impl Authoriser {
             arn: found.arn.clone(),
             tags: found.tags.clone(),
         })
+    }
+
+    /// What somebody may do, for a service that asks by itself. Who did not sign is nobody in particular.
+    pub(crate) async fn rights(
+        &self,
+        authenticator: &Authenticator,
+        asker: Asker<'_>,
+        has_signed: bool,
+        address: IpAddr,
+    ) -> Result<Rights, ApiError> {
+        if !has_signed {
+            let requester = Requester::Anonymous;
+            let context = facts::of_stranger(asker).with("aws:SourceIp", address.to_string());
+            return Ok(Rights { requester, policies: Vec::new(), boundary: None, session: Vec::new(), context });
+        }
+        let held = self.held(authenticator, asker).await?;
+        let requester = held.requester(asker);
+        let context = facts::of_asker(asker, &requester, &held.tags).with("aws:SourceIp", address.to_string());
+        let Held { policies, boundary, session, .. } = held;
+        Ok(Rights { requester, policies, boundary, session, context })
     }
 
     /// The policy of the function or queue that is asked for, or the one that says who may assume the role.
@@ -198,6 +221,18 @@ fn check_role_to_pass(asking: Asking<'_>, request: Request<'_>, held: &Held) -> 
         refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))?;
     }
     Ok(())
+}
+
+/// Deploying an object of a bucket is reading it (AWS, "Lambda API permissions").
+fn check_code_to_read(asking: Asking<'_>, request: Request<'_>, held: &Held) -> Result<(), ApiError> {
+    let Some((resource, action)) = asked::code_to_read(asking.call) else { return Ok(()) };
+    let request = Request { action, resource: &resource, ..request };
+    // The bucket's own policy is asked by S3.
+    let account = &asking.asker.who.scope.account;
+    let refusal = policy::authorise(request, held.holdings(), None, account).refusal(request);
+    refuse(refusal.map(|message| {
+        format!("Your access has been denied by S3, please make sure your request credentials have permission to GetObject for {}. S3 Error Code: AccessDenied. S3 Error Message: {message}", resource.trim_start_matches("arn:aws:s3:::"))
+    }))
 }
 
 fn refuse(message: Option<String>) -> Result<(), ApiError> {

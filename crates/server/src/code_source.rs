@@ -1,5 +1,6 @@
 //! Code from S3, or from what speaks its language at the configured endpoint. Path-style addresses, signed links.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use tindra_control::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
 use tindra_core::clock::Clock;
+use tindra_core::function::Scope;
+use tindra_core::policy::{Context, Requester};
 use tindra_model::signing::{self, Credentials, Signed};
 use tindra_outside::http::{Client, HttpError};
 use tindra_outside::{Endpoint, Refusal, object_path};
+use tindra_s3::{ObjectError, Rights, S3Service, Visitor};
+use uuid::Uuid;
 
 /// How long an attempt may take with its download.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -93,8 +98,58 @@ impl S3Endpoint {
 }
 
 impl CodeSource for S3Endpoint {
-    fn get<'a>(&'a self, object: &'a ObjectName, region: &'a str, bytes_max: usize) -> CodeFuture<'a> {
-        Box::pin(self.fetch(object, region, bytes_max))
+    fn get<'a>(&'a self, object: &'a ObjectName, scope: &'a Scope, bytes_max: usize) -> CodeFuture<'a> {
+        Box::pin(self.fetch(object, &scope.region, bytes_max))
+    }
+}
+
+/// The S3 of this server, where no other one is configured.
+#[derive(Debug)]
+pub(crate) struct OwnS3 {
+    pub(crate) s3: S3Service,
+    /// Whether buckets of other accounts are closed unless their policies open them.
+    pub(crate) is_checked: bool,
+}
+
+impl CodeSource for OwnS3 {
+    fn get<'a>(&'a self, object: &'a ObjectName, scope: &'a Scope, bytes_max: usize) -> CodeFuture<'a> {
+        Box::pin(async move {
+            let ObjectName { bucket, key, version } = object;
+            let mut visitor = visitor_of_tindra(scope);
+            visitor.rights = self.is_checked.then(|| rights_of_account(scope));
+            let version = version.as_deref().filter(|version| !version.is_empty());
+            let read = self.s3.read(visitor, bucket, key, version, bytes_max).await;
+            read.map_err(|error| match error {
+                ObjectError::Refused { code, message } => CodeSourceError::Refused { code, message },
+                ObjectError::TooLarge { bytes_max } => CodeSourceError::TooLarge { bytes_max },
+            })
+        })
+    }
+}
+
+/// What an account may do as a whole. What its user may has been asked before.
+pub(crate) fn rights_of_account(scope: &Scope) -> Rights {
+    Rights {
+        requester: Requester::Root { account: scope.account.clone() },
+        policies: Vec::new(),
+        boundary: None,
+        session: Vec::new(),
+        context: Context::default(),
+    }
+}
+
+/// Tindra itself, which may do what those may on whose behalf it acts; that has been asked before.
+pub(crate) fn visitor_of_tindra(scope: &Scope) -> Visitor {
+    Visitor {
+        scope: scope.clone(),
+        principal_id: "AWS:lambda.amazonaws.com".to_owned(),
+        key: None,
+        rights: None,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        request_id: Uuid::new_v4().to_string(),
+        trace_id: None,
+        now_ms: 0,
+        is_foreign_page: false,
     }
 }
 

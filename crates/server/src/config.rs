@@ -404,6 +404,12 @@ impl Config {
         self.data.join("store")
     }
 
+    /// The bytes of objects of S3, inside `data`.
+    #[must_use]
+    pub fn objects_directory(&self) -> PathBuf {
+        self.data.join("s3")
+    }
+
     /// The operator's own access key, in the form of an AWS credentials file.
     #[must_use]
     pub fn credentials_file(&self) -> PathBuf {

@@ -16,12 +16,14 @@ use tindra_events::{Deliver, DeliverError, Delivery, Purpose};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeRequest, Invoker, Mode};
 use tindra_outside::{Outside, OutsideService, PutEvent};
+use tindra_s3::{S3Service, Visitor};
 use tindra_services::outbox::Outbox;
 use tindra_services::receive::Received;
 use tindra_store::BoxFuture;
 use uuid::Uuid;
 
 use crate::authorise::RoleAuthority;
+use crate::code_source::{rights_of_account, visitor_of_tindra};
 use crate::targets::{self, Receivers};
 
 /// `source` of events about invokes: what real ones have, whatever the guide prints.
@@ -31,6 +33,8 @@ const EVENT_SOURCE: &str = "lambda";
 pub(crate) struct Deliveries<E> {
     pub(crate) invoker: Invoker<E>,
     pub(crate) outside: Outside,
+    /// Where objects go when no S3 elsewhere is configured.
+    pub(crate) own_s3: Option<S3Service>,
     /// Who has the queues, topics and buses that are here.
     pub(crate) receivers: Receivers,
     pub(crate) outbox: Arc<dyn Outbox>,
@@ -65,6 +69,16 @@ impl<E: Environments> Deliver for Deliveries<E> {
                 Some("events") => self.outside.put_event(target, event(delivery, text())).await,
                 Some("s3") => {
                     let bucket = target.rsplit(':').next().unwrap_or_default();
+                    if let Some(own) = &self.own_s3 {
+                        // The role has been asked; a bucket of another account opens itself by its policy.
+                        let visitor = Visitor {
+                            trace_id: trace.map(str::to_owned),
+                            rights: self.authority.as_ref().map(|_| rights_of_account(&delivery.scope)),
+                            ..visitor_of_tindra(&delivery.scope)
+                        };
+                        let put = own.write(visitor, bucket, &key, "application/json", body).await;
+                        return put.map_err(|error| DeliverError { message: error.to_string() });
+                    }
                     self.outside.put_object(bucket, &key, "application/json", body, &delivery.scope.region).await
                 }
                 Some("lambda") => return self.invoke(delivery, body).await,

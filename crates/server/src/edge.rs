@@ -18,6 +18,7 @@ mod invoke;
 mod invoke_error;
 mod live_tail;
 mod local;
+mod objects;
 mod outgoing;
 mod preface;
 mod queue;
@@ -56,6 +57,7 @@ use crate::auth::{Authenticator, Who};
 use crate::authorise::{Asker, Asking, Authoriser};
 use crate::config::{Auth, CONNECTIONS_MAX_DEFAULT, DomainTarget, Mode};
 use body::BodyBudget;
+use objects::BodyFailure;
 use refusal::Refusal;
 use route::{Arrived, Destination, Door, Served};
 
@@ -142,7 +144,8 @@ impl<B: Backends> Edge<B> {
     /// Answers one request. Every answer carries the request's id, which for an invoke is also the function's.
     pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<Outgoing>
     where
-        T: Body<Data = Bytes> + Unpin,
+        T: Body<Data = Bytes> + Send + Unpin + 'static,
+        T::Error: Into<BodyFailure>,
     {
         let request_id = Uuid::new_v4().to_string();
         let started = self.options.clock.monotonic();
@@ -164,7 +167,8 @@ impl<B: Backends> Edge<B> {
     /// The steps from a request to its answer.
     async fn walk<T>(&self, request: Request<T>, peer: &Peer, request_id: &str) -> Result<Response<Outgoing>, Refusal>
     where
-        T: Body<Data = Bytes> + Unpin,
+        T: Body<Data = Bytes> + Send + Unpin + 'static,
+        T::Error: Into<BodyFailure>,
     {
         let (parts, body) = request.into_parts();
         refuse_malformed(&parts)?;
@@ -176,6 +180,13 @@ impl<B: Backends> Edge<B> {
         }
         if let Some(managed) = self.managed_by_id(&parts) {
             return self.manage_connection(&managed, &parts, body, peer, request_id).await;
+        }
+        if self.is_for_objects(&parts, Claim::of(&parts), peer).await {
+            if self.options.disabled_services.contains(objects::SIGNING_NAME) {
+                return Err(Refusal::Disabled(objects::SIGNING_NAME));
+            }
+            // In a box: the way of an invoke is not to hold the room of an upload.
+            return Ok(Box::pin(self.answer_for_objects(parts, body, peer, request_id)).await);
         }
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);

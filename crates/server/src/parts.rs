@@ -13,6 +13,7 @@ use tindra_doors::restapi::{RestApiService, RestApis};
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_s3::S3Service;
 use tindra_services::Asker;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::EventBridgeService;
@@ -44,6 +45,7 @@ pub(crate) struct Neighbours {
     pub(crate) sns: SnsService,
     pub(crate) eventbridge: EventBridgeService,
     pub(crate) scheduler: SchedulerService,
+    pub(crate) s3: S3Service,
     pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
     pub(crate) rest_apis: RestApiService,
@@ -154,6 +156,10 @@ impl Backends for Parts {
         Some(&self.neighbours.sns)
     }
 
+    fn objects(&self) -> &S3Service {
+        &self.neighbours.s3
+    }
+
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         self.invoker.invoke(request).await
     }
@@ -172,6 +178,7 @@ impl Backends for Parts {
 
     async fn reset(&self) -> Result<(), String> {
         self.control.reset().await.map_err(|error| error.to_string())?;
+        self.neighbours.s3.reset().await.map_err(|error| format!("failed to remove the files of S3: {error}"))?;
         let letters = tindra_store::MailWork::Purge { prefix: String::new() };
         self.store.mailboxes.work(letters).await.map_err(|error| error.to_string())?;
         self.queue.invokes.reset().await.map_err(|error| error.to_string())

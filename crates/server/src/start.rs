@@ -20,13 +20,13 @@ use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::anywhere::Reach;
 use tindra_outside::{Outside, OutsideService};
+use tindra_s3::S3Service;
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
-use tindra_services::outbox::Outbox;
 use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::{self, SnsService};
 use tindra_services::sqs::{MOVES_PREFIX, SqsService};
@@ -48,7 +48,7 @@ use crate::adapters::{
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
-use crate::code_source::S3Endpoint;
+use crate::code_source::{OwnS3, S3Endpoint};
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
 use crate::deliveries::Deliveries;
@@ -121,7 +121,18 @@ impl Server {
         let invoker = Invoker::start(store.clone(), worker.clone(), queue, Arc::clone(&clock), options)
             .await
             .map_err(|source| ServerError::Part { part: "invoke path", source: source.into() })?;
-        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock));
+        let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
+        let ground = Surroundings {
+            store: store.clone(),
+            timer: waiting.timer(),
+            outbox: Arc::new(OutboxOfEvents(outbox)),
+            reach: Arc::clone(&reach),
+            is_checked: config.auth == Auth::SigV4,
+        };
+        let s3 = S3Service::start(ground.clone(), config.objects_directory())
+            .await
+            .map_err(|source| ServerError::Part { part: "S3", source: source.into() })?;
+        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock, &s3));
         let control = Arc::new(control);
         let provisioning = ProvisioningOfLambda { control: Arc::clone(&control), invoker: invoker.clone() };
         let autoscaling =
@@ -133,19 +144,10 @@ impl Server {
             control: Arc::clone(&control),
             is_checked: config.auth == Auth::SigV4,
         });
-        let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
         let destinations = FunctionsOfLogs { functions: Arc::clone(&functions), store: store.clone() };
-        let outbox: Arc<dyn Outbox> = Arc::new(OutboxOfEvents(outbox));
-        logs.deliver(Arc::clone(&outbox), waiting.timer(), Arc::new(destinations))
+        logs.deliver(Arc::clone(&ground.outbox), waiting.timer(), Arc::new(destinations))
             .await
             .map_err(|source| ServerError::Part { part: "log subscriptions", source: source.into() })?;
-        let ground = Surroundings {
-            store: store.clone(),
-            timer: waiting.timer(),
-            outbox,
-            reach: Arc::clone(&reach),
-            is_checked: config.auth == Auth::SigV4,
-        };
         let outbox = Arc::clone(&ground.outbox);
         let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::start(ground.clone())
@@ -168,6 +170,7 @@ impl Server {
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
+            own_s3: own_s3(&config, &s3).cloned(),
             receivers: receivers.clone(),
             outbox,
             authority: authority(Arc::clone(&identities)),
@@ -221,6 +224,7 @@ impl Server {
             sns,
             eventbridge,
             scheduler,
+            s3,
             http_apis,
             function_urls,
             rest_apis,
@@ -523,15 +527,20 @@ fn invoker_options(config: &Config) -> InvokerOptions {
     }
 }
 
-fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>) -> ControlOptions {
+/// The S3 of this server where neither another one is configured nor it is switched off.
+fn own_s3<'a>(config: &Config, s3: &'a S3Service) -> Option<&'a S3Service> {
+    (config.outside.s3.is_none() && !config.disabled_services.contains("s3")).then_some(s3)
+}
+
+fn control_options(config: &Config, worker: &Worker, clock: &Arc<dyn Clock>, s3: &S3Service) -> ControlOptions {
     let versions = VersionsOfPacks(Arc::clone(worker.packs()));
     ControlOptions {
         concurrent_executions_max: config.account_concurrency,
-        code_source: config
-            .outside
-            .s3
-            .clone()
-            .map(|endpoint| Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock))) as _),
+        code_source: match config.outside.s3.clone() {
+            Some(endpoint) => Some(Arc::new(S3Endpoint::new(endpoint, config.outside.keys.clone(), Arc::clone(clock)))),
+            None => own_s3(config, s3)
+                .map(|s3| Arc::new(OwnS3 { s3: s3.clone(), is_checked: config.auth == Auth::SigV4 }) as _),
+        },
         networks: Some(Arc::new(NetworksOfConfig::new(config))),
         runtime_versions: Some(Arc::new(versions)),
         ..ControlOptions::default()

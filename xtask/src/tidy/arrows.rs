@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crates of ours each crate may depend on, apart from its tests (ARCHITECTURE.md).
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("core", &[]),
     ("model", &[]),
     ("store", &["core"]),
@@ -18,10 +18,14 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("control", &["core", "store", "model"]),
     ("outside", &["core", "model"]),
     ("services", &["core", "store", "model", "outside"]),
+    ("s3", &["core", "store", "model", "services"]),
     ("doors", &["core", "store", "model", "invoke", "outside"]),
     (
         "server",
-        &["core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services", "doors", "outside"],
+        &[
+            "core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services", "doors",
+            "outside", "s3",
+        ],
     ),
     ("cli", &["core", "model", "server"]),
     ("testkit", &["core", "store", "invoke"]),

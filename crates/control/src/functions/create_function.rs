@@ -44,7 +44,7 @@ impl Control {
         }
         configuration.network = membership.flatten();
         configuration.layers = self.layer_references(caller, &layers).await?;
-        let package = self.package(code, &caller.scope.region).await?;
+        let package = self.package(code, &caller.scope).await?;
         check_sizes(package.unzipped_bytes, &configuration)?;
         let copies = if publish { 2 } else { 1 };
         self.check_code_storage(&caller.scope, copies * package.zip.len() as u64).await?;

@@ -33,7 +33,7 @@ impl Control {
             key: request.s3_key,
             version: request.s3_object_version,
         };
-        let package = self.package(members, &caller.scope.region).await?;
+        let package = self.package(members, &caller.scope).await?;
         check_sizes(package.unzipped_bytes, &now.desired.configuration)?;
         let edit = |function: &mut Function, code| {
             function.desired.code = code;

@@ -29,7 +29,7 @@ impl Control {
             key: content.s3_key,
             version: content.s3_object_version,
         };
-        let package = self.package(code, &caller.scope.region).await?;
+        let package = self.package(code, &caller.scope).await?;
         self.check_code_storage(&caller.scope, package.zip.len() as u64).await?;
         let upload = self.packages.upload(&self.store, &package).await?;
         let mut version = LayerVersion {

@@ -122,6 +122,19 @@ pub(super) fn roles_to_pass(call: &Call) -> Vec<(&str, &'static str)> {
     }
 }
 
+/// The object that a request deploys as code, and the action of reading it.
+pub(super) fn code_to_read(call: &Call) -> Option<(String, &'static str)> {
+    let input = match call.operation.name() {
+        "CreateFunction" => call.input.get("Code")?,
+        "PublishLayerVersion" => call.input.get("Content")?,
+        "UpdateFunctionCode" => &call.input,
+        _ => return None,
+    };
+    let (bucket, key) = (text(input, "S3Bucket")?, text(input, "S3Key")?);
+    let action = if text(input, "S3ObjectVersion").is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+    Some((format!("arn:aws:s3:::{bucket}/{key}"), action))
+}
+
 /// The action of an operation, where it is not called as the operation (service authorization reference).
 fn action<'a>(service: &Service, call: &'a Call) -> &'a str {
     match call.operation.name() {

@@ -23,6 +23,11 @@ pub(super) fn of_asker(asker: Asker<'_>, requester: &Requester, tags: &[Tag]) ->
     of_moment(asker, of_principal(asker, requester, tags))
 }
 
+/// What is known of somebody who did not sign.
+pub(super) fn of_stranger(asker: Asker<'_>) -> Context {
+    of_moment(asker, Context::default().with("aws:PrincipalType", "Anonymous"))
+}
+
 fn of_principal(asker: Asker<'_>, requester: &Requester, tags: &[Tag]) -> Context {
     let identity = &asker.who.identity;
     let (kind, arn) = match requester {

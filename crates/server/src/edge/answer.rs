@@ -6,8 +6,14 @@ use http::{HeaderName, HeaderValue, Response, header};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
+/// Of S3, which has a header of its own for it; clients look for that one only where the other is not.
+const REQUEST_ID_OF_S3: HeaderName = HeaderName::from_static("x-amz-request-id");
+
 /// Adds the request's id, unless the answer has one.
 pub(super) fn add_request_id<T>(response: &mut Response<T>, request_id: &str) {
+    if response.headers().contains_key(REQUEST_ID_OF_S3) {
+        return;
+    }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         response.headers_mut().entry(REQUEST_ID).or_insert(value);
     }

@@ -15,6 +15,7 @@ use tindra_doors::restapi::RestApis;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
+use tindra_s3::S3Service;
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
 use tindra_services::logs::LiveTail;
@@ -118,6 +119,8 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The topics; none where there is no SNS.
     fn topics(&self) -> Option<&SnsService>;
+    /// S3.
+    fn objects(&self) -> &S3Service;
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;

@@ -164,6 +164,11 @@ fn topic_page<'a>(parts: &'a Parts, claim: Option<Claim<'_>>) -> Option<TopicPag
     }
 }
 
+/// Whether a path is for the server's own pages.
+pub(super) fn is_page(path: &str) -> bool {
+    page(&Method::GET, path).is_some()
+}
+
 fn page<'a>(method: &Method, path: &'a str) -> Option<Result<Page<'a>, Refusal>> {
     let (wanted, page) = match path {
         "/_tindra/health" => (Method::GET, Page::Health),
