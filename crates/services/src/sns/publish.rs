@@ -226,9 +226,12 @@ impl SnsService {
         };
         match queues.receive(&push, message.id, &message.body).await {
             Ok(Received { batch, messages }) => {
-                intake.batch.changes.extend(batch.changes);
-                intake.batch.messages.extend(batch.messages);
-                intake.batch.journals.extend(batch.journals);
+                // Every kind of change by name: one that is left out here is lost.
+                let Batch { changes, messages: stored, journals, mail } = batch;
+                intake.batch.changes.extend(changes);
+                intake.batch.messages.extend(stored);
+                intake.batch.journals.extend(journals);
+                intake.batch.mail.extend(mail);
                 intake.messages.extend(messages);
                 intake.taken.push(push);
             }
