@@ -19,6 +19,7 @@ pub mod listener;
 mod parts;
 pub mod runtimes;
 mod signals;
+mod sources;
 mod start;
 mod targets;
 mod telemetry;

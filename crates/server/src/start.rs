@@ -15,6 +15,7 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
+use tindra_events::mappings::Mappings;
 use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::Outside;
@@ -55,6 +56,7 @@ use crate::error::ServerError;
 use crate::ground::Ground;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::sources::SourcesOfServer;
 use crate::targets::{Receivers, Targets};
 use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
@@ -158,6 +160,13 @@ impl Server {
             outbox,
             authority: authority(Arc::clone(&identities)),
         };
+        let sources = SourcesOfServer {
+            store: store.clone(),
+            sqs: serves("sqs").then(|| sqs.clone()),
+            outside: outside.clone(),
+            authority: authority(Arc::clone(&identities)),
+        };
+        let mappings = Mappings::start(store.clone(), waiting.timer(), Arc::new(invoker.clone()), Arc::new(sources));
         let targets = Targets {
             invoker: invoker.clone(),
             functions: Arc::clone(&functions) as _,
@@ -213,7 +222,20 @@ impl Server {
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
         let upkeep = tokio::spawn(metrics_upkeep(figures, closing));
         tracing::info!(%address, data = %config.data.display(), "serving");
-        Ok(Running { config, address, stop, close, signals, accepting, upkeep, parts, worker, logs, _data: data })
+        Ok(Running {
+            config,
+            address,
+            stop,
+            close,
+            signals,
+            accepting,
+            upkeep,
+            parts,
+            mappings,
+            worker,
+            logs,
+            _data: data,
+        })
     }
 }
 
@@ -229,6 +251,7 @@ pub struct Running {
     accepting: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     parts: Arc<Parts>,
+    mappings: Mappings,
     worker: Worker,
     logs: LogsService,
     _data: DataDirectory,
@@ -287,7 +310,7 @@ impl Running {
 
     async fn drain(&mut self) {
         let drained = async {
-            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain());
+            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain(), self.mappings.drain());
             while self.parts.running_invokes() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
