@@ -486,14 +486,15 @@ class TestTargetsThatAreAway:
 def test_without_an_endpoint_the_setting_is_told(make):
     with Server(arguments=["--clock", "manual"]) as server:
         here = "us-east-1:000000000000"
-        for target, setting in (
-            (f"arn:aws:sqs:{here}:q", "sqs_endpoint"), (f"arn:aws:sns:{here}:t", "sns_endpoint"),
-            (f"arn:aws:events:{here}:event-bus/b", "eventbridge_endpoint"), ("arn:aws:s3:::bucket", "s3_endpoint"),
+        for target, told in (
+            (f"arn:aws:sqs:{here}:q", "does not exist"), (f"arn:aws:sns:{here}:t", "set sns_endpoint or AWS_ENDPOINT_URL_"),
+            (f"arn:aws:events:{here}:event-bus/b", "set eventbridge_endpoint or AWS_ENDPOINT_URL_"),
+            ("arn:aws:s3:::bucket", "set s3_endpoint or AWS_ENDPOINT_URL_"),
         ):
             function = make(failure=target, server=server)
             send(function, FAIL)
             settle(server)
             waited = waits(server, function.name)
             assert (waited["target"], waited["attempts"]) == (target, 1)
-            assert f"set {setting} or AWS_ENDPOINT_URL_" in waited["last_error"]
+            assert told in waited["last_error"]
             function.delete()

@@ -34,6 +34,14 @@ def timed():
         yield server
 
 
+def batches_of(function):
+    try:
+        lines = function.log_messages()
+    except function.logs.exceptions.ResourceNotFoundException:
+        return []  # it has not run yet
+    return [json.loads(line.removeprefix("BATCH ")) for line in lines if line.startswith("BATCH ")]
+
+
 class Mapped:
     """A function, its queue, and the mapping between them."""
 
@@ -54,8 +62,7 @@ class Mapped:
         return self.sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(body), **members)["MessageId"]
 
     def batches(self):
-        lines = [line for line in self.function.log_messages() if line.startswith("BATCH ")]
-        return [json.loads(line.removeprefix("BATCH ")) for line in lines]
+        return batches_of(self.function)
 
     def bodies(self):
         return [body for batch in self.batches() for body in batch["bodies"]]
@@ -242,8 +249,7 @@ def test_a_queue_elsewhere(moto, mapped):
             moto.sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"n": number}))
 
         def bodies():
-            lines = [line for line in function.log_messages() if line.startswith("BATCH ")]
-            return [body["n"] for line in lines for body in json.loads(line.removeprefix("BATCH "))["bodies"]]
+            return [body["n"] for batch in batches_of(function) for body in batch["bodies"]]
 
         until(lambda: sorted(bodies()) == list(range(25)), 40, "every message of moto to be handled", 0.1)
 

@@ -16,6 +16,7 @@ pub mod edge;
 mod error;
 mod ground;
 pub mod listener;
+mod log_destinations;
 mod parts;
 pub mod runtimes;
 mod signals;

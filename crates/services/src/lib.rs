@@ -7,6 +7,7 @@
 mod asker;
 pub mod autoscaling;
 pub mod eventbridge;
+mod followed;
 mod following;
 pub mod iam;
 mod instant;

@@ -11,6 +11,9 @@ use super::{SqsService, batch, receipt};
 /// How long a message can stay hidden after it was received (AWS).
 const HIDDEN_MS_MAX: u64 = 43_200_000;
 
+/// A handle as it was given, and what it says.
+type Handed<'a> = (&'a str, Option<Receipt>);
+
 impl SqsService {
     pub(super) async fn delete_message(&self, queue: &Known, input: &Value) -> Result<Value, ApiError> {
         let outcomes = self.delete_each(queue, &[("", input)]).await?;
@@ -90,7 +93,7 @@ impl SqsService {
     async fn standings(
         &self,
         queue: &Known,
-        read: &[(&str, Result<(&str, Option<Receipt>), ApiError>)],
+        read: &[(&str, Result<Handed<'_>, ApiError>)],
     ) -> Result<Vec<Standing>, ApiError> {
         let ids = read.iter().filter_map(|(_, read)| read.as_ref().ok()?.1).map(|receipt| receipt.id).collect();
         self.inner.around.store.mailboxes.standings(&queue.mailbox, ids).await.map_err(stored)
@@ -104,7 +107,7 @@ impl SqsService {
     }
 }
 
-fn read<'a>(queue: &Known, entry: &'a Value) -> Result<(&'a str, Option<Receipt>), ApiError> {
+fn read<'a>(queue: &Known, entry: &'a Value) -> Result<Handed<'a>, ApiError> {
     let handle = text(entry, "ReceiptHandle")?;
     Ok((handle, receipt::read(queue, handle)?))
 }
