@@ -8,6 +8,7 @@ import pytest
 
 from support import packages
 from support.errors import error_of
+from support.local_queues import LocalQueue
 from support.moto import KEYS
 from support.server import Function, Server
 from support.wait import until
@@ -27,8 +28,8 @@ ENVELOPE = ["version", "id", "detail-type", "source", "account", "time", "region
 
 @pytest.fixture(scope="module")
 def server(moto):
-    """Its queues and topics are moto's; functions and API destinations may connect to this machine."""
-    config = f'sqs_endpoint = "{moto.url}"\nsns_endpoint = "{moto.url}"\negress_allow = ["127.0.0.1/32"]\n'
+    """Its topics are moto's; functions and API destinations may connect to this machine."""
+    config = f'sns_endpoint = "{moto.url}"\negress_allow = ["127.0.0.1/32"]\n'
     with Server(config=config, arguments=["--clock", "manual"], environment=KEYS) as running:
         yield running
 
@@ -239,7 +240,7 @@ class TestTargets:
             assert expected in got
 
     def test_queues_and_topics(self, server, events, bus, moto):
-        queue, (topic, told) = moto.queue("plain-of-events"), moto.topic("events")
+        queue, (topic, told) = LocalQueue(server, "plain-of-events"), moto.topic("events")
         put_rule(events, bus, {"source": ["shop"]}, {"Arn": queue.arn}, {"Arn": topic})
         event_id, = put(events, bus, {"a": 1})
         settle(server)
@@ -247,8 +248,20 @@ class TestTargets:
         envelope, = told.records()
         assert record["id"] == json.loads(envelope["Message"])["id"] == event_id
 
-    def test_what_cannot_be_delivered_is_told_with_the_event_itself(self, server, events, bus, moto):
-        dead = moto.queue("of-dead-events")
+    def test_a_fifo_queue_gets_its_group(self, server, events, bus):
+        sqs = server.client("sqs")
+        url = sqs.create_queue(QueueName="of.fifo", Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})["QueueUrl"]
+        put_rule(events, bus, {"source": ["shop"]}, {
+            "Arn": "arn:aws:sqs:us-east-1:000000000000:of.fifo", "SqsParameters": {"MessageGroupId": "orders"}})
+        put(events, bus, {"a": 1}, TraceHeader="Root=1-00000000-000000000000000000000001")
+        settle(server)
+        message, = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+        assert json.loads(message["Body"])["detail"] == {"a": 1}
+        assert message["Attributes"]["MessageGroupId"] == "orders"
+        assert message["Attributes"]["AWSTraceHeader"] == "Root=1-00000000-000000000000000000000001"
+
+    def test_what_cannot_be_delivered_is_told_with_the_event_itself(self, server, events, bus):
+        dead = LocalQueue(server, "of-dead-events")
         missing = "arn:aws:lambda:us-east-1:000000000000:function:not-there"
         arn = put_rule(events, bus, {"source": ["shop"]}, {
             "Arn": missing, "Input": "{}", "DeadLetterConfig": {"Arn": dead.arn},
@@ -394,8 +407,8 @@ class TestApiDestinations:
         assert "hush" not in json.dumps(shown["AuthParameters"]) and "a b" not in json.dumps(shown["AuthParameters"])
         assert shown["AuthParameters"]["ApiKeyAuthParameters"] == {"ApiKeyName": "x-key"}
 
-    def test_answers_decide_whether_it_is_tried_again(self, server, events, bus, web, connect, moto):
-        dead = moto.queue("of-dead-requests")
+    def test_answers_decide_whether_it_is_tried_again(self, server, events, bus, web, connect):
+        dead = LocalQueue(server, "of-dead-requests")
         connection = connect("BASIC", BasicAuthParameters={"Username": "me", "Password": "hush"})
         arn = self.destination(events, connection, web.url)
         put_rule(events, bus, {"source": ["shop"]}, {
@@ -462,8 +475,8 @@ class TestApiDestinations:
             numbers.append(json.loads(web.take()[0]["body"])["detail"]["n"])
         assert sorted(numbers) == [0, 1, 2, 3]
 
-    def test_who_is_deauthorised_is_nobody(self, server, events, bus, web, connect, moto):
-        dead = moto.queue("of-nobody")
+    def test_who_is_deauthorised_is_nobody(self, server, events, bus, web, connect):
+        dead = LocalQueue(server, "of-nobody")
         connection = connect("BASIC", BasicAuthParameters={"Username": "me", "Password": "hush"})
         name = connection.split("/")[1]
         put_rule(events, bus, {"source": ["shop"]}, {

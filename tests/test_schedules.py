@@ -9,6 +9,7 @@ import pytest
 
 from support import packages
 from support.errors import error_of
+from support.local_queues import LocalQueue
 from support.moto import KEYS
 from support.server import Function, Server
 from support.waiting import advance, now_ms, printed, runs, settle
@@ -26,7 +27,7 @@ HOUR = 3_600
 
 @pytest.fixture(scope="module")
 def server(moto):
-    config = f'sqs_endpoint = "{moto.url}"\nsns_endpoint = "{moto.url}"\n'
+    config = f'sns_endpoint = "{moto.url}"\n'
     with Server(config=config, arguments=["--clock", "manual"], environment=KEYS) as running:
         yield running
 
@@ -271,7 +272,7 @@ class TestScheduler:
         assert len(printed(function)) == 2
 
     def test_queues_topics_buses_and_calls(self, server, function, schedules, moto):
-        queue, (topic, told) = moto.queue("plain-of-schedules"), moto.topic("schedules")
+        queue, (topic, told) = LocalQueue(server, "plain-of-schedules"), moto.topic("schedules")
         events = server.client("events")
         events.put_rule(Name="of-schedules", EventPattern='{"source": ["mine"]}')
         events.put_targets(Rule="of-schedules", Targets=[{"Id": "1", "Arn": function.created["FunctionArn"]}])

@@ -1,3 +1,5 @@
+//! Every operator of the language, by example; `tests/event_patterns.rs` compares with another implementation.
+
 use serde_json::{Value, json};
 
 use super::Pattern;
