@@ -170,13 +170,21 @@ pub struct PushError {
     pub is_final: bool,
     /// The target said when it wants to be asked again.
     pub retry_after_ms: Option<u64>,
+    /// It was not tried, because the target wants no more for now; this is no attempt.
+    pub is_early: bool,
 }
 
 impl PushError {
     /// A failure after which trying again may help.
     #[must_use]
     pub fn passing(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), is_final: false, retry_after_ms: None }
+        Self { code: code.to_owned(), message: message.into(), is_final: false, retry_after_ms: None, is_early: false }
+    }
+
+    /// It is too early: the target takes no more for now.
+    #[must_use]
+    pub fn early(wait_ms: u64, message: impl Into<String>) -> Self {
+        Self { retry_after_ms: Some(wait_ms), is_early: true, ..Self::passing("THROTTLING", message) }
     }
 
     /// A failure after which it cannot.
@@ -213,15 +221,19 @@ impl Push {
 
     /// Counts an attempt that failed.
     pub fn failed(&mut self, error: &PushError, now_ms: UnixMs) -> Fate {
-        self.attempts = self.attempts.saturating_add(1);
         self.last_error = Some(error.message.clone());
+        let end_ms = self.at_ms.saturating_add(self.policy.age_ms_max);
+        if error.is_early && now_ms < end_ms {
+            let wait_ms = error.retry_after_ms.unwrap_or(0);
+            return Fate::Again { due_ms: now_ms.saturating_add(wait_ms).min(end_ms) };
+        }
+        self.attempts = self.attempts.saturating_add(1);
         if error.is_final {
             return Fate::Over { condition: None };
         }
         if self.attempts > self.policy.retries_max {
             return Fate::Over { condition: Some("MaximumRetryAttempts") };
         }
-        let end_ms = self.at_ms.saturating_add(self.policy.age_ms_max);
         if now_ms >= end_ms {
             return Fate::Over { condition: Some("MaximumEventAgeInSeconds") };
         }
@@ -314,6 +326,9 @@ mod tests {
         assert_eq!(short.failed(&error, 1_000), Fate::Again { due_ms: 2_000 });
         assert_eq!(short.failed(&error, 2_000), Fate::Again { due_ms: 2_500 }, "a last time at its end");
         assert_eq!(short.failed(&error, 2_500), Fate::Over { condition: Some("MaximumEventAgeInSeconds") });
+        let mut early = push(PushPolicy { retries_max: 0, ..PushPolicy::default() });
+        assert_eq!(early.failed(&PushError::early(500, "slow"), 1_000), Fate::Again { due_ms: 1_500 });
+        assert_eq!(early.attempts, 0, "it was not tried");
         let mut refused = push(PushPolicy::default());
         assert_eq!(refused.failed(&PushError::lasting("NO_PERMISSIONS", "no"), 1_000), Fate::Over { condition: None });
     }

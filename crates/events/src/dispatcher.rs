@@ -147,7 +147,10 @@ impl<W: Work + std::fmt::Debug> Dispatcher<W> {
         let mut scans = tokio::time::interval(RESCAN_EVERY);
         loop {
             self.hand_out();
-            self.tell();
+            // What has ended may have told of something new before, which is then still to be taken in.
+            if commands.is_empty() {
+                self.tell();
+            }
             let timer = Arc::clone(&self.timer);
             let wake_ms = self.lanes.next_wake_ms().filter(|_| !self.is_draining);
             tokio::select! {

@@ -88,6 +88,12 @@ impl Authoriser {
         {
             asked.resource.clone_from(arn);
         }
+        if let Some(arn) = &asked.subscription
+            && let Some(owner) = owner_of_subscription(backends, arn).await
+            && owner == who.identity.account
+        {
+            asked.owner.account = owner;
+        }
         let held = self.held(authenticator, asking.asker).await?;
         let requester = held.requester(asking.asker);
         let context = facts::context(asking, &requester, &held.tags);
@@ -101,7 +107,12 @@ impl Authoriser {
         if asked.is_assuming() {
             check_trust(verdict, own_policy.as_deref(), request)?;
         }
-        refuse(verdict.refusal(request))?;
+        refuse(verdict.refusal(request)).map_err(|error| in_words_of(asking.service, error))?;
+        for resource in &asked.further {
+            let request = Request { resource, ..request };
+            let verdict = policy::authorise(request, held.holdings(), None, &asked.owner.account);
+            refuse(verdict.refusal(request))?;
+        }
         check_role_to_pass(asking, request, &held)?;
         Ok(asked.owner)
     }
@@ -135,6 +146,12 @@ impl Authoriser {
         authenticator: &Authenticator,
         asked: &Asked,
     ) -> Result<Option<Arc<Policy>>, ApiError> {
+        if let Some(topic) = &asked.topic {
+            return Ok(match backends.topics() {
+                Some(topics) => topics.policy(topic).await,
+                None => None,
+            });
+        }
         let role = asked.is_assuming().then(|| iam::Principal::role(&asked.resource)).flatten();
         if let Some(queue) = &asked.queue {
             return backends.queue_policy(&asked.owner, queue).await;
@@ -150,6 +167,19 @@ impl Authoriser {
     }
 }
 
+/// The account that has subscribed, which may do with its subscription what it likes.
+async fn owner_of_subscription<B: Backends>(backends: &B, arn: &str) -> Option<String> {
+    backends.topics()?.subscription_owner(arn).await
+}
+
+/// A refusal as the service itself answers it.
+fn in_words_of(service: &Service, error: ApiError) -> ApiError {
+    match service.signing_name() {
+        "sns" => ApiError::new("AuthorizationErrorException", error.message()),
+        _ => error,
+    }
+}
+
 /// A role says itself who may assume it: what the policies of others allow is not enough. AWS gives no reason.
 fn check_trust(verdict: Verdict, trust: Option<&Policy>, request: Request<'_>) -> Result<(), ApiError> {
     let is_trusted = verdict.is_allowed() && evaluate(request, trust) == Decision::Allowed;
@@ -161,11 +191,13 @@ fn check_trust(verdict: Verdict, trust: Option<&Policy>, request: Request<'_>) -
 
 /// Giving a function a role is giving whoever may change the function what the role may do.
 fn check_role_to_pass(asking: Asking<'_>, request: Request<'_>, held: &Held) -> Result<(), ApiError> {
-    let Some((role, service)) = asked::role_to_pass(asking.call) else { return Ok(()) };
-    let account = role.split(':').nth(4).unwrap_or_default();
-    let context = request.context.clone().with("iam:PassedToService", service);
-    let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
-    refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))
+    for (role, service) in asked::roles_to_pass(asking.call) {
+        let account = role.split(':').nth(4).unwrap_or_default();
+        let context = request.context.clone().with("iam:PassedToService", service);
+        let request = Request { action: "iam:PassRole", resource: role, context: &context, ..request };
+        refuse(policy::authorise(request, held.holdings(), None, account).refusal(request))?;
+    }
+    Ok(())
 }
 
 fn refuse(message: Option<String>) -> Result<(), ApiError> {

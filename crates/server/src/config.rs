@@ -9,6 +9,7 @@ mod domain;
 mod error;
 mod listener_rule;
 mod outside;
+mod sns_ingress;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,12 +19,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tindra_doors::load_balancer::Forward;
+use tindra_services::sns::Ingress;
 
 pub(crate) use check::{is_account, is_region};
 pub use domain::{Domain, DomainSettings, DomainTarget};
 pub use error::ConfigError;
 pub use listener_rule::ListenerRuleSettings;
 pub use outside::OutsideAccess;
+pub use sns_ingress::SnsIngressSettings;
 
 /// Default of `listen`: the address that existing local-AWS scripts already use.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:4566";
@@ -161,6 +164,8 @@ pub struct Settings {
     pub domains: Option<Vec<DomainSettings>>,
     /// Rules of a load balancer's listener, each with the function that it forwards to. Default none.
     pub listener_rules: Option<Vec<ListenerRuleSettings>>,
+    /// Topics that take the messages of topics elsewhere, at `POST /_tindra/sns/ACCOUNT/REGION/NAME`. Default none.
+    pub sns_ingress: Option<Vec<SnsIngressSettings>>,
     /// Serve a non-loopback address even when a layer of the sandbox is missing. Default false.
     pub allow_missing_layers: Option<bool>,
     /// Access keys beside the operator's own. Default none.
@@ -303,6 +308,8 @@ pub struct Config {
     pub domains: Vec<Domain>,
     /// Rules of a load balancer's listener, in the order of their priorities.
     pub listener_rules: Vec<Forward>,
+    /// Topics that take the messages of topics elsewhere.
+    pub sns_ingress: Vec<Ingress>,
     /// Serve a non-loopback address with layers missing.
     pub allow_missing_layers: bool,
     /// Keys beside the operator's own.

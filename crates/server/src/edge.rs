@@ -16,6 +16,7 @@ mod head;
 mod http2;
 mod invoke;
 mod invoke_error;
+mod live_tail;
 mod local;
 mod outgoing;
 mod preface;
@@ -23,6 +24,7 @@ mod queue;
 mod refusal;
 mod route;
 mod timed_stream;
+mod topics;
 mod unavailable;
 mod websockets;
 
@@ -98,6 +100,8 @@ pub struct Entrances {
     pub domains: HashMap<String, DomainTarget>,
     /// The rules of a load balancer's listener; none when there is none.
     pub load_balancer: Option<LoadBalancer>,
+    /// Topics that take the messages of topics elsewhere.
+    pub ingresses: Vec<tindra_services::sns::Ingress>,
 }
 
 /// The HTTP edge in front of some backends.
@@ -176,6 +180,7 @@ impl<B: Backends> Edge<B> {
         self.refuse_foreign_pages(&parts, peer)?;
         let claim = Claim::of(&parts);
         let arrived = match route::destination(&parts, claim, peer)? {
+            Destination::Topics(page) => return self.topics(page, &parts, body, peer).await,
             Destination::Local(page) => return Ok(self.local(page, &parts, claim, peer).await?.map(Outgoing::from)),
             Destination::Arrived(arrived) => self.refuse_disabled(arrived)?,
         };
@@ -195,6 +200,10 @@ impl<B: Backends> Edge<B> {
                 return self.invoke(served, &parts, call, who.scope, request_id).await;
             }
             Door::Control => self.backends.control(&self.caller(&parts, who, request_id), call).await,
+            Door::Logs if call.operation.name() == "StartLiveTail" => {
+                let tail = self.backends.live_tail(&who.scope, call).await.map_err(refuse)?;
+                return Ok(live_tail::answer(tail));
+            }
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
             Door::HttpApis => {

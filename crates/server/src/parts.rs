@@ -17,7 +17,7 @@ use tindra_services::Asker;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::EventBridgeService;
 use tindra_services::iam::{IamService, Identity};
-use tindra_services::logs::LogsService;
+use tindra_services::logs::{LiveTail, LogsError, LogsService};
 use tindra_services::scheduler::SchedulerService;
 use tindra_services::sns::SnsService;
 use tindra_services::sqs::SqsService;
@@ -115,6 +115,11 @@ impl Backends for Parts {
         self.neighbours.logs.call(scope, call).await
     }
 
+    async fn live_tail(&self, scope: &Scope, call: Call) -> Result<LiveTail, ApiError> {
+        let tail = self.neighbours.logs.live_tail(scope, call.input).await;
+        tail.map_err(|LogsError { code, message }| ApiError::new(code, message))
+    }
+
     async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.autoscaling.call(scope, call).await
     }
@@ -143,6 +148,10 @@ impl Backends for Parts {
             Neighbour::EventBridge => eventbridge.call(asker, call).await,
             Neighbour::Scheduler => scheduler.call(asker, call).await,
         }
+    }
+
+    fn topics(&self) -> Option<&SnsService> {
+        Some(&self.neighbours.sns)
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {

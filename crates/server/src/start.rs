@@ -15,18 +15,20 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
+use tindra_events::mappings::Mappings;
 use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
-use tindra_outside::Outside;
 use tindra_outside::anywhere::Reach;
+use tindra_outside::{Outside, OutsideService};
 use tindra_sandbox::{Launcher, Layer};
 use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
-use tindra_services::eventbridge::EventBridgeService;
+use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
 use tindra_services::logs::LogsService;
-use tindra_services::scheduler::SchedulerService;
-use tindra_services::sns::SnsService;
+use tindra_services::outbox::Outbox;
+use tindra_services::scheduler::{self, SchedulerService};
+use tindra_services::sns::{self, SnsService};
 use tindra_services::sqs::{MOVES_PREFIX, SqsService};
 use tindra_services::sts::StsService;
 use tindra_store::{Store, StoreOptions};
@@ -53,8 +55,10 @@ use crate::deliveries::Deliveries;
 use crate::edge::{Backends as _, Edge, EdgeOptions, Entrances, HealthLayer, Patience};
 use crate::error::ServerError;
 use crate::ground::Ground;
+use crate::log_destinations::FunctionsOfLogs;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
+use crate::sources::SourcesOfServer;
 use crate::targets::{Receivers, Targets};
 use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
@@ -130,22 +134,37 @@ impl Server {
             is_checked: config.auth == Auth::SigV4,
         });
         let reach: Arc<dyn Reach> = Arc::new(ReachOfFunctions(egress_policy(&config)?));
+        let destinations = FunctionsOfLogs { functions: Arc::clone(&functions), store: store.clone() };
+        let outbox: Arc<dyn Outbox> = Arc::new(OutboxOfEvents(outbox));
+        logs.deliver(Arc::clone(&outbox), waiting.timer(), Arc::new(destinations))
+            .await
+            .map_err(|source| ServerError::Part { part: "log subscriptions", source: source.into() })?;
         let ground = Surroundings {
             store: store.clone(),
             timer: waiting.timer(),
-            outbox: Arc::new(OutboxOfEvents(outbox)),
+            outbox,
             reach: Arc::clone(&reach),
             is_checked: config.auth == Auth::SigV4,
         };
         let outbox = Arc::clone(&ground.outbox);
         let sqs = SqsService::start(ground.clone(), iam.clone());
-        let sns = SnsService::new(ground.clone());
-        let eventbridge = EventBridgeService::new(ground.clone());
+        let sns = SnsService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "topics", source: source.into() })?;
+        let eventbridge = EventBridgeService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
         let serves = |service: &str| !config.disabled_services.contains(service);
-        let receivers = Receivers { sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _), ..Receivers::default() };
-        let handlers: Vec<(&'static str, Arc<dyn Handle>)> =
-            vec![(MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone()))))];
+        let receivers = Receivers {
+            sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
+            eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
+            sns: serves("sns").then(|| Arc::new(sns.clone()) as _),
+        };
+        if let Some(queues) = receivers.sqs.clone().filter(|_| !outside.is_known(OutsideService::Sqs)) {
+            sns.deliver_to(queues);
+        }
+        let handlers = handlers(&sqs, &sns, &eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
@@ -153,6 +172,13 @@ impl Server {
             outbox,
             authority: authority(Arc::clone(&identities)),
         };
+        let sources = SourcesOfServer {
+            store: store.clone(),
+            sqs: serves("sqs").then(|| sqs.clone()),
+            outside: outside.clone(),
+            authority: authority(Arc::clone(&identities)),
+        };
+        let mappings = Mappings::start(store.clone(), waiting.timer(), Arc::new(invoker.clone()), Arc::new(sources));
         let targets = Targets {
             invoker: invoker.clone(),
             functions: Arc::clone(&functions) as _,
@@ -208,7 +234,20 @@ impl Server {
             tokio::spawn(listener::accept_all(listener, tls, Arc::clone(&edge), config.connections_max, stopping));
         let upkeep = tokio::spawn(metrics_upkeep(figures, closing));
         tracing::info!(%address, data = %config.data.display(), "serving");
-        Ok(Running { config, address, stop, close, signals, accepting, upkeep, parts, worker, logs, _data: data })
+        Ok(Running {
+            config,
+            address,
+            stop,
+            close,
+            signals,
+            accepting,
+            upkeep,
+            parts,
+            mappings,
+            worker,
+            logs,
+            _data: data,
+        })
     }
 }
 
@@ -224,6 +263,7 @@ pub struct Running {
     accepting: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     parts: Arc<Parts>,
+    mappings: Mappings,
     worker: Worker,
     logs: LogsService,
     _data: DataDirectory,
@@ -269,6 +309,7 @@ impl Running {
     /// the environments and writes the logs out.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
+        self.logs.end_live_tails();
         self.drain().await;
         self.accepting.abort();
         self.parts.async_invokes().stop();
@@ -282,7 +323,7 @@ impl Running {
 
     async fn drain(&mut self) {
         let drained = async {
-            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain());
+            let _ = tokio::join!(&mut self.accepting, self.parts.async_invokes().drain(), self.mappings.drain());
             while self.parts.running_invokes() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
@@ -297,6 +338,21 @@ impl Running {
             }
         }
     }
+}
+
+/// Whose alarms are in which queues.
+fn handlers(
+    sqs: &SqsService,
+    sns: &SnsService,
+    eventbridge: &EventBridgeService,
+    scheduler: &SchedulerService,
+) -> Vec<(&'static str, Arc<dyn Handle>)> {
+    vec![
+        (MOVES_PREFIX, Arc::new(AlarmsOfService(Arc::new(sqs.clone())))),
+        (sns::ALARMS, Arc::new(AlarmsOfService(Arc::new(sns.clone())))),
+        (eventbridge::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(eventbridge.clone())))),
+        (scheduler::ALARM_PREFIX, Arc::new(AlarmsOfService(Arc::new(scheduler.clone())))),
+    ]
 }
 
 fn bind(config: &Config) -> Result<TcpListener, ServerError> {
@@ -366,7 +422,11 @@ fn entrances(config: &Config, functions: Arc<dyn Functions>, clock: &Arc<dyn Clo
     let domains = config.domains.iter().map(|domain| (domain.name.clone(), domain.target.clone()));
     let rules = config.listener_rules.clone();
     let balancer = || LoadBalancer::new(rules.clone(), default_scope(config), functions, Arc::clone(clock));
-    Entrances { domains: domains.collect(), load_balancer: (!rules.is_empty()).then(balancer) }
+    Entrances {
+        domains: domains.collect(),
+        load_balancer: (!rules.is_empty()).then(balancer),
+        ingresses: config.sns_ingress.clone(),
+    }
 }
 
 fn layers(launcher: &Launcher) -> Vec<HealthLayer> {

@@ -62,6 +62,7 @@ impl<E: Environments> PushTo for Targets<E> {
     fn push<'a>(&'a self, push: &'a Push, id: Uuid, body: &'a Bytes) -> BoxFuture<'a, Result<Pushed, PushError>> {
         Box::pin(async move {
             self.authorise(push).await?;
+            let body = &with_attempt(push, body);
             if push.content == Content::Function {
                 return self.invoke(push, id, body).await;
             }
@@ -155,6 +156,17 @@ impl<E: Environments> Targets<E> {
             true => PushError::passing("SDK_CLIENT_ERROR", error.to_string()),
             false => PushError::lasting("SDK_CLIENT_ERROR", error.to_string()),
         })
+    }
+}
+
+/// What a schedule sends may tell which attempt it is.
+fn with_attempt(push: &Push, body: &Bytes) -> Bytes {
+    const ATTEMPT: &str = "<aws.scheduler.attempt-number>";
+    match std::str::from_utf8(body) {
+        Ok(text) if push.source.principal.starts_with("scheduler.") && text.contains(ATTEMPT) => {
+            text.replace(ATTEMPT, &push.attempts.saturating_add(1).to_string()).into()
+        }
+        _ => body.clone(),
     }
 }
 

@@ -7,7 +7,10 @@
 mod asker;
 pub mod autoscaling;
 pub mod eventbridge;
+mod followed;
+mod following;
 pub mod iam;
+mod instant;
 pub mod logs;
 pub mod outbox;
 pub mod receive;
@@ -16,6 +19,8 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 mod surroundings;
+#[cfg(test)]
+mod test_surroundings;
 
 pub use asker::Asker;
 pub use surroundings::Surroundings;

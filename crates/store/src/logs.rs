@@ -99,6 +99,14 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
     fn expire<'a>(&'a self, scope: &'a str, group: &'a str, before_ms: UnixMs)
     -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Removes a stream; `false` when there is none.
+    fn delete_stream<'a>(
+        &'a self,
+        scope: &'a str,
+        group: &'a str,
+        stream: &'a str,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
     /// Removes a group with its streams; `false` when there is none.
     fn delete_group<'a>(&'a self, scope: &'a str, group: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 }

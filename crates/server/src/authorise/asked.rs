@@ -1,6 +1,8 @@
 //! What a request is in the words of policies: an action on a resource of an account.
 
+mod events;
 mod queues;
+mod topics;
 
 use serde_json::Value;
 use tindra_core::function::Scope;
@@ -30,13 +32,29 @@ pub(super) struct Asked {
     pub(super) queue: Option<String>,
     /// The user or role of the resource, whose ARN has a path that the request does not tell.
     pub(super) entity: Option<iam::Principal>,
+    /// The topic of the resource, which has a policy.
+    pub(super) topic: Option<String>,
+    /// The subscription that it is about.
+    pub(super) subscription: Option<String>,
+    /// Further resources of a request that names several.
+    pub(super) further: Vec<String>,
 }
 
 impl Asked {
     pub(super) fn read(service: &Service, call: &Call, who: &Who) -> Self {
         let action = format!("{}:{}", service.signing_name(), action(service, call));
         let owner = who.scope.clone();
-        let asked = |resource| Self { action, resource, owner, function: None, queue: None, entity: None };
+        let asked = |resource| Self {
+            action,
+            resource,
+            owner,
+            function: None,
+            queue: None,
+            entity: None,
+            topic: None,
+            subscription: None,
+            further: Vec::new(),
+        };
         match service.signing_name() {
             "lambda" => match function(call, &who.scope) {
                 Some((owner, function)) => {
@@ -52,9 +70,20 @@ impl Asked {
                 }
                 None => asked("*".to_owned()),
             },
-            "logs" => asked(of_logs(&call.input, &who.scope)),
+            "logs" => {
+                let mut groups = groups(&call.input, &who.scope).into_iter();
+                let resource = groups.next().unwrap_or_else(|| of_logs(&call.input, &who.scope));
+                Self { further: groups.collect(), ..asked(resource) }
+            }
             "application-autoscaling" => asked(of_autoscaling(call, &who.scope)),
             "apigateway" => asked(of_api_gateway(call, &who.scope)),
+            "sns" => {
+                let owner = topics::owner(call, &who.scope);
+                let (resource, topic) = topics::resource(call, &who.scope);
+                Self { owner, topic, subscription: topics::subscription(call), ..asked(resource) }
+            }
+            "events" => asked(events::of_events(call, &who.scope)),
+            "scheduler" => asked(events::of_scheduler(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
         }
@@ -70,9 +99,10 @@ impl Asked {
     }
 }
 
-/// Whether a request names a function or queue of another account than its own. Cheap, for it is asked of every request.
+/// Whether a request names a function, queue or topic of another account than its own. Cheap, for it is asked of every
+/// request.
 pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
-    if queues::is_foreign(call, scope) {
+    if queues::is_foreign(call, scope) || topics::is_foreign(call, scope) {
         return true;
     }
     let Some(text) = named_function(call).filter(|text| text.contains(':')) else { return false };
@@ -80,15 +110,15 @@ pub(super) fn is_foreign(call: &Call, scope: &Scope) -> bool {
     account.is_some_and(|account| account != scope.account)
 }
 
-/// The role that a request gives away, and the service that will use it.
-pub(super) fn role_to_pass(call: &Call) -> Option<(&str, &'static str)> {
+/// The roles that a request gives away, and the service that will use them.
+pub(super) fn roles_to_pass(call: &Call) -> Vec<(&str, &'static str)> {
     const API_GATEWAY: &str = "apigateway.amazonaws.com";
-    let given = |member, service| text(&call.input, member).map(|role| (role, service));
+    let given = |member, service| text(&call.input, member).map(|role| (role, service)).into_iter().collect();
     match call.operation.name() {
         "CreateFunction" | "UpdateFunctionConfiguration" => given("Role", "lambda.amazonaws.com"),
         "CreateApi" | "UpdateApi" | "CreateIntegration" | "UpdateIntegration" => given("CredentialsArn", API_GATEWAY),
         "CreateAuthorizer" | "UpdateAuthorizer" => given("AuthorizerCredentialsArn", API_GATEWAY),
-        _ => None,
+        _ => events::roles(call),
     }
 }
 
@@ -156,6 +186,16 @@ fn of_logs(input: &Value, Scope { account, region }: &Scope) -> String {
     let group = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
     let stream = text(input, "logStreamName").unwrap_or_default();
     format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")
+}
+
+/// The groups of a request that names them in a list.
+fn groups(input: &Value, Scope { account, region }: &Scope) -> Vec<String> {
+    let named = input.get("logGroupIdentifiers").and_then(Value::as_array).into_iter().flatten();
+    let arn = |group: &str| {
+        let name = group.rsplit_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
+        format!("arn:aws:logs:{region}:{account}:log-group:{name}:log-stream:")
+    };
+    named.filter_map(Value::as_str).map(arn).collect()
 }
 
 /// A scalable target, also one that is not there yet. Lists are of no one in particular.

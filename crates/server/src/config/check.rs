@@ -18,6 +18,7 @@ mod keep_warm;
 mod listener_rules;
 mod outside;
 mod services;
+mod sns_ingress;
 
 const DNS_PORT: u16 = 53;
 
@@ -46,6 +47,7 @@ pub(super) fn check(
         region: region(layers)?,
         domains: domains::domains(layers, tls.is_some())?,
         listener_rules: listener_rules::listener_rules(layers)?,
+        sns_ingress: sns_ingress::sns_ingress(layers)?,
         tls,
         allow_missing_layers: layers
             .pick("allow_missing_layers", |settings| &settings.allow_missing_layers)

@@ -17,6 +17,8 @@ use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::logs::LiveTail;
+use tindra_services::sns::SnsService;
 use tindra_worker::{Headroom, Listed};
 use uuid::Uuid;
 
@@ -88,6 +90,9 @@ pub trait Backends: Send + Sync + 'static {
     /// An operation of CloudWatch Logs.
     fn logs(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
+    /// The events of log groups from now on.
+    fn live_tail(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<LiveTail, ApiError>> + Send;
+
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
 
@@ -110,6 +115,9 @@ pub trait Backends: Send + Sync + 'static {
         asker: Asker<'_>,
         call: Call,
     ) -> impl Future<Output = Result<Reply, ApiError>> + Send;
+
+    /// The topics; none where there is no SNS.
+    fn topics(&self) -> Option<&SnsService>;
 
     /// An invoke. The function runs to its end also when the caller goes away and this future is dropped.
     fn invoke(&self, request: InvokeRequest) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;

@@ -83,7 +83,7 @@ pub(super) fn encode(finished: Finished) -> Bytes {
 }
 
 /// Adds a message that is an event.
-fn put(stream: &mut BytesMut, event: &str, content_type: &str, payload: &[u8]) {
+pub(super) fn put(stream: &mut BytesMut, event: &str, content_type: &str, payload: &[u8]) {
     let mut headers = BytesMut::new();
     for (name, value) in [(":event-type", event), (":content-type", content_type), (":message-type", "event")] {
         headers.put_u8(u8::try_from(name.len()).expect("header names are short"));

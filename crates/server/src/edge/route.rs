@@ -23,7 +23,7 @@ const SQS_TARGET: &str = "AmazonSQS.";
 const EVENTS_TARGET: &str = "AWSEvents.";
 /// A message of a queue or topic with its attributes is 1 MB (AWS), ten of them one request; forms and JSON make it
 /// up to three times as much.
-const MESSAGE_BODY_BYTES_MAX: usize = 4 << 20;
+pub(super) const MESSAGE_BODY_BYTES_MAX: usize = 4 << 20;
 
 const SQS: Door = Door::Neighbour(Neighbour::Sqs);
 const SNS: Door = Door::Neighbour(Neighbour::Sns);
@@ -44,6 +44,17 @@ pub(super) enum Page<'a> {
     Reset,
     /// The zip behind a link of GetFunction.
     Code(&'a str),
+}
+
+/// What a topic's messages lead to, and what leads messages to a topic: served without a signature.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TopicPage<'a> {
+    /// A link in a message.
+    Link(&'static Operation),
+    /// The certificate of the key that signs messages, by its path.
+    Certificate(&'a str),
+    /// Where an SNS elsewhere sends its messages for a topic here, after the prefix: `ACCOUNT/REGION/NAME`.
+    Ingress(&'a str),
 }
 
 /// Which part serves an operation.
@@ -81,6 +92,7 @@ pub(super) struct Served {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Destination<'a> {
     Local(Page<'a>),
+    Topics(TopicPage<'a>),
     Arrived(Arrived),
 }
 
@@ -91,6 +103,9 @@ pub(super) fn destination<'a>(
     peer: &Peer,
 ) -> Result<Destination<'a>, Refusal> {
     let path = parts.uri.path();
+    if let Some(page) = topic_page(parts, claim) {
+        return Ok(Destination::Topics(page));
+    }
     if let Some(page) = page(&parts.method, path) {
         // Those pages are the operator's; a function has no business there.
         return if matches!(peer, Peer::Operator { .. }) {
@@ -129,6 +144,23 @@ pub(super) fn destination<'a>(
         (None, Some("lambda") | None) => lambda(parts),
         (_, Some(service)) => Err(Refusal::NotServed(service.to_owned())),
         (Some(target), None) => Err(Refusal::NotServed(target.split('.').next().unwrap_or_default().to_owned())),
+    }
+}
+
+/// One of the pages of topics that anybody may ask for.
+fn topic_page<'a>(parts: &'a Parts, claim: Option<Claim<'_>>) -> Option<TopicPage<'a>> {
+    const LINKS: [&str; 2] = ["ConfirmSubscription", "Unsubscribe"];
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    match parts.method {
+        Method::GET if path == "/" && claim.is_none() => {
+            let operation = tindra_model::sns().route_form(query, &[]);
+            operation.filter(|operation| LINKS.contains(&operation.name())).map(TopicPage::Link)
+        }
+        Method::GET if path.starts_with("/SimpleNotificationService-") && path.ends_with(".pem") => {
+            Some(TopicPage::Certificate(path))
+        }
+        Method::POST => path.strip_prefix("/_tindra/sns/").map(TopicPage::Ingress),
+        _ => None,
     }
 }
 

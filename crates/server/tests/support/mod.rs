@@ -26,6 +26,8 @@ use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::logs::LiveTail;
+use tindra_services::sns::SnsService;
 use tindra_store::BoxFuture;
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -130,6 +132,10 @@ impl Backends for Fakes {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
+    async fn live_tail(&self, _scope: &Scope, call: Call) -> Result<LiveTail, ApiError> {
+        Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
     fn http_apis(&self) -> &HttpApis {
         self.apis.get().expect("set before the edge serves")
     }
@@ -152,6 +158,10 @@ impl Backends for Fakes {
 
     async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ExpiredTokenException", format!("{} {}", call.operation.name(), caller.arn())))
+    }
+
+    fn topics(&self) -> Option<&SnsService> {
+        None
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {

@@ -1,4 +1,4 @@
-//! CreateLogGroup, DeleteLogGroup, CreateLogStream and PutLogEvents.
+//! CreateLogGroup, DeleteLogGroup, CreateLogStream, DeleteLogStream and PutLogEvents.
 
 use std::collections::BTreeMap;
 
@@ -62,6 +62,7 @@ impl LogsService {
     pub(super) async fn delete_group(&self, scope: &Scope, request: GroupRequest) -> Result<(), LogsError> {
         let deleted = self.store.logs.delete_group(&store_scope(scope), &request.log_group_name).await?;
         self.forget_settings(scope, &request.log_group_name).await?;
+        self.forget_filters(scope, &request.log_group_name).await?;
         if deleted { Ok(()) } else { Err(LogsError::no_group()) }
     }
 
@@ -72,6 +73,15 @@ impl LogsService {
             return Err(LogsError::new("ResourceAlreadyExistsException", "The specified log stream already exists"));
         }
         Ok(self.store.logs.append(&scope, &group, &stream, Vec::new()).await?)
+    }
+
+    pub(super) async fn delete_stream(&self, scope: &Scope, request: StreamRequest) -> Result<(), LogsError> {
+        let (scope, group, stream) = (store_scope(scope), request.log_group_name, request.log_stream_name);
+        if self.store.logs.delete_stream(&scope, &group, &stream).await? {
+            return Ok(());
+        }
+        let group = self.store.logs.streams(&scope, &group).await?;
+        Err(group.map_or_else(LogsError::no_group, |_| LogsError::no_stream()))
     }
 
     pub(super) async fn put_events(&self, scope: &Scope, request: PutRequest) -> Result<PutResponse, LogsError> {
@@ -89,7 +99,7 @@ impl LogsService {
         let events = request.log_events.into_iter();
         let events =
             events.map(|event| LogEvent { timestamp_ms: event.timestamp, ingestion_ms, message: event.message });
-        self.store.logs.append(&scope, &group, &stream, events.collect()).await?;
+        self.taps().store(&*self.store.logs, &scope, &group, &stream, events.collect()).await?;
         let end = self.store.logs.end(&scope, &group, &stream).await?.unwrap_or(0);
         Ok(PutResponse { next_sequence_token: format!("{end:056}") })
     }

@@ -14,6 +14,7 @@ use tindra_store::{LogEvent, Logs};
 use tokio::sync::Notify;
 
 use super::names::store_scope;
+use super::taps::Taps;
 
 /// Bytes of one stream that wait to be written: seconds of a fast writer.
 const STREAM_BYTES_MAX: usize = 2 << 20;
@@ -86,9 +87,9 @@ impl Shared {
 }
 
 impl LogIngest {
-    pub(super) fn start(logs: Arc<dyn Logs>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(logs: Arc<dyn Logs>, taps: Arc<Taps>, clock: Arc<dyn Clock>) -> Self {
         let shared = Arc::new(Shared::default());
-        tokio::spawn(write(Arc::clone(&shared), logs, clock));
+        tokio::spawn(write(Arc::clone(&shared), logs, taps, clock));
         Self { handle: Arc::new(Handle { shared }) }
     }
 
@@ -141,11 +142,11 @@ impl LogIngest {
     }
 }
 
-async fn write(shared: Arc<Shared>, logs: Arc<dyn Logs>, clock: Arc<dyn Clock>) {
+async fn write(shared: Arc<Shared>, logs: Arc<dyn Logs>, taps: Arc<Taps>, clock: Arc<dyn Clock>) {
     loop {
         let (next, closed) = take(&shared);
         match next {
-            Some((key, queue)) => write_queue(&shared, &*logs, &*clock, &key, queue).await,
+            Some((key, queue)) => write_queue(&shared, &*logs, &taps, &*clock, &key, queue).await,
             None if closed => return,
             None => shared.filled.notified().await,
         }
@@ -165,7 +166,7 @@ fn take(shared: &Shared) -> (Option<(Key, Queue)>, bool) {
     (Some((key, queue)), closed)
 }
 
-async fn write_queue(shared: &Shared, logs: &dyn Logs, clock: &dyn Clock, key: &Key, queue: Queue) {
+async fn write_queue(shared: &Shared, logs: &dyn Logs, taps: &Taps, clock: &dyn Clock, key: &Key, queue: Queue) {
     let ingestion_ms = clock.unix_ms();
     let count = queue.events.len() as u64;
     let event = |(timestamp_ms, message)| LogEvent { timestamp_ms, ingestion_ms, message };
@@ -175,7 +176,7 @@ async fn write_queue(shared: &Shared, logs: &dyn Logs, clock: &dyn Clock, key: &
             format!("[tindra] {} lines are missing here: they came faster than they could be stored", queue.dropped);
         events.push(event((events.last().map_or(ingestion_ms, |last| last.timestamp_ms), message)));
     }
-    if let Err(error) = logs.append(&key.scope, &key.group, &key.stream, events).await {
+    if let Err(error) = taps.store(logs, &key.scope, &key.group, &key.stream, events).await {
         shared.dropped.fetch_add(count, Ordering::Relaxed);
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         tracing::warn!(%error, cause, lines = count, "log lines were lost");

@@ -34,7 +34,7 @@ pub(super) struct Settings {
     scope: String,
     group: String,
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    pub(super) tags: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) retention_days: Option<u32>,
 }
@@ -68,8 +68,17 @@ impl LogsService {
 
     pub(super) async fn tag(&self, scope: &Scope, request: TagsRequest) -> Result<(), LogsError> {
         let group = self.named_group(scope, &request.resource_arn).await?;
-        self.change(scope, &group, |settings| {
-            settings.tags.extend(request.tags.clone());
+        self.add_tags(scope, &group, &request.tags).await
+    }
+
+    pub(super) async fn add_tags(
+        &self,
+        scope: &Scope,
+        group: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), LogsError> {
+        self.change(scope, group, |settings| {
+            settings.tags.extend(tags.clone());
             check_tags(&settings.tags)
         })
         .await
@@ -77,8 +86,12 @@ impl LogsService {
 
     pub(super) async fn untag(&self, scope: &Scope, request: TagsRequest) -> Result<(), LogsError> {
         let group = self.named_group(scope, &request.resource_arn).await?;
-        self.change(scope, &group, |settings| {
-            settings.tags.retain(|name, _| !request.tag_keys.contains(name));
+        self.remove_tags(scope, &group, &request.tag_keys).await
+    }
+
+    pub(super) async fn remove_tags(&self, scope: &Scope, group: &str, names: &[String]) -> Result<(), LogsError> {
+        self.change(scope, group, |settings| {
+            settings.tags.retain(|name, _| !names.contains(name));
             Ok(())
         })
         .await
@@ -165,7 +178,7 @@ impl LogsService {
         Ok(group.to_owned())
     }
 
-    async fn check_group(&self, scope: &Scope, group: &str) -> Result<(), LogsError> {
+    pub(super) async fn check_group(&self, scope: &Scope, group: &str) -> Result<(), LogsError> {
         let streams = self.store.logs.streams(&store_scope(scope), group).await?;
         streams.map(|_| ()).ok_or_else(LogsError::no_group)
     }

@@ -14,6 +14,7 @@ mod message;
 mod moves;
 mod names;
 mod permissions;
+mod polled;
 mod polls;
 mod pushes;
 mod queues;

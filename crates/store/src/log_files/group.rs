@@ -159,6 +159,15 @@ impl Group {
         }
     }
 
+    /// Removes a stream with all its segments; false when there is none.
+    pub(super) fn delete_stream(&mut self, name: &str, handles: &Handles) -> io::Result<bool> {
+        let is_there = self.streams()?.contains_key(name);
+        while self.streams()?.contains_key(name) {
+            self.remove_first_segment(name, handles)?;
+        }
+        Ok(is_there)
+    }
+
     fn remove_first_segment(&mut self, name: &str, handles: &Handles) -> io::Result<()> {
         let directory = self.directory.clone();
         let streams = self.streams()?;

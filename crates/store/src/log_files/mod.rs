@@ -153,6 +153,19 @@ impl Logs for LogFiles {
         })
     }
 
+    fn delete_stream<'a>(
+        &'a self,
+        scope: &'a str,
+        group: &'a str,
+        stream: &'a str,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let (scope, name, stream) = (scope.to_owned(), group.to_owned(), stream.to_owned());
+        self.on_thread("delete the logs", group, move |inner| {
+            let deleted = inner.with(&scope, &name, |group| group.delete_stream(&stream, &inner.handles))?;
+            Ok(deleted.unwrap_or(false))
+        })
+    }
+
     fn delete_group<'a>(&'a self, scope: &'a str, group: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
         let (scope, name) = (scope.to_owned(), group.to_owned());
         self.on_thread("delete the logs", group, move |inner| inner.delete(&scope, &name))

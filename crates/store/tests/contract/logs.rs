@@ -147,6 +147,11 @@ pub(crate) async fn deleting_a_group_removes_it(open: Open) {
     assert!(!place.store().logs.delete_group(SCOPE, "g").await.unwrap());
     place.store().logs.append(SCOPE, "g", "s", numbered(0..3)).await.unwrap();
     place.store().logs.append(SCOPE, "g2", "s", numbered(0..3)).await.unwrap();
+    place.store().logs.append(SCOPE, "g2", "t", numbered(0..3)).await.unwrap();
+    assert!(place.store().logs.delete_stream(SCOPE, "g2", "t").await.unwrap());
+    assert!(!place.store().logs.delete_stream(SCOPE, "g2", "t").await.unwrap());
+    assert!(!place.store().logs.delete_stream(SCOPE, "none", "t").await.unwrap());
+    assert_eq!(place.store().logs.end(SCOPE, "g2", "t").await.unwrap(), None);
     assert!(place.store().logs.delete_group(SCOPE, "g").await.unwrap());
     assert_eq!(place.store().logs.streams(SCOPE, "g").await.unwrap(), None);
     place.store().logs.append(SCOPE, "g", "s", numbered(5..6)).await.unwrap();
