@@ -158,3 +158,59 @@ def test_code_lies_in_a_bucket(server, s3, bucket):
     message = error_of(client.update_function_code, FunctionName="from-own-s3", S3Bucket="no-such-bucket", S3Key="k")[1]
     assert "S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist" in message
     client.delete_function(FunctionName="from-own-s3")
+
+
+def queue_of(server, name, *sources):
+    """A queue that S3, or a bus, may send to: its URL and its ARN."""
+    sqs, arn = server.client("sqs"), QUEUE.replace(":queue", f":{name}")
+    statement = {"Effect": "Allow", "Principal": {"Service": list(sources)}, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"], arn
+
+
+def read(server, url, count):
+    """The bodies of that many messages of a queue."""
+    sqs, bodies = server.client("sqs"), []
+
+    def more():
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            bodies.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return len(bodies) >= count
+
+    until(more, 30, f"{count} messages")
+    return bodies
+
+
+def test_a_queue_is_told(server, s3, bucket):
+    url, arn = queue_of(server, "told-by-s3", "s3.amazonaws.com")
+    rule = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [rule]})
+    [test] = read(server, url, 1)
+    assert (test["Service"], test["Event"], test["Bucket"]) == ("Amazon S3", "s3:TestEvent", bucket)
+    assert set(test) == {"Service", "Event", "Time", "Bucket", "RequestId", "HostId"}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    [told] = read(server, url, 1)
+    assert told["Records"][0]["s3"]["object"]["key"] == "k"
+    server.client("sqs").delete_queue(QueueUrl=url)
+
+
+def test_a_bus_is_told(server, s3, bucket):
+    events = server.client("events")
+    url, arn = queue_of(server, "told-by-a-bus", "events.amazonaws.com")
+    pattern = json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}})
+    events.put_rule(Name="of-s3", EventPattern=pattern)
+    events.put_targets(Rule="of-s3", Targets=[{"Id": "queue", "Arn": arn}])
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
+    s3.put_object(Bucket=bucket, Key="a b", Body=b"hello")
+    s3.delete_object(Bucket=bucket, Key="a b")
+    made, gone = sorted(read(server, url, 2), key=lambda event: event["detail-type"])
+    assert (made["source"], made["detail-type"], made["resources"]) == ("aws.s3", "Object Created", [f"arn:aws:s3:::{bucket}"])
+    detail = made["detail"]
+    assert (detail["version"], detail["bucket"], detail["reason"]) == ("0", {"name": bucket}, "PutObject")
+    assert (detail["object"]["key"], detail["object"]["size"]) == ("a b", 5)
+    assert detail["object"]["etag"] and detail["object"]["sequencer"] and detail["requester"] == "000000000000"
+    assert (gone["detail-type"], gone["detail"]["deletion-type"]) == ("Object Deleted", "Permanently Deleted")
+    events.remove_targets(Rule="of-s3", Ids=["queue"])
+    events.delete_rule(Name="of-s3")
+    server.client("sqs").delete_queue(QueueUrl=url)
