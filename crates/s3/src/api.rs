@@ -2,14 +2,20 @@
 
 use s3s::dto;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use tindra_store::Message;
 
 use crate::configuration as config;
 use crate::cors;
-use crate::failure::not_here;
 use crate::notifications;
+use crate::record::Bucket;
 use crate::service::S3Service;
 use crate::tagging::{BUCKET_TAGS_MAX, Which, of_set, to_set};
 use crate::visitor::Asking;
+
+/// A request of an operation.
+type Asked<T> = S3Request<T>;
+/// What comes of it.
+type Told<T> = S3Result<S3Response<T>>;
 
 /// S3 for one visitor.
 #[derive(Clone, Debug)]
@@ -19,166 +25,141 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    async fn bucket(&self, name: &str, owner: Option<&str>) -> S3Result<crate::record::Bucket> {
+    async fn bucket(&self, name: &str, owner: Option<&str>) -> S3Result<Bucket> {
         self.service.bucket_of(name, owner, &self.asking.visitor).await
+    }
+
+    /// Changes a bucket.
+    async fn configured<T: Default>(
+        &self,
+        name: &str,
+        owner: Option<&str>,
+        change: impl FnMut(&mut Bucket) -> S3Result<Vec<Message>> + Send,
+    ) -> S3Result<S3Response<T>> {
+        self.service.configure(&self.asking, name, owner, change).await?;
+        Ok(S3Response::new(T::default()))
     }
 }
 
 #[async_trait::async_trait]
 impl S3 for Api {
-    async fn put_object(&self, request: S3Request<dto::PutObjectInput>) -> S3Result<S3Response<dto::PutObjectOutput>> {
+    async fn put_object(&self, request: Asked<dto::PutObjectInput>) -> Told<dto::PutObjectOutput> {
         // Forms of browsers come as a post, and the wire layer makes a put of them.
         let event = if request.method == http::Method::POST { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
         self.service.put_object(&self.asking, request, event).await
     }
 
-    async fn get_object(&self, request: S3Request<dto::GetObjectInput>) -> S3Result<S3Response<dto::GetObjectOutput>> {
+    async fn get_object(&self, request: Asked<dto::GetObjectInput>) -> Told<dto::GetObjectOutput> {
         self.service.get_object(&self.asking, request).await
     }
 
-    async fn head_object(
-        &self,
-        request: S3Request<dto::HeadObjectInput>,
-    ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
+    async fn head_object(&self, request: Asked<dto::HeadObjectInput>) -> Told<dto::HeadObjectOutput> {
         self.service.head_object(&self.asking, request).await
     }
 
-    async fn copy_object(
-        &self,
-        request: S3Request<dto::CopyObjectInput>,
-    ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
+    async fn copy_object(&self, request: Asked<dto::CopyObjectInput>) -> Told<dto::CopyObjectOutput> {
         self.service.copy_object(&self.asking, request).await
     }
 
-    async fn delete_object(
-        &self,
-        request: S3Request<dto::DeleteObjectInput>,
-    ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
+    async fn delete_object(&self, request: Asked<dto::DeleteObjectInput>) -> Told<dto::DeleteObjectOutput> {
         self.service.delete_object(&self.asking, request).await
     }
 
-    async fn delete_objects(
-        &self,
-        request: S3Request<dto::DeleteObjectsInput>,
-    ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
+    async fn delete_objects(&self, request: Asked<dto::DeleteObjectsInput>) -> Told<dto::DeleteObjectsOutput> {
         self.service.delete_objects(&self.asking, request).await
     }
 
     async fn create_multipart_upload(
         &self,
-        request: S3Request<dto::CreateMultipartUploadInput>,
-    ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
+        request: Asked<dto::CreateMultipartUploadInput>,
+    ) -> Told<dto::CreateMultipartUploadOutput> {
         self.service.create_upload(&self.asking, request).await
     }
 
-    async fn upload_part(
-        &self,
-        request: S3Request<dto::UploadPartInput>,
-    ) -> S3Result<S3Response<dto::UploadPartOutput>> {
+    async fn upload_part(&self, request: Asked<dto::UploadPartInput>) -> Told<dto::UploadPartOutput> {
         self.service.upload_part(&self.asking, request).await
     }
 
-    async fn upload_part_copy(
-        &self,
-        request: S3Request<dto::UploadPartCopyInput>,
-    ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
+    async fn upload_part_copy(&self, request: Asked<dto::UploadPartCopyInput>) -> Told<dto::UploadPartCopyOutput> {
         self.service.upload_part_copy(&self.asking, request).await
     }
 
     async fn complete_multipart_upload(
         &self,
-        request: S3Request<dto::CompleteMultipartUploadInput>,
-    ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
+        request: Asked<dto::CompleteMultipartUploadInput>,
+    ) -> Told<dto::CompleteMultipartUploadOutput> {
         self.service.complete_upload(&self.asking, request).await
     }
 
-    async fn list_objects(
-        &self,
-        request: S3Request<dto::ListObjectsInput>,
-    ) -> S3Result<S3Response<dto::ListObjectsOutput>> {
+    async fn list_objects(&self, request: Asked<dto::ListObjectsInput>) -> Told<dto::ListObjectsOutput> {
         self.service.list_objects(&self.asking, request.input).await
     }
 
-    async fn list_objects_v2(
-        &self,
-        request: S3Request<dto::ListObjectsV2Input>,
-    ) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
+    async fn list_objects_v2(&self, request: Asked<dto::ListObjectsV2Input>) -> Told<dto::ListObjectsV2Output> {
         self.service.list_objects_v2(&self.asking, request.input).await
     }
 
     async fn list_object_versions(
         &self,
-        request: S3Request<dto::ListObjectVersionsInput>,
-    ) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
+        request: Asked<dto::ListObjectVersionsInput>,
+    ) -> Told<dto::ListObjectVersionsOutput> {
         self.service.list_versions(&self.asking, request.input).await
     }
 
-    async fn list_parts(&self, request: S3Request<dto::ListPartsInput>) -> S3Result<S3Response<dto::ListPartsOutput>> {
+    async fn list_parts(&self, request: Asked<dto::ListPartsInput>) -> Told<dto::ListPartsOutput> {
         self.service.list_parts(&self.asking, request.input).await
     }
 
     async fn list_multipart_uploads(
         &self,
-        request: S3Request<dto::ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
+        request: Asked<dto::ListMultipartUploadsInput>,
+    ) -> Told<dto::ListMultipartUploadsOutput> {
         self.service.list_uploads(&self.asking, request.input).await
     }
 
     async fn get_object_attributes(
         &self,
-        request: S3Request<dto::GetObjectAttributesInput>,
-    ) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
+        request: Asked<dto::GetObjectAttributesInput>,
+    ) -> Told<dto::GetObjectAttributesOutput> {
         self.service.attributes(&self.asking, request.input).await
     }
 
-    async fn create_bucket(
-        &self,
-        request: S3Request<dto::CreateBucketInput>,
-    ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
+    async fn create_bucket(&self, request: Asked<dto::CreateBucketInput>) -> Told<dto::CreateBucketOutput> {
         self.service.create_bucket(&self.asking, request.input).await
     }
 
-    async fn head_bucket(
-        &self,
-        request: S3Request<dto::HeadBucketInput>,
-    ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
+    async fn head_bucket(&self, request: Asked<dto::HeadBucketInput>) -> Told<dto::HeadBucketOutput> {
         self.service.head_bucket(&self.asking, request.input).await
     }
 
-    async fn list_buckets(
-        &self,
-        request: S3Request<dto::ListBucketsInput>,
-    ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
+    async fn list_buckets(&self, request: Asked<dto::ListBucketsInput>) -> Told<dto::ListBucketsOutput> {
         self.service.list_buckets(&self.asking, request.input).await
     }
 
     async fn get_bucket_location(
         &self,
-        request: S3Request<dto::GetBucketLocationInput>,
-    ) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
+        request: Asked<dto::GetBucketLocationInput>,
+    ) -> Told<dto::GetBucketLocationOutput> {
         self.service.location(&self.asking, request.input).await
     }
 
     async fn abort_multipart_upload(
         &self,
-        request: S3Request<dto::AbortMultipartUploadInput>,
-    ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
+        request: Asked<dto::AbortMultipartUploadInput>,
+    ) -> Told<dto::AbortMultipartUploadOutput> {
         self.service.abort_upload(&self.asking, &request.input).await?;
         Ok(S3Response::new(dto::AbortMultipartUploadOutput::default()))
     }
 
-    async fn delete_bucket(
-        &self,
-        request: S3Request<dto::DeleteBucketInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
+    async fn delete_bucket(&self, request: Asked<dto::DeleteBucketInput>) -> Told<dto::DeleteBucketOutput> {
         self.service.delete_bucket(&self.asking, &request.input).await?;
         Ok(S3Response::new(dto::DeleteBucketOutput::default()))
     }
 
     async fn get_object_tagging(
         &self,
-        request: S3Request<dto::GetObjectTaggingInput>,
-    ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
+        request: Asked<dto::GetObjectTaggingInput>,
+    ) -> Told<dto::GetObjectTaggingOutput> {
         let input = request.input;
         let which = Which {
             bucket: &input.bucket,
@@ -192,8 +173,8 @@ impl S3 for Api {
 
     async fn put_object_tagging(
         &self,
-        request: S3Request<dto::PutObjectTaggingInput>,
-    ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
+        request: Asked<dto::PutObjectTaggingInput>,
+    ) -> Told<dto::PutObjectTaggingOutput> {
         let input = request.input;
         let which = Which {
             bucket: &input.bucket,
@@ -207,8 +188,8 @@ impl S3 for Api {
 
     async fn delete_object_tagging(
         &self,
-        request: S3Request<dto::DeleteObjectTaggingInput>,
-    ) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
+        request: Asked<dto::DeleteObjectTaggingInput>,
+    ) -> Told<dto::DeleteObjectTaggingOutput> {
         let input = request.input;
         let which = Which {
             bucket: &input.bucket,
@@ -222,8 +203,8 @@ impl S3 for Api {
 
     async fn get_bucket_tagging(
         &self,
-        request: S3Request<dto::GetBucketTaggingInput>,
-    ) -> S3Result<S3Response<dto::GetBucketTaggingOutput>> {
+        request: Asked<dto::GetBucketTaggingInput>,
+    ) -> Told<dto::GetBucketTaggingOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         if bucket.tags.is_empty() {
@@ -234,38 +215,34 @@ impl S3 for Api {
 
     async fn put_bucket_tagging(
         &self,
-        request: S3Request<dto::PutBucketTaggingInput>,
-    ) -> S3Result<S3Response<dto::PutBucketTaggingOutput>> {
+        request: Asked<dto::PutBucketTaggingInput>,
+    ) -> Told<dto::PutBucketTaggingOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.tags = of_set(input.tagging.tag_set.clone(), BUCKET_TAGS_MAX)?;
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::PutBucketTaggingOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.tags = of_set(input.tagging.tag_set.clone(), BUCKET_TAGS_MAX)?;
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn delete_bucket_tagging(
         &self,
-        request: S3Request<dto::DeleteBucketTaggingInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketTaggingOutput>> {
+        request: Asked<dto::DeleteBucketTaggingInput>,
+    ) -> Told<dto::DeleteBucketTaggingOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.tags.clear();
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::DeleteBucketTaggingOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.tags.clear();
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn get_bucket_versioning(
         &self,
-        request: S3Request<dto::GetBucketVersioningInput>,
-    ) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
+        request: Asked<dto::GetBucketVersioningInput>,
+    ) -> Told<dto::GetBucketVersioningOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let status = config::versioning(&bucket);
@@ -274,22 +251,15 @@ impl S3 for Api {
 
     async fn put_bucket_versioning(
         &self,
-        request: S3Request<dto::PutBucketVersioningInput>,
-    ) -> S3Result<S3Response<dto::PutBucketVersioningOutput>> {
+        request: Asked<dto::PutBucketVersioningInput>,
+    ) -> Told<dto::PutBucketVersioningOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                config::set_versioning(bucket, &input.versioning_configuration)
-            })
-            .await?;
-        Ok(S3Response::new(dto::PutBucketVersioningOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| config::set_versioning(bucket, &input.versioning_configuration))
+            .await
     }
 
-    async fn get_bucket_policy(
-        &self,
-        request: S3Request<dto::GetBucketPolicyInput>,
-    ) -> S3Result<S3Response<dto::GetBucketPolicyOutput>> {
+    async fn get_bucket_policy(&self, request: Asked<dto::GetBucketPolicyInput>) -> Told<dto::GetBucketPolicyOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let policy = Some(config::policy(&bucket)?);
@@ -298,45 +268,37 @@ impl S3 for Api {
 
     async fn get_bucket_policy_status(
         &self,
-        request: S3Request<dto::GetBucketPolicyStatusInput>,
-    ) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
+        request: Asked<dto::GetBucketPolicyStatusInput>,
+    ) -> Told<dto::GetBucketPolicyStatusOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let status = dto::PolicyStatus { is_public: Some(config::is_public(&bucket)?) };
         Ok(S3Response::new(dto::GetBucketPolicyStatusOutput { policy_status: Some(status) }))
     }
 
-    async fn put_bucket_policy(
-        &self,
-        request: S3Request<dto::PutBucketPolicyInput>,
-    ) -> S3Result<S3Response<dto::PutBucketPolicyOutput>> {
+    async fn put_bucket_policy(&self, request: Asked<dto::PutBucketPolicyInput>) -> Told<dto::PutBucketPolicyOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| config::set_policy(bucket, &input.policy))
-            .await?;
-        Ok(S3Response::new(dto::PutBucketPolicyOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| config::set_policy(bucket, &input.policy)).await
     }
 
     async fn delete_bucket_policy(
         &self,
-        request: S3Request<dto::DeleteBucketPolicyInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketPolicyOutput>> {
+        request: Asked<dto::DeleteBucketPolicyInput>,
+    ) -> Told<dto::DeleteBucketPolicyOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.policy = None;
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::DeleteBucketPolicyOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.policy = None;
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn get_public_access_block(
         &self,
-        request: S3Request<dto::GetPublicAccessBlockInput>,
-    ) -> S3Result<S3Response<dto::GetPublicAccessBlockOutput>> {
+        request: Asked<dto::GetPublicAccessBlockInput>,
+    ) -> Told<dto::GetPublicAccessBlockOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let access = config::public_access(&bucket)?;
@@ -345,37 +307,33 @@ impl S3 for Api {
 
     async fn put_public_access_block(
         &self,
-        request: S3Request<dto::PutPublicAccessBlockInput>,
-    ) -> S3Result<S3Response<dto::PutPublicAccessBlockOutput>> {
+        request: Asked<dto::PutPublicAccessBlockInput>,
+    ) -> Told<dto::PutPublicAccessBlockOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                Ok(config::set_public_access(bucket, &input.public_access_block_configuration))
-            })
-            .await?;
-        Ok(S3Response::new(dto::PutPublicAccessBlockOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            Ok(config::set_public_access(bucket, &input.public_access_block_configuration))
+        })
+        .await
     }
 
     async fn delete_public_access_block(
         &self,
-        request: S3Request<dto::DeletePublicAccessBlockInput>,
-    ) -> S3Result<S3Response<dto::DeletePublicAccessBlockOutput>> {
+        request: Asked<dto::DeletePublicAccessBlockInput>,
+    ) -> Told<dto::DeletePublicAccessBlockOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.public_access = None;
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::DeletePublicAccessBlockOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.public_access = None;
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn get_bucket_ownership_controls(
         &self,
-        request: S3Request<dto::GetBucketOwnershipControlsInput>,
-    ) -> S3Result<S3Response<dto::GetBucketOwnershipControlsOutput>> {
+        request: Asked<dto::GetBucketOwnershipControlsInput>,
+    ) -> Told<dto::GetBucketOwnershipControlsOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let controls = config::ownership(&bucket)?;
@@ -384,37 +342,30 @@ impl S3 for Api {
 
     async fn put_bucket_ownership_controls(
         &self,
-        request: S3Request<dto::PutBucketOwnershipControlsInput>,
-    ) -> S3Result<S3Response<dto::PutBucketOwnershipControlsOutput>> {
+        request: Asked<dto::PutBucketOwnershipControlsInput>,
+    ) -> Told<dto::PutBucketOwnershipControlsOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                config::set_ownership(bucket, &input.ownership_controls)
-            })
-            .await?;
-        Ok(S3Response::new(dto::PutBucketOwnershipControlsOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| config::set_ownership(bucket, &input.ownership_controls)).await
     }
 
     async fn delete_bucket_ownership_controls(
         &self,
-        request: S3Request<dto::DeleteBucketOwnershipControlsInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketOwnershipControlsOutput>> {
+        request: Asked<dto::DeleteBucketOwnershipControlsInput>,
+    ) -> Told<dto::DeleteBucketOwnershipControlsOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.ownership = None;
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::DeleteBucketOwnershipControlsOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.ownership = None;
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn get_bucket_encryption(
         &self,
-        request: S3Request<dto::GetBucketEncryptionInput>,
-    ) -> S3Result<S3Response<dto::GetBucketEncryptionOutput>> {
+        request: Asked<dto::GetBucketEncryptionInput>,
+    ) -> Told<dto::GetBucketEncryptionOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let rules = Some(config::encryption(&bucket));
@@ -423,37 +374,30 @@ impl S3 for Api {
 
     async fn put_bucket_encryption(
         &self,
-        request: S3Request<dto::PutBucketEncryptionInput>,
-    ) -> S3Result<S3Response<dto::PutBucketEncryptionOutput>> {
+        request: Asked<dto::PutBucketEncryptionInput>,
+    ) -> Told<dto::PutBucketEncryptionOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                config::set_encryption(bucket, &input.server_side_encryption_configuration)
-            })
-            .await?;
-        Ok(S3Response::new(dto::PutBucketEncryptionOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            config::set_encryption(bucket, &input.server_side_encryption_configuration)
+        })
+        .await
     }
 
     async fn delete_bucket_encryption(
         &self,
-        request: S3Request<dto::DeleteBucketEncryptionInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketEncryptionOutput>> {
+        request: Asked<dto::DeleteBucketEncryptionInput>,
+    ) -> Told<dto::DeleteBucketEncryptionOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.bucket_key = false;
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::DeleteBucketEncryptionOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.bucket_key = false;
+            Ok(Vec::new())
+        })
+        .await
     }
 
-    async fn get_bucket_cors(
-        &self,
-        request: S3Request<dto::GetBucketCorsInput>,
-    ) -> S3Result<S3Response<dto::GetBucketCorsOutput>> {
+    async fn get_bucket_cors(&self, request: Asked<dto::GetBucketCorsInput>) -> Told<dto::GetBucketCorsOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         if bucket.cors.is_empty() {
@@ -462,40 +406,33 @@ impl S3 for Api {
         Ok(S3Response::new(dto::GetBucketCorsOutput { cors_rules: Some(cors::tell(&bucket.cors)) }))
     }
 
-    async fn put_bucket_cors(
-        &self,
-        request: S3Request<dto::PutBucketCorsInput>,
-    ) -> S3Result<S3Response<dto::PutBucketCorsOutput>> {
+    async fn put_bucket_cors(&self, request: Asked<dto::PutBucketCorsInput>) -> Told<dto::PutBucketCorsOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.cors = cors::read(input.cors_configuration.cors_rules.clone())?;
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::PutBucketCorsOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.cors = cors::read(input.cors_configuration.cors_rules.clone())?;
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn delete_bucket_cors(
         &self,
-        request: S3Request<dto::DeleteBucketCorsInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketCorsOutput>> {
+        request: Asked<dto::DeleteBucketCorsInput>,
+    ) -> Told<dto::DeleteBucketCorsOutput> {
         let input = request.input;
         let owner = input.expected_bucket_owner.as_deref();
-        self.service
-            .configure(&self.asking, &input.bucket, owner, |bucket| {
-                bucket.cors.clear();
-                Ok(Vec::new())
-            })
-            .await?;
-        Ok(S3Response::new(dto::DeleteBucketCorsOutput::default()))
+        self.configured(&input.bucket, owner, |bucket| {
+            bucket.cors.clear();
+            Ok(Vec::new())
+        })
+        .await
     }
 
     async fn get_bucket_notification_configuration(
         &self,
-        request: S3Request<dto::GetBucketNotificationConfigurationInput>,
-    ) -> S3Result<S3Response<dto::GetBucketNotificationConfigurationOutput>> {
+        request: Asked<dto::GetBucketNotificationConfigurationInput>,
+    ) -> Told<dto::GetBucketNotificationConfigurationOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(notifications::tell(&bucket.notifications)))
@@ -503,29 +440,22 @@ impl S3 for Api {
 
     async fn put_bucket_notification_configuration(
         &self,
-        request: S3Request<dto::PutBucketNotificationConfigurationInput>,
-    ) -> S3Result<S3Response<dto::PutBucketNotificationConfigurationOutput>> {
+        request: Asked<dto::PutBucketNotificationConfigurationInput>,
+    ) -> Told<dto::PutBucketNotificationConfigurationOutput> {
         self.service.put_notifications(&self.asking, request.input).await?;
         Ok(S3Response::new(dto::PutBucketNotificationConfigurationOutput::default()))
     }
 
-    async fn get_bucket_acl(
-        &self,
-        request: S3Request<dto::GetBucketAclInput>,
-    ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
+    async fn get_bucket_acl(&self, request: Asked<dto::GetBucketAclInput>) -> Told<dto::GetBucketAclOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(dto::GetBucketAclOutput {
             grants: Some(config::grants(&bucket)),
             owner: Some(crate::buckets::owner(&bucket.scope.account)),
-            ..Default::default()
         }))
     }
 
-    async fn put_bucket_acl(
-        &self,
-        request: S3Request<dto::PutBucketAclInput>,
-    ) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
+    async fn put_bucket_acl(&self, request: Asked<dto::PutBucketAclInput>) -> Told<dto::PutBucketAclOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let canned = input.acl.as_ref().map(|acl| acl.as_str());
@@ -533,10 +463,7 @@ impl S3 for Api {
         Ok(S3Response::new(dto::PutBucketAclOutput::default()))
     }
 
-    async fn get_object_acl(
-        &self,
-        request: S3Request<dto::GetObjectAclInput>,
-    ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
+    async fn get_object_acl(&self, request: Asked<dto::GetObjectAclInput>) -> Told<dto::GetObjectAclOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         self.service.version(&bucket, &input.key, input.version_id.as_deref()).await?;
@@ -547,10 +474,7 @@ impl S3 for Api {
         }))
     }
 
-    async fn put_object_acl(
-        &self,
-        request: S3Request<dto::PutObjectAclInput>,
-    ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
+    async fn put_object_acl(&self, request: Asked<dto::PutObjectAclInput>) -> Told<dto::PutObjectAclOutput> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         self.service.version(&bucket, &input.key, input.version_id.as_deref()).await?;
@@ -561,8 +485,8 @@ impl S3 for Api {
 
     async fn get_bucket_website(
         &self,
-        request: S3Request<dto::GetBucketWebsiteInput>,
-    ) -> S3Result<S3Response<dto::GetBucketWebsiteOutput>> {
+        request: Asked<dto::GetBucketWebsiteInput>,
+    ) -> Told<dto::GetBucketWebsiteOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Err(s3_error!(NoSuchWebsiteConfiguration, "The specified bucket does not have a website configuration"))
@@ -570,8 +494,8 @@ impl S3 for Api {
 
     async fn get_bucket_replication(
         &self,
-        request: S3Request<dto::GetBucketReplicationInput>,
-    ) -> S3Result<S3Response<dto::GetBucketReplicationOutput>> {
+        request: Asked<dto::GetBucketReplicationInput>,
+    ) -> Told<dto::GetBucketReplicationOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Err(s3_error!(ReplicationConfigurationNotFoundError, "The replication configuration was not found"))
@@ -579,8 +503,8 @@ impl S3 for Api {
 
     async fn get_bucket_lifecycle_configuration(
         &self,
-        request: S3Request<dto::GetBucketLifecycleConfigurationInput>,
-    ) -> S3Result<S3Response<dto::GetBucketLifecycleConfigurationOutput>> {
+        request: Asked<dto::GetBucketLifecycleConfigurationInput>,
+    ) -> Told<dto::GetBucketLifecycleConfigurationOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Err(s3_error!(NoSuchLifecycleConfiguration, "The lifecycle configuration does not exist"))
@@ -588,8 +512,8 @@ impl S3 for Api {
 
     async fn get_object_lock_configuration(
         &self,
-        request: S3Request<dto::GetObjectLockConfigurationInput>,
-    ) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
+        request: Asked<dto::GetObjectLockConfigurationInput>,
+    ) -> Told<dto::GetObjectLockConfigurationOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Err(s3_error!(ObjectLockConfigurationNotFoundError, "Object Lock configuration does not exist for this bucket"))
@@ -597,8 +521,8 @@ impl S3 for Api {
 
     async fn get_bucket_logging(
         &self,
-        request: S3Request<dto::GetBucketLoggingInput>,
-    ) -> S3Result<S3Response<dto::GetBucketLoggingOutput>> {
+        request: Asked<dto::GetBucketLoggingInput>,
+    ) -> Told<dto::GetBucketLoggingOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(dto::GetBucketLoggingOutput::default()))
@@ -606,8 +530,8 @@ impl S3 for Api {
 
     async fn get_bucket_accelerate_configuration(
         &self,
-        request: S3Request<dto::GetBucketAccelerateConfigurationInput>,
-    ) -> S3Result<S3Response<dto::GetBucketAccelerateConfigurationOutput>> {
+        request: Asked<dto::GetBucketAccelerateConfigurationInput>,
+    ) -> Told<dto::GetBucketAccelerateConfigurationOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(dto::GetBucketAccelerateConfigurationOutput::default()))
@@ -615,8 +539,8 @@ impl S3 for Api {
 
     async fn get_bucket_request_payment(
         &self,
-        request: S3Request<dto::GetBucketRequestPaymentInput>,
-    ) -> S3Result<S3Response<dto::GetBucketRequestPaymentOutput>> {
+        request: Asked<dto::GetBucketRequestPaymentInput>,
+    ) -> Told<dto::GetBucketRequestPaymentOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let payer = Some(dto::Payer::from_static(dto::Payer::BUCKET_OWNER));
@@ -625,8 +549,8 @@ impl S3 for Api {
 
     async fn get_object_legal_hold(
         &self,
-        request: S3Request<dto::GetObjectLegalHoldInput>,
-    ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
+        request: Asked<dto::GetObjectLegalHoldInput>,
+    ) -> Told<dto::GetObjectLegalHoldOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Err(s3_error!(NoSuchObjectLockConfiguration, "The specified object does not have a ObjectLock configuration"))
@@ -634,8 +558,8 @@ impl S3 for Api {
 
     async fn get_object_retention(
         &self,
-        request: S3Request<dto::GetObjectRetentionInput>,
-    ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
+        request: Asked<dto::GetObjectRetentionInput>,
+    ) -> Told<dto::GetObjectRetentionOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Err(s3_error!(NoSuchObjectLockConfiguration, "The specified object does not have a ObjectLock configuration"))
@@ -643,8 +567,8 @@ impl S3 for Api {
 
     async fn delete_bucket_website(
         &self,
-        request: S3Request<dto::DeleteBucketWebsiteInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketWebsiteOutput>> {
+        request: Asked<dto::DeleteBucketWebsiteInput>,
+    ) -> Told<dto::DeleteBucketWebsiteOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(dto::DeleteBucketWebsiteOutput::default()))
@@ -652,8 +576,8 @@ impl S3 for Api {
 
     async fn delete_bucket_lifecycle(
         &self,
-        request: S3Request<dto::DeleteBucketLifecycleInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketLifecycleOutput>> {
+        request: Asked<dto::DeleteBucketLifecycleInput>,
+    ) -> Told<dto::DeleteBucketLifecycleOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(dto::DeleteBucketLifecycleOutput::default()))
@@ -661,87 +585,10 @@ impl S3 for Api {
 
     async fn delete_bucket_replication(
         &self,
-        request: S3Request<dto::DeleteBucketReplicationInput>,
-    ) -> S3Result<S3Response<dto::DeleteBucketReplicationOutput>> {
+        request: Asked<dto::DeleteBucketReplicationInput>,
+    ) -> Told<dto::DeleteBucketReplicationOutput> {
         let input = request.input;
         self.bucket(&input.bucket, input.expected_bucket_owner.as_deref()).await?;
         Ok(S3Response::new(dto::DeleteBucketReplicationOutput::default()))
-    }
-
-    async fn put_bucket_website(
-        &self,
-        _: S3Request<dto::PutBucketWebsiteInput>,
-    ) -> S3Result<S3Response<dto::PutBucketWebsiteOutput>> {
-        Err(not_here("Hosting a website", "serve it with a function behind a URL or an HTTP API"))
-    }
-
-    async fn put_bucket_replication(
-        &self,
-        _: S3Request<dto::PutBucketReplicationInput>,
-    ) -> S3Result<S3Response<dto::PutBucketReplicationOutput>> {
-        Err(not_here("Replication", "copy objects with a function that the bucket notifies"))
-    }
-
-    async fn put_bucket_lifecycle_configuration(
-        &self,
-        _: S3Request<dto::PutBucketLifecycleConfigurationInput>,
-    ) -> S3Result<S3Response<dto::PutBucketLifecycleConfigurationOutput>> {
-        Err(not_here("A lifecycle of objects", "delete them with a function on a schedule"))
-    }
-
-    async fn put_object_lock_configuration(
-        &self,
-        _: S3Request<dto::PutObjectLockConfigurationInput>,
-    ) -> S3Result<S3Response<dto::PutObjectLockConfigurationOutput>> {
-        Err(not_here("Object Lock", "deny s3:DeleteObjectVersion in the bucket's policy"))
-    }
-
-    async fn put_object_legal_hold(
-        &self,
-        _: S3Request<dto::PutObjectLegalHoldInput>,
-    ) -> S3Result<S3Response<dto::PutObjectLegalHoldOutput>> {
-        Err(not_here("Object Lock", "deny s3:DeleteObjectVersion in the bucket's policy"))
-    }
-
-    async fn put_object_retention(
-        &self,
-        _: S3Request<dto::PutObjectRetentionInput>,
-    ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
-        Err(not_here("Object Lock", "deny s3:DeleteObjectVersion in the bucket's policy"))
-    }
-
-    async fn put_bucket_accelerate_configuration(
-        &self,
-        _: S3Request<dto::PutBucketAccelerateConfigurationInput>,
-    ) -> S3Result<S3Response<dto::PutBucketAccelerateConfigurationOutput>> {
-        Err(not_here("Transfer acceleration", "leave it out: there is one way to this server"))
-    }
-
-    async fn put_bucket_logging(
-        &self,
-        _: S3Request<dto::PutBucketLoggingInput>,
-    ) -> S3Result<S3Response<dto::PutBucketLoggingOutput>> {
-        Err(not_here("Logging of requests to buckets", "leave it out, or let the bucket notify a function"))
-    }
-
-    async fn put_bucket_request_payment(
-        &self,
-        _: S3Request<dto::PutBucketRequestPaymentInput>,
-    ) -> S3Result<S3Response<dto::PutBucketRequestPaymentOutput>> {
-        Err(not_here("Payment by requesters", "leave it out: nobody pays"))
-    }
-
-    async fn restore_object(
-        &self,
-        _: S3Request<dto::RestoreObjectInput>,
-    ) -> S3Result<S3Response<dto::RestoreObjectOutput>> {
-        Err(not_here("Archiving objects", "they can be read at once"))
-    }
-
-    async fn select_object_content(
-        &self,
-        _: S3Request<dto::SelectObjectContentInput>,
-    ) -> S3Result<S3Response<dto::SelectObjectContentOutput>> {
-        Err(not_here("S3 Select", "read the object and filter it in the function"))
     }
 }

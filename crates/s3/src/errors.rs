@@ -8,6 +8,23 @@ use s3s::Body;
 use crate::serve::host_id;
 
 const CODE_END: &str = "</Code>";
+/// What the wire layer says of an operation that is not among ours, after its name.
+const NOT_HERE: &str = " is not implemented yet";
+
+/// Operations that are refused: what they would do, and what does it here.
+const REFUSED: [(&str, &str, &str); 11] = [
+    ("PutBucketWebsite", "Hosting a website", "serve it with a function behind a URL or an HTTP API"),
+    ("PutBucketReplication", "Replication", "copy objects with a function that the bucket notifies"),
+    ("PutBucketLifecycleConfiguration", "A lifecycle of objects", "delete them with a function on a schedule"),
+    ("PutObjectLockConfiguration", "Object Lock", "deny s3:DeleteObjectVersion in the bucket's policy"),
+    ("PutObjectLegalHold", "Object Lock", "deny s3:DeleteObjectVersion in the bucket's policy"),
+    ("PutObjectRetention", "Object Lock", "deny s3:DeleteObjectVersion in the bucket's policy"),
+    ("PutBucketAccelerateConfiguration", "Transfer acceleration", "leave it out: there is one way to this server"),
+    ("PutBucketLogging", "Logging of requests to buckets", "leave it out, or let the bucket notify a function"),
+    ("PutBucketRequestPayment", "Payment by requesters", "leave it out: nobody pays"),
+    ("RestoreObject", "Archiving objects", "they can be read at once"),
+    ("SelectObjectContent", "S3 Select", "read the object and filter it in the function"),
+];
 
 /// Adds what is missing to the XML of an error.
 pub(crate) async fn complete(response: Response<Body>, request_id: &str) -> Response<Body> {
@@ -29,8 +46,19 @@ fn with_all(xml: &str, request_id: &str) -> Option<String> {
     let message =
         if after.contains("<Message>") { String::new() } else { format!("<Message>{}</Message>", message(code)) };
     let (inside, end) = after.rsplit_once("</Error>")?;
+    let inside = refused(inside);
     let ids = format!("<RequestId>{request_id}</RequestId><HostId>{}</HostId>", host_id(request_id));
     Some(format!("{before}{CODE_END}{message}{inside}{ids}</Error>{end}"))
+}
+
+/// Says what to do instead of an operation that is not here.
+fn refused(inside: &str) -> std::borrow::Cow<'_, str> {
+    let operation = || inside.strip_prefix("<Message>")?.split_once(NOT_HERE).map(|(operation, _)| operation);
+    let found = operation().and_then(|operation| REFUSED.into_iter().find(|(known, ..)| *known == operation));
+    match found {
+        Some((_, what, instead)) => format!("<Message>{what} is not implemented here; {instead}</Message>").into(),
+        None => inside.into(),
+    }
 }
 
 /// AWS's sentence ("List of error codes" of the S3 reference).
@@ -64,5 +92,8 @@ mod tests {
         assert!(all.contains("<RequestId>id</RequestId><HostId>") && all.ends_with("</HostId></Error>"));
         let xml = "<Error><Code>NoSuchKey</Code><Message>own</Message></Error>";
         assert_eq!(with_all(xml, "id").unwrap().matches("<Message>").count(), 1);
+        let xml =
+            "<Error><Code>NotImplemented</Code><Message>PutBucketWebsite is not implemented yet</Message></Error>";
+        assert!(with_all(xml, "id").unwrap().contains("Hosting a website is not implemented here; serve it"));
     }
 }

@@ -260,7 +260,7 @@ impl S3Service {
 }
 
 fn content_type(given: Option<&str>) -> ContentType {
-    given.unwrap_or("binary/octet-stream").to_owned().into()
+    given.unwrap_or("binary/octet-stream").to_owned()
 }
 
 pub(crate) fn segments(parts: &[Part]) -> impl Iterator<Item = Segment> + '_ {

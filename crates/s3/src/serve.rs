@@ -213,7 +213,7 @@ fn without_signature(parts: &mut Parts, visitor: &Visitor) -> Result<(), S3Error
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Request has expired"));
     }
     let is_of_second = query.split('&').any(|pair| pair.starts_with("AWSAccessKeyId="));
-    let is_rest = |pair: &&str| !is_of_signature(pair) && !(is_of_second && pair.starts_with("Expires="));
+    let is_rest = |pair: &&str| !(is_of_signature(pair) || is_of_second && pair.starts_with("Expires="));
     let rest: Vec<&str> = query.split('&').filter(is_rest).collect();
     let target = match rest.as_slice() {
         [] => parts.uri.path().to_owned(),

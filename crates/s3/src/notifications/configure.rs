@@ -194,5 +194,5 @@ fn filter(rule: &Rule) -> Option<NotificationConfigurationFilter> {
     let rules: Vec<FilterRule> =
         [filter("Prefix", &rule.prefix), filter("Suffix", &rule.suffix)].into_iter().flatten().collect();
     (!rules.is_empty())
-        .then(|| NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(rules) }) })
+        .then_some(NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(rules) }) })
 }
