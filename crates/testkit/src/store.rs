@@ -12,10 +12,16 @@ pub struct TestStore {
     /// The store.
     pub store: Store,
     faults: Arc<AtomicBool>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl TestStore {
+    /// Where it lies, for what lies beside it; it goes with it.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// From now on every read and write of records fails, or works again. Only with [`faulty_store`].
     pub fn fail(&self, fails: bool) {
         self.faults.store(fails, Ordering::SeqCst);
@@ -28,7 +34,7 @@ pub fn store() -> TestStore {
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let store = Store::open_sqlite(directory.path(), StoreOptions::default(), Arc::new(SystemClock::new()))
         .expect("an empty directory becomes a store");
-    TestStore { store, faults: Arc::default(), _directory: directory }
+    TestStore { store, faults: Arc::default(), directory }
 }
 
 /// An empty store that can be told to fail.

@@ -17,18 +17,21 @@ use tindra_doors::apigateway::{HttpApis, Roles, Surroundings};
 use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::restapi::RestApis;
+use tindra_events::SystemTimer;
 use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_outside::anywhere::Reach;
+use tindra_s3::S3Service;
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
 use tindra_services::logs::LiveTail;
+use tindra_services::outbox::Outbox;
 use tindra_services::sns::SnsService;
-use tindra_store::BoxFuture;
+use tindra_store::{Batch, BoxFuture, Message, StoreError};
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -54,6 +57,8 @@ pub struct Fakes {
     pub apis: OnceLock<HttpApis>,
     /// The same.
     pub stages: OnceLock<RestApis>,
+    /// Without a bucket.
+    pub objects: OnceLock<S3Service>,
 }
 
 impl Fakes {
@@ -72,8 +77,24 @@ impl Fakes {
         let functions = Arc::clone(self) as Arc<dyn Functions>;
         let stages = RestApis::start(store.clone(), Arc::clone(&functions) as _, Arc::clone(&clock)).await.unwrap();
         let _ = self.stages.set(stages);
+        let ground = tindra_services::Surroundings {
+            store: store.clone(),
+            timer: Arc::new(SystemTimer::default()),
+            outbox: Arc::clone(self) as _,
+            reach: Arc::clone(self) as _,
+            is_checked: false,
+        };
+        let directory = test_store.directory().join("objects");
+        let _ = self.objects.set(S3Service::start(ground, directory).await.unwrap());
         let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
+    }
+}
+
+impl Outbox for Fakes {
+    fn commit(&self, batch: Batch, _messages: Vec<Message>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let store = &self.store.get().expect("set before the edge serves").store;
+        store.metadata.commit(batch)
     }
 }
 
@@ -154,6 +175,10 @@ impl Backends for Fakes {
 
     async fn neighbour(&self, _: Neighbour, _: Asker<'_>, call: Call) -> Result<Reply, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
+    fn objects(&self) -> &S3Service {
+        self.objects.get().expect("set before the edge serves")
     }
 
     async fn sts(&self, caller: &Identity, call: Call) -> Result<Reply, ApiError> {
