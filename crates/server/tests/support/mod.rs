@@ -21,12 +21,14 @@ use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_outside::anywhere::Reach;
+use tindra_s3::S3Service;
 use tindra_server::auth::Authenticator;
 use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
-use tindra_store::BoxFuture;
+use tindra_services::outbox::Outbox;
+use tindra_store::{Batch, BoxFuture, Message, StoreError};
 use tindra_worker::{Headroom, Listed, Owner, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,6 +54,9 @@ pub struct Fakes {
     pub apis: OnceLock<HttpApis>,
     /// The same.
     pub stages: OnceLock<RestApis>,
+    /// The same.
+    pub objects: OnceLock<S3Service>,
+    pub files: OnceLock<tempfile::TempDir>,
 }
 
 impl Fakes {
@@ -72,6 +77,15 @@ impl Fakes {
         let _ = self.stages.set(stages);
         let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
+        let ground = tindra_services::Surroundings {
+            store: test_store.store.clone(),
+            timer: Arc::new(tindra_events::SystemTimer::default()),
+            outbox: Arc::clone(self) as _,
+            reach: Arc::clone(self) as _,
+            is_checked: false,
+        };
+        let directory = self.files.get_or_init(|| tempfile::tempdir().unwrap()).path().join("s3");
+        let _ = self.objects.set(S3Service::start(ground, directory).await.unwrap());
     }
 }
 
@@ -82,6 +96,12 @@ impl Functions for Fakes {
 
     fn lets_in<'a>(&'a self, _: &'a Scope, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(false))
+    }
+}
+
+impl Outbox for Fakes {
+    fn commit(&self, batch: Batch, _: Vec<Message>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { self.store.get().expect("opened before").store.metadata.commit(batch).await })
     }
 }
 
@@ -164,6 +184,10 @@ impl Backends for Fakes {
             log_tail: request.log_tail.then(|| Bytes::from_static(b"END\n")),
         };
         Ok(InvokeResponse::Completed { finished, executed_version: "$LATEST".to_owned(), trace_id: String::new() })
+    }
+
+    fn objects(&self) -> &S3Service {
+        self.objects.get().expect("set before the edge serves")
     }
 
     fn function_urls(&self) -> &FunctionUrls {
