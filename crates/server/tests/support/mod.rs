@@ -88,15 +88,6 @@ impl Fakes {
         let _ = self.objects.set(S3Service::start(ground, directory).await.unwrap());
         let urls = FunctionUrls::start(store, functions, clock).await.unwrap();
         let _ = self.urls.set(urls);
-        let ground = tindra_services::Surroundings {
-            store: test_store.store.clone(),
-            timer: Arc::new(tindra_events::SystemTimer::default()),
-            outbox: Arc::clone(self) as _,
-            reach: Arc::clone(self) as _,
-            is_checked: false,
-        };
-        let directory = self.files.get_or_init(|| tempfile::tempdir().unwrap()).path().join("s3");
-        let _ = self.objects.set(S3Service::start(ground, directory).await.unwrap());
     }
 }
 
@@ -114,12 +105,6 @@ impl Functions for Fakes {
 
     fn lets_in<'a>(&'a self, _: &'a Scope, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(false))
-    }
-}
-
-impl Outbox for Fakes {
-    fn commit(&self, batch: Batch, _: Vec<Message>) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { self.store.get().expect("opened before").store.metadata.commit(batch).await })
     }
 }
 
@@ -214,10 +199,6 @@ impl Backends for Fakes {
             log_tail: request.log_tail.then(|| Bytes::from_static(b"END\n")),
         };
         Ok(InvokeResponse::Completed { finished, executed_version: "$LATEST".to_owned(), trace_id: String::new() })
-    }
-
-    fn objects(&self) -> &S3Service {
-        self.objects.get().expect("set before the edge serves")
     }
 
     fn function_urls(&self) -> &FunctionUrls {
