@@ -196,6 +196,6 @@ def test_an_endpoint_that_is_away_is_told_soon():
 
 
 def test_without_an_endpoint_the_way_out_is_told(tmp_path):
-    with Server() as server:
+    with Server(config='disabled_services = ["s3"]\n') as server:
         error = refusal(server, S3Bucket=BUCKET, S3Key="a.zip")
         assert error[0] == "InvalidParameterValueException" and "s3_endpoint" in error[1]

@@ -524,12 +524,13 @@ def test_large_objects_need_no_memory():
 
 
 def test_a_reset_leaves_nothing(tmp_path):
-    with Dev(arguments=["--data", str(tmp_path / "data")]) as server:
+    (tmp_path / "settings.toml").write_text(f'data = "{tmp_path}/data"\n')
+    with Dev(arguments=["--config", str(tmp_path / "settings.toml")]) as server:
         s3 = objects.client(server)
         s3.create_bucket(Bucket="some")
         s3.put_object(Bucket="some", Key="k", Body=b"x" * 1000)
         def files():
-            return [path for path in (tmp_path / "data/s3").glob("*/*") if path.is_file()]
+            return [path for path in (tmp_path / "data").glob("dev/*/s3/??/*") if path.is_file()]
 
         assert len(files()) == 1
         assert send(f"{server.url}/_tindra/reset", "POST", b"").status < 300
