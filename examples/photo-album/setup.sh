@@ -12,6 +12,11 @@ rule="arn:aws:events:$region:$account:rule/thumbnail-created"
 topic="arn:aws:sns:$region:$account:thumbnails"
 role="arn:aws:iam::$account:role/photo-album"
 
+# Version 1 of the AWS CLI knows an older host of SQS, which it asks whatever AWS_ENDPOINT_URL says.
+sqs() {
+  aws sqs ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"
+}
+
 # What the function may do.
 aws iam create-role --role-name photo-album --assume-role-policy-document '{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}' > /dev/null
@@ -22,7 +27,7 @@ aws s3 mb s3://photographs > /dev/null
 aws s3 mb s3://photo-thumbnails > /dev/null
 
 # Photographs that cannot be shrunk end here, with what was wrong.
-aws sqs create-queue --queue-name thumbnails-failed > /dev/null
+sqs create-queue --queue-name thumbnails-failed > /dev/null
 
 (cd build && python3 -m zipfile -c ../build.zip ./* && mv ../build.zip function.zip)
 aws lambda create-function --function-name thumbnails --runtime "${RUNTIME:-python3.12}" --handler app.handler --role "$role" \
@@ -49,7 +54,7 @@ aws events put-targets --rule thumbnail-created --targets "Id=topic,Arn=$topic" 
 
 queue_policy="{\\\"Version\\\": \\\"2012-10-17\\\", \\\"Statement\\\": [{\\\"Effect\\\": \\\"Allow\\\", \\\"Principal\\\": {\\\"Service\\\":
   \\\"sns.amazonaws.com\\\"}, \\\"Action\\\": \\\"sqs:SendMessage\\\", \\\"Resource\\\": \\\"*\\\", \\\"Condition\\\": {\\\"ArnEquals\\\": {\\\"aws:SourceArn\\\": \\\"$topic\\\"}}}]}"
-aws sqs create-queue --queue-name thumbnails-told --attributes "{\"Policy\": \"$(echo "$queue_policy" | tr -d '\n')\"}" > /dev/null
+sqs create-queue --queue-name thumbnails-told --attributes "{\"Policy\": \"$(echo "$queue_policy" | tr -d '\n')\"}" > /dev/null
 aws sns subscribe --topic-arn "$topic" --protocol sqs \
   --notification-endpoint "arn:aws:sqs:$region:$account:thumbnails-told" > /dev/null
 
