@@ -483,13 +483,13 @@ class TestTargetsThatAreAway:
         assert figures(alone, function)[2] == 1 and waiting(alone, function.name) == []
 
 
-def test_without_an_endpoint_the_setting_is_told(make):
+def test_a_target_that_is_not_there_is_told(make):
     with Server(arguments=["--clock", "manual"]) as server:
         here = "us-east-1:000000000000"
         for target, told in (
-            (f"arn:aws:sqs:{here}:q", "does not exist"), (f"arn:aws:sns:{here}:t", "set sns_endpoint or AWS_ENDPOINT_URL_"),
-            (f"arn:aws:events:{here}:event-bus/b", "set eventbridge_endpoint or AWS_ENDPOINT_URL_"),
-            ("arn:aws:s3:::bucket", "set s3_endpoint or AWS_ENDPOINT_URL_"),
+            (f"arn:aws:sqs:{here}:q", "does not exist"), (f"arn:aws:sns:{here}:t", "does not exist"),
+            (f"arn:aws:events:{here}:event-bus/b", "does not exist"),
+            ("arn:aws:s3:::bucket", "does not exist"),
         ):
             function = make(failure=target, server=server)
             send(function, FAIL)
