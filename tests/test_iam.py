@@ -11,7 +11,6 @@ import pytest
 from support.errors import error_of
 
 NUMBERS = itertools.count(1)
-NOW = datetime.datetime.now(datetime.timezone.utc)
 TRUST = json.dumps({
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -36,7 +35,8 @@ def account(iam):
 
 
 def is_recent(time):
-    return abs((time - NOW).total_seconds()) < 600 and time.microsecond == 0
+    age = datetime.datetime.now(datetime.timezone.utc) - time
+    return abs(age.total_seconds()) < 600 and time.microsecond == 0
 
 
 # Users.
