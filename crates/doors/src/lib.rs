@@ -4,7 +4,6 @@
 //! and ask the invoke path to run functions ([`front_door`]); listeners, framing and TLS are the server's.
 
 pub mod apigateway;
-mod followed;
 pub mod front_door;
 pub mod function_urls;
 pub mod load_balancer;

@@ -5,7 +5,6 @@ use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_invoke::event_queue::{EventQueue, NewEvent};
 use tindra_store::{Batch, BoxFuture, Message, StoreError};
-use uuid::Uuid;
 
 use crate::figures;
 use crate::outbox::Outbox;
@@ -41,7 +40,7 @@ pub fn event_message(event: NewEvent, now_ms: UnixMs) -> Result<Message, StoreEr
     let head = serde_json::to_vec(&event)
         .map_err(|error| StoreError::Storage { attempt: "encode the event".to_owned(), source: error.into() })?;
     figures::received(&event.scope, &event.function_name);
-    Ok(Message { id: Uuid::now_v7(), queue, enqueued_ms: now_ms, due_ms: now_ms, head: head.into(), body: payload })
+    Ok(Message::new(queue, head, payload, now_ms, now_ms))
 }
 
 /// Where asynchronous invokes come in.

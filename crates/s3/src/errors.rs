@@ -8,8 +8,8 @@ use s3s::Body;
 use crate::serve::host_id;
 
 const CODE_END: &str = "</Code>";
-/// What the wire layer says of an operation that is not among ours, after its name.
-const NOT_HERE: &str = " is not implemented yet";
+/// What the wire layer says of an operation that this service refuses, after its name.
+const WIRE_LAYERS_WORDS: &str = " is not implemented yet";
 
 /// Operations that are refused: what they would do, and what does it here.
 const REFUSED: [(&str, &str, &str); 11] = [
@@ -51,12 +51,14 @@ fn with_all(xml: &str, request_id: &str) -> Option<String> {
     Some(format!("{before}{CODE_END}{message}{inside}{ids}</Error>{end}"))
 }
 
-/// Says what to do instead of an operation that is not here.
+/// Says what to do instead of an operation that is refused.
 fn refused(inside: &str) -> std::borrow::Cow<'_, str> {
-    let operation = || inside.strip_prefix("<Message>")?.split_once(NOT_HERE).map(|(operation, _)| operation);
+    let operation = || inside.strip_prefix("<Message>")?.split_once(WIRE_LAYERS_WORDS).map(|(operation, _)| operation);
     let found = operation().and_then(|operation| REFUSED.into_iter().find(|(known, ..)| *known == operation));
     match found {
-        Some((_, what, instead)) => format!("<Message>{what} is not implemented here; {instead}</Message>").into(),
+        Some((_, what, instead)) => {
+            format!("<Message>{what} is not offered by this server; {instead}</Message>").into()
+        }
         None => inside.into(),
     }
 }
@@ -93,7 +95,8 @@ mod tests {
         let xml = "<Error><Code>NoSuchKey</Code><Message>own</Message></Error>";
         assert_eq!(with_all(xml, "id").unwrap().matches("<Message>").count(), 1);
         let xml =
-            "<Error><Code>NotImplemented</Code><Message>PutBucketWebsite is not implemented yet</Message></Error>";
-        assert!(with_all(xml, "id").unwrap().contains("Hosting a website is not implemented here; serve it"));
+            format!("<Error><Code>NotImplemented</Code><Message>PutBucketWebsite{WIRE_LAYERS_WORDS}</Message></Error>");
+        let all = with_all(&xml, "id").unwrap();
+        assert!(all.contains("Hosting a website is not offered by this server; serve it"), "{all}");
     }
 }

@@ -34,9 +34,9 @@ pub(crate) fn no_such_upload() -> S3Error {
     S3Error::with_message(S3ErrorCode::NoSuchUpload, message)
 }
 
-/// For what is not here; says what to do instead.
+/// For what is refused for good, with the code that S3 has for it; says what to do instead.
 pub(crate) fn not_here(what: &str, instead: &str) -> S3Error {
-    S3Error::with_message(S3ErrorCode::NotImplemented, format!("{what} is not implemented here; {instead}"))
+    S3Error::with_message(S3ErrorCode::NotImplemented, format!("{what} is not offered by this server; {instead}"))
 }
 
 pub(crate) fn invalid(message: impl Into<String>) -> S3Error {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tindra_store::{Progress, Record, Store, StoreError, Watch};
 use tokio::task::JoinHandle;
 
-use crate::following::{catches_up, insist};
+use tindra_store::following::{catches_up, insist};
 
 /// Records read at once.
 const PAGE: usize = 512;

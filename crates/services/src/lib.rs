@@ -8,7 +8,6 @@ mod asker;
 pub mod autoscaling;
 pub mod eventbridge;
 mod followed;
-mod following;
 pub mod iam;
 mod instant;
 pub mod logs;

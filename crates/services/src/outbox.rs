@@ -5,7 +5,6 @@ use bytes::Bytes;
 use tindra_core::clock::UnixMs;
 use tindra_core::push::Push;
 use tindra_store::{Batch, BoxFuture, Message, StoreError};
-use uuid::Uuid;
 
 /// Port: durable changes together with what follows from them.
 pub trait Outbox: Send + Sync + std::fmt::Debug {
@@ -45,5 +44,5 @@ pub fn push_message(push: &Push, body: Bytes, now_ms: UnixMs) -> Message {
 /// A message for a queue whose service rings it when it is due.
 #[must_use]
 pub fn alarm(queue: String, due_ms: UnixMs, head: impl Into<Bytes>, body: Bytes, now_ms: UnixMs) -> Message {
-    Message { id: Uuid::now_v7(), queue, enqueued_ms: now_ms, due_ms, head: head.into(), body }
+    Message::new(queue, head, body, due_ms, now_ms)
 }

@@ -16,6 +16,7 @@ mod blobs;
 mod checksum;
 mod directory_lock;
 mod failure;
+pub mod following;
 mod journals;
 mod json;
 mod log_files;

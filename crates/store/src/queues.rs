@@ -27,6 +27,14 @@ pub struct Message {
     pub body: Bytes,
 }
 
+impl Message {
+    /// A new message, put in now.
+    #[must_use]
+    pub fn new(queue: String, head: impl Into<Bytes>, body: Bytes, due_ms: UnixMs, now_ms: UnixMs) -> Self {
+        Self { id: Uuid::now_v7(), queue, enqueued_ms: now_ms, due_ms, head: head.into(), body }
+    }
+}
+
 /// Who may change a message: the number is another at each lease, so that an old one is told from a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {

@@ -11,7 +11,7 @@ use super::records::{
     API_PREFIX, Api, DOMAIN_PREFIX, Definition, DomainName, PREFIX, api_key, deployed_key, domain_key,
 };
 use super::serving::Serving;
-use crate::followed::{catches_up, insist};
+use tindra_store::following::{catches_up, insist};
 
 /// Records read at once.
 const PAGE: usize = 64;

@@ -7,7 +7,7 @@ use tindra_core::function_url::{FunctionUrl, FunctionUrlTarget, URL_KIND};
 use tindra_store::{JsonRecords as _, Progress, Store, StoreError, Versioned, Watch};
 use tokio::task::JoinHandle;
 
-use crate::followed::insist;
+use tindra_store::following::insist;
 
 /// In the log.
 const RECORDS: &str = "function URLs";

@@ -122,13 +122,14 @@ fn address(peer: &Peer) -> IpAddr {
 
 /// The bucket that a request may be about that nobody signed.
 fn unclaimed_bucket<'a>(parts: &'a Parts, peer: &Peer) -> Option<&'a str> {
-    let host = bucket_of_host(head::host(&parts.headers));
-    let is_of_others = || route::destination(parts, None, peer).is_ok();
-    if route::is_page(parts.uri.path()) || (host.is_none() && is_of_others()) {
-        return None;
+    let path = parts.uri.path();
+    if let Some(bucket) = bucket_of_host(head::host(&parts.headers)) {
+        return (!route::is_page(path)).then_some(bucket);
     }
-    let in_path = || parts.uri.path().strip_prefix('/')?.split('/').next().filter(|name| is_bucket_name(name));
-    host.or_else(in_path)
+    // By far the most paths are Lambda's, whose dates are no names: they are not looked up twice.
+    let bucket = path.strip_prefix('/')?.split('/').next().filter(|name| is_bucket_name(name))?;
+    let is_of_others = route::is_page(path) || route::destination(parts, None, peer).is_ok();
+    (!is_of_others).then_some(bucket)
 }
 
 fn is_about_bucket(parts: &Parts) -> bool {

@@ -15,8 +15,8 @@ use super::names::{BusName, Kind};
 use super::page::PageRequest;
 use super::records::{Archive, ArchiveFigures};
 use super::rules::check_pattern;
-use crate::following::all;
 use crate::instant::to_seconds;
+use tindra_store::following::all;
 
 /// What every archive here is in.
 const STATE: &str = "ENABLED";

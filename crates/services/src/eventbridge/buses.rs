@@ -11,8 +11,8 @@ use super::names::{BUS_PREFIX, BusName, in_scope};
 use super::page::PageRequest;
 use super::records::{Bus, Rule};
 use super::tags::{Tag, merged};
-use crate::following::all;
 use crate::instant::to_seconds;
+use tindra_store::following::all;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -12,8 +12,8 @@ use super::error::EventsError;
 use super::names::Kind;
 use super::page::PageRequest;
 use super::secrets::{AuthParameters, Connection};
-use crate::following::all;
 use crate::instant::to_seconds;
+use tindra_store::following::all;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -17,8 +17,8 @@ use super::page::PageRequest;
 use super::records::ApiDestination;
 use super::secrets::{Connection, check_url};
 use super::target::Target;
-use crate::following::all;
 use crate::instant::to_seconds;
+use tindra_store::following::all;
 
 /// Requests in a second unless the destination says otherwise (AWS).
 const RATE_PER_S: u32 = 300;

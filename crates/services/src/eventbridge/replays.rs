@@ -13,8 +13,8 @@ use super::error::EventsError;
 use super::names::{Kind, parse_rule_arn};
 use super::page::PageRequest;
 use super::records::{Archive, Replay, ReplayState};
-use crate::following::all;
 use crate::instant::{from_seconds, to_seconds};
+use tindra_store::following::all;
 
 /// Replays of an account and region at once (AWS).
 const RUNNING_MAX: usize = 10;

@@ -11,7 +11,7 @@ use super::event::Event;
 use super::live::{Listeners, Live};
 use super::names::{ARCHIVE_PREFIX, BUS_PREFIX, BusName, FOLLOWED_PREFIX, RULE_PREFIX};
 use super::records::{Archive, Bus, Rule};
-use crate::following::{all, catches_up, insist};
+use tindra_store::following::{all, catches_up, insist};
 
 /// How long an event waits for memory to catch up with a change.
 const CATCHING_UP_MAX: Duration = Duration::from_secs(5);

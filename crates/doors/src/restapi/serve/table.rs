@@ -9,12 +9,12 @@ use tindra_store::{JsonRecords as _, Progress, Store, StoreError, Versioned, Wat
 use tokio::task::JoinHandle;
 
 use super::stage::ServedStage;
-use crate::followed::{catches_up, insist};
 use crate::restapi::api_keys::{ApiKey, KEY_PREFIX};
 use crate::restapi::changes::keys;
 use crate::restapi::plan_keys::MEMBER_PREFIX;
 use crate::restapi::records::{API_PREFIX, Deployment, PREFIX, STAGE_PREFIX, Stage, scope_of};
 use crate::restapi::usage_plans::{PLAN_PREFIX, Plan};
+use tindra_store::following::{catches_up, insist};
 
 /// In the log.
 const RECORDS: &str = "REST APIs";

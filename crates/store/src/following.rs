@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use tindra_store::{Progress, StoreError};
+use crate::{JsonRecords as _, Progress, Store, StoreError, Versioned};
+use serde::de::DeserializeOwned;
 
 /// Wait after the store failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Between two looks whether a table has caught up with a change, which takes it a millisecond or two.
 const CATCHING_UP_POLL: Duration = Duration::from_millis(1);
+/// Records read at once.
+const PAGE: usize = 256;
 
 /// Tries until the store answers; meanwhile memory serves. `what` reads before "could not be read".
-pub(crate) async fn insist<T, F>(what: &str, mut attempt: impl FnMut() -> F) -> T
+pub async fn insist<T, F>(what: &str, mut attempt: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -27,7 +30,7 @@ where
 
 /// Waits until all that was committed by now is in memory, so that nobody who has seen a change meets what was before it. False
 /// when it takes longer than `most`; the store may be away.
-pub(crate) async fn catches_up(progress: &Progress, most: Duration) -> bool {
+pub async fn catches_up(progress: &Progress, most: Duration) -> bool {
     let announced = progress.announced();
     let mut waited = Duration::ZERO;
     while !progress.has_reached(announced) {
@@ -38,4 +41,21 @@ pub(crate) async fn catches_up(progress: &Progress, most: Duration) -> bool {
         waited += CATCHING_UP_POLL;
     }
     true
+}
+
+/// Every record under a prefix, in the order of the keys.
+///
+/// # Errors
+/// When the store fails, or a record is no `T`.
+pub async fn all<T: DeserializeOwned>(store: &Store, prefix: &str) -> Result<Vec<Versioned<T>>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = store.metadata.list_json::<T>(prefix, after.as_deref(), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        after = page.last().map(|record| record.key.clone());
+        found.extend(page);
+        if is_last {
+            return Ok(found);
+        }
+    }
 }
