@@ -14,7 +14,6 @@ use tindra_core::tenant::TenantId;
 use tindra_invoke::environments::Outcome;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
 use tindra_store::{Batch, Leased, Message, MessageChange, Store};
-use uuid::Uuid;
 
 use crate::configs::Configs;
 use crate::deliveries::{self, bytes_max};
@@ -239,14 +238,7 @@ impl About<'_> {
 }
 
 fn message(delivery: &Delivery, body: Bytes, at_ms: UnixMs) -> Message {
-    Message {
-        id: Uuid::now_v7(),
-        queue: deliveries::queue(delivery),
-        enqueued_ms: at_ms,
-        due_ms: at_ms,
-        head: serde_json::to_vec(delivery).unwrap_or_default().into(),
-        body,
-    }
+    Message::new(deliveries::queue(delivery), serde_json::to_vec(delivery).unwrap_or_default(), body, at_ms, at_ms)
 }
 
 #[cfg(test)]

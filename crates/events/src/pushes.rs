@@ -6,14 +6,13 @@ use bytes::Bytes;
 use tindra_core::clock::{Timer, UnixMs};
 use tindra_core::push::{Fate, Push, PushError};
 use tindra_store::{BoxFuture, Message};
-use uuid::Uuid;
 
 use crate::figures;
 use crate::ports::{Again, Handle, Handled, PushTo};
 
 /// The message of a push that is to be tried from now on.
 fn push_message(push: &Push, body: Bytes, now_ms: UnixMs) -> Message {
-    Message { id: Uuid::now_v7(), queue: push.queue(), enqueued_ms: now_ms, due_ms: now_ms, head: head(push), body }
+    Message::new(push.queue(), head(push), body, now_ms, now_ms)
 }
 
 fn head(push: &Push) -> Bytes {

@@ -81,6 +81,24 @@ macro_rules! tell_version {
         }
     }};
 }
+
+/// What a request wants of which version; GET and HEAD have the same members in types of their own.
+macro_rules! wanted {
+    ($input:expr) => {
+        Wanted {
+            version: $input.version_id.take(),
+            conditions: ReadConditions {
+                matches: $input.if_match.take(),
+                none_matches: $input.if_none_match.take(),
+                modified_since: $input.if_modified_since.take(),
+                unmodified_since: $input.if_unmodified_since.take(),
+            },
+            range: $input.range,
+            part: $input.part_number,
+        }
+    };
+}
+
 impl S3Service {
     pub(crate) async fn get_object(
         &self,
@@ -89,17 +107,7 @@ impl S3Service {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let mut input = request.input;
         let bucket = self.bucket_of(&input.bucket, input.expected_bucket_owner.as_deref(), &asking.visitor).await?;
-        let wanted = Wanted {
-            version: input.version_id.take(),
-            conditions: ReadConditions {
-                matches: input.if_match.take(),
-                none_matches: input.if_none_match.take(),
-                modified_since: input.if_modified_since.take(),
-                unmodified_since: input.if_unmodified_since.take(),
-            },
-            range: input.range,
-            part: input.part_number,
-        };
+        let wanted = wanted!(input);
         let (seen, outflow) = self.open(&bucket, &input.key, &wanted).await?;
         let length = seen.bytes();
         let mut output = GetObjectOutput {
@@ -123,17 +131,7 @@ impl S3Service {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let mut input = request.input;
         let bucket = self.bucket_of(&input.bucket, input.expected_bucket_owner.as_deref(), &asking.visitor).await?;
-        let wanted = Wanted {
-            version: input.version_id.take(),
-            conditions: ReadConditions {
-                matches: input.if_match.take(),
-                none_matches: input.if_none_match.take(),
-                modified_since: input.if_modified_since.take(),
-                unmodified_since: input.if_unmodified_since.take(),
-            },
-            range: input.range,
-            part: input.part_number,
-        };
+        let wanted = wanted!(input);
         let seen = self.see(&bucket, &input.key, &wanted).await?;
         let length = seen.bytes();
         let mut output = HeadObjectOutput {
