@@ -175,8 +175,9 @@ async fn timely<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, 
     }
 }
 
-/// Trusts what the system trusts.
-pub(crate) fn systems_trust() -> Arc<ClientConfig> {
+/// Trusts what the system trusts. Reads files.
+#[must_use]
+pub fn systems_trust() -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in rustls_native_certs::load_native_certs().certs {
         // One that cannot be read is left out; another may do.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crates of ours each crate may depend on, apart from its tests (ARCHITECTURE.md).
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("core", &[]),
     ("model", &[]),
     ("store", &["core"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("events", &["core", "store", "invoke"]),
     ("control", &["core", "store", "model"]),
     ("outside", &["core", "model"]),
+    ("brokers", &["core", "outside"]),
     ("services", &["core", "store", "model", "outside"]),
     ("s3", &["core", "store", "model", "services"]),
     ("doors", &["core", "store", "model", "invoke", "outside"]),
@@ -24,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
         "server",
         &[
             "core", "store", "model", "sandbox", "worker", "invoke", "events", "control", "services", "doors",
-            "outside", "s3",
+            "outside", "brokers", "s3",
         ],
     ),
     ("cli", &["core", "model", "server"]),
