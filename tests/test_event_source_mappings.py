@@ -50,12 +50,14 @@ def settled(client, uuid, state=("Enabled", "Disabled")):
 
 
 def tells_what_is_wrong(client, uuid, kind):
-    """The queues of these tests are not there, and sources of other kinds are not polled."""
+    """The queues and brokers of these tests are not there, and sources of other kinds are not polled."""
     def result():
         return client.get_event_source_mapping(UUID=uuid)["LastProcessingResult"]
 
     if kind in ("sqs", "fifo"):
         until(lambda: result().startswith("PROBLEM: ") and "does not exist" in result(), 20, "the missing queue to be told")
+    elif kind == "mq":
+        until(lambda: result().startswith("PROBLEM: this server knows no broker "), 20, "the missing broker to be told")
     else:
         assert result() == NOT_POLLED
 

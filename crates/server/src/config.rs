@@ -4,6 +4,7 @@
 //! what holds after flags > environment > file > defaults and after every check. Nothing downstream of
 //! [`Config::load`] looks at a flag, a variable or a file again.
 
+mod brokers;
 mod check;
 mod domain;
 mod error;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use tindra_doors::load_balancer::Forward;
 use tindra_services::sns::Ingress;
 
+pub use brokers::{Broker, BrokerSettings, SecretPlace, SecretSettings};
 pub(crate) use check::{is_account, is_region};
 pub use domain::{Domain, DomainSettings, DomainTarget};
 pub use error::ConfigError;
@@ -166,6 +168,10 @@ pub struct Settings {
     pub listener_rules: Option<Vec<ListenerRuleSettings>>,
     /// Topics that take the messages of topics elsewhere, at `POST /_tindra/sns/ACCOUNT/REGION/NAME`. Default none.
     pub sns_ingress: Option<Vec<SnsIngressSettings>>,
+    /// Brokers whose messages run functions, each with the ARN by which mappings name it. Default none.
+    pub brokers: Option<Vec<BrokerSettings>>,
+    /// Secrets that mappings name to log in to brokers, each in a file or in an environment variable. Default none.
+    pub secrets: Option<Vec<SecretSettings>>,
     /// Serve a non-loopback address even when a layer of the sandbox is missing. Default false.
     pub allow_missing_layers: Option<bool>,
     /// Access keys beside the operator's own. Default none.
@@ -310,6 +316,10 @@ pub struct Config {
     pub listener_rules: Vec<Forward>,
     /// Topics that take the messages of topics elsewhere.
     pub sns_ingress: Vec<Ingress>,
+    /// Brokers whose messages run functions; no ARN comes twice.
+    pub brokers: Vec<Broker>,
+    /// Secrets by their ARNs.
+    pub secrets: BTreeMap<String, SecretPlace>,
     /// Serve a non-loopback address with layers missing.
     pub allow_missing_layers: bool,
     /// Keys beside the operator's own.

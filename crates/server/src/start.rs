@@ -48,6 +48,7 @@ use crate::adapters::{
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
+use crate::brokers::Brokers;
 use crate::code_source::{OwnS3, S3Endpoint};
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
@@ -180,6 +181,7 @@ impl Server {
             sqs: serves("sqs").then(|| sqs.clone()),
             outside: outside.clone(),
             authority: authority(Arc::clone(&identities)),
+            brokers: Brokers { brokers: config.brokers.clone(), secrets: config.secrets.clone() },
         };
         let mappings = Mappings::start(store.clone(), waiting.timer(), Arc::new(invoker.clone()), Arc::new(sources));
         let targets = Targets {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tindra_outside::Endpoint;
 use tindra_server::config::{
-    Auth, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, Settings,
+    Auth, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, SecretPlace, Settings,
 };
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
@@ -257,5 +257,37 @@ fn what_is_wrong_with_a_custom_domain_is_said() {
         for part in parts.iter().chain(&["domains (in "]) {
             assert!(text.contains(part), "{part:?} is not in {text:?}");
         }
+    }
+}
+
+const BROKER: &str = "arn = \"arn:aws:mq:us-east-1:000000000000:broker:orders:b-1\"";
+const SECRET: &str = "arn = \"arn:aws:secretsmanager:us-east-1:000000000000:secret:rabbit\"";
+
+#[test]
+fn brokers_and_secrets() {
+    let file = format!(
+        "[[brokers]]\n{BROKER}\nurl = \"amqps://rabbit\"\nca_cert = \"/ca.pem\"\n[[secrets]]\n{SECRET}\nvariable = \"LOGIN\"\n"
+    );
+    let config = load(Settings::default(), &[("LOGIN", "the secret")], Some(&file)).unwrap();
+    assert_eq!(config.brokers[0].url.to_string(), "amqps://rabbit:5671");
+    assert_eq!(config.brokers[0].authorities, Some(PathBuf::from("/ca.pem")));
+    assert_eq!(config.secrets.values().collect::<Vec<_>>(), [&SecretPlace::Text("the secret".to_owned())]);
+    assert!(!format!("{config:?}").contains("the secret"));
+}
+
+#[test]
+fn what_is_wrong_with_brokers_and_secrets_is_said() {
+    for (file, expected) in [
+        (format!("[[brokers]]\n{BROKER}\nurl = \"ssl://a:61617\"\n"), "ActiveMQ is not"),
+        (format!("[[brokers]]\n{BROKER}\nurl = \"amqp://me:secret@a\"\n"), "a user name or a password"),
+        ("[[brokers]]\narn = \"orders\"\nurl = \"amqp://a\"\n".to_owned(), "no ARN of a broker"),
+        (format!("[[brokers]]\n{BROKER}\nurl = \"amqp://a\"\n").repeat(2), "twice"),
+        (format!("[[secrets]]\n{SECRET}\nvariable = \"LOGIN\"\n"), "which is not set"),
+        (format!("[[secrets]]\n{SECRET}\n"), "not one place"),
+        (format!("[[secrets]]\n{SECRET}\nfile = \"/a\"\n").repeat(2), "twice"),
+        ("[[secrets]]\narn = \"rabbit\"\nfile = \"/a\"\n".to_owned(), "no ARN of a secret"),
+    ] {
+        let error = load(Settings::default(), &[], Some(&file)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }

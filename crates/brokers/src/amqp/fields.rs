@@ -57,7 +57,8 @@ impl<'a> Fields<'a> {
 
 /// Writes a text of up to 255 bytes; a longer one is none.
 pub(super) fn put_short_text(out: &mut Vec<u8>, text: &str) -> Result<(), BrokerError> {
-    let length = u8::try_from(text.len()).map_err(|_| BrokerError::Lost("a name has more than 255 bytes".to_owned()))?;
+    let length =
+        u8::try_from(text.len()).map_err(|_| BrokerError::Lost("a name has more than 255 bytes".to_owned()))?;
     out.push(length);
     out.extend_from_slice(text.as_bytes());
     Ok(())

@@ -8,22 +8,39 @@ use crate::BrokerError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     /// The broker begins; by which mechanisms one may log in, in one line.
-    Start { mechanisms: Vec<u8> },
+    Start {
+        mechanisms: Vec<u8>,
+    },
     /// What the broker proposes.
-    Tune { channels_max: u16, frame_bytes_max: u32, heartbeat_s: u16 },
+    Tune {
+        channels_max: u16,
+        frame_bytes_max: u32,
+        heartbeat_s: u16,
+    },
     OpenOk,
     /// The broker ends the connection.
-    Close { code: u16, text: String },
+    Close {
+        code: u16,
+        text: String,
+    },
     CloseOk,
     ChannelOpenOk,
     /// The broker ends the channel.
-    ChannelClose { code: u16, text: String },
-    Flow { is_active: u8 },
+    ChannelClose {
+        code: u16,
+        text: String,
+    },
+    Flow {
+        is_active: u8,
+    },
     QosOk,
     ConsumeOk,
     /// The queue has gone.
     Cancel,
-    Deliver { tag: u64, is_redelivered: bool },
+    Deliver {
+        tag: u64,
+        is_redelivered: bool,
+    },
     /// One that changes nothing here, such as a warning that publishers are held up.
     Other,
 }
@@ -37,11 +54,9 @@ impl Received {
                 table(&mut fields)?;
                 Self::Start { mechanisms: fields.long()?.to_vec() }
             }
-            (10, 30) => Self::Tune {
-                channels_max: fields.u16()?,
-                frame_bytes_max: fields.u32()?,
-                heartbeat_s: fields.u16()?,
-            },
+            (10, 30) => {
+                Self::Tune { channels_max: fields.u16()?, frame_bytes_max: fields.u32()?, heartbeat_s: fields.u16()? }
+            }
             (10, 41) => Self::OpenOk,
             (10, 50) => Self::Close { code: fields.u16()?, text: fields.short_text()? },
             (10, 51) => Self::CloseOk,

@@ -32,7 +32,7 @@ pub(super) fn configuration(
     let (source, kind) = (&mapping.source, mapping.source.kind);
     let result = match last {
         Some(last) => last.text,
-        None if mapping.state == MappingState::Enabled && !kind.is_sqs() => NOT_POLLED.to_owned(),
+        None if mapping.state == MappingState::Enabled && !kind.is_polled() => NOT_POLLED.to_owned(),
         None => NOTHING_YET.to_owned(),
     };
     let reason = if kind.is_stream() { "User action" } else { "USER_INITIATED" };

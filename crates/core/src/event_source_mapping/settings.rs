@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use super::source::SourceKind;
 
+/// The window of Kafka, MQ and DocumentDB where none is named (AWS).
+const BATCHING_WINDOW_MS_DEFAULT: u64 = 500;
+
 /// Every setting of every kind of source; one that a kind does not have stays at what [`MappingSettings::new`] gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingSettings {
@@ -110,6 +113,24 @@ pub struct DocumentDbCollection {
 }
 
 impl MappingSettings {
+    /// `MaximumBatchingWindowInSeconds`, or what holds without it (AWS), in milliseconds.
+    #[must_use]
+    pub fn batching_window_ms(&self) -> u64 {
+        self.batching_window_s.map_or(BATCHING_WINDOW_MS_DEFAULT, |window_s| u64::from(window_s) * 1_000)
+    }
+
+    /// The virtual host of a broker; `/` where none is named.
+    #[must_use]
+    pub fn virtual_host(&self) -> &str {
+        self.access("VIRTUAL_HOST").unwrap_or("/")
+    }
+
+    /// The `URI` of the source access configuration of a type.
+    #[must_use]
+    pub fn access(&self, kind: &str) -> Option<&str> {
+        self.source_access.iter().find(|access| access.kind == kind).map(|access| access.uri.as_str())
+    }
+
     /// What holds where nothing was asked for (AWS).
     #[must_use]
     pub fn new(kind: SourceKind, uuid: Uuid) -> Self {

@@ -76,6 +76,12 @@ impl SourceKind {
         }
     }
 
+    /// Whether this version takes records from such a source.
+    #[must_use]
+    pub fn is_polled(self) -> bool {
+        self.is_sqs() || self == Self::Mq
+    }
+
     /// Queues of either order.
     #[must_use]
     pub fn is_sqs(self) -> bool {

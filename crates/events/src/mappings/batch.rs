@@ -5,8 +5,8 @@ use tindra_core::clock::UnixMs;
 use tindra_core::event_source_mapping::MappingSettings;
 use tindra_core::limits;
 
-/// Room for what stands around the records of an event.
-const AROUND_BYTES: usize = 64;
+/// Room for what stands around the records of an event: the names of source and queue.
+const AROUND_BYTES: usize = 2_048;
 
 /// A record with what it takes of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,11 @@ impl RecordBatch {
         self.bytes = bytes;
         self.records.push(record);
         None
+    }
+
+    /// Whether an event has room for a record when it is the only one.
+    pub(super) fn has_room_for(record: &Record) -> bool {
+        record.bytes + AROUND_BYTES <= limits::SYNC_REQUEST_BYTES_MAX
     }
 
     /// How many more it may have.

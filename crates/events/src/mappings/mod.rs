@@ -4,6 +4,8 @@
 //! back, so that nothing is lost and nothing waits longer than it must.
 
 mod batch;
+mod broker;
+mod invoking;
 mod ports;
 mod queue;
 mod status;
@@ -13,17 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::clock::Timer;
-use tindra_core::event_source_mapping::{EventSourceMapping, Filters, MAPPING_PREFIX, MappingState};
+use tindra_core::event_source_mapping::{EventSourceMapping, Filters, MAPPING_PREFIX, MappingState, SourceKind};
 use tindra_store::{Store, StoreError, Versioned};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::ports::Invoke;
+use broker::BrokerPoller;
 use queue::QueuePoller;
 use status::Status;
 
-pub use ports::{QueueSource, SourceError, Sources};
+pub use ports::{BrokerMessage, BrokerQueue, QueueSource, SourceError, Sources};
 
 /// Records read at once.
 const PAGE: usize = 256;
@@ -132,7 +135,7 @@ async fn wanted(store: &Store) -> Result<HashMap<Uuid, EventSourceMapping>, Stor
             let key = record.key.clone();
             match Versioned::<EventSourceMapping>::decode(record) {
                 Ok(Versioned { value: mapping, .. }) => {
-                    if mapping.state == MappingState::Enabled && mapping.source.kind.is_sqs() {
+                    if mapping.state == MappingState::Enabled && mapping.source.kind.is_polled() {
                         all.insert(mapping.uuid, mapping);
                     }
                 }
@@ -188,6 +191,9 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
         Ok(filters) => filters,
         Err(error) => return status.has_problem(&format!("its filters cannot be read: {error}")).await,
     };
+    if mapping.source.kind == SourceKind::Mq {
+        return BrokerPoller::new(mapping, filters, tools.sources, tools.invoke, status).run(stop).await;
+    }
     let mut wait = RETRY_AFTER;
     let queue = loop {
         match tools.sources.queue(&mapping).await {

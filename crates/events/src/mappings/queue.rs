@@ -13,12 +13,12 @@ use tindra_core::event_source_mapping::{
     EventSourceMapping, Filters, ItemFailures, MappingSettings, QueueScaling, data_key, filtered, sqs_record,
 };
 use tindra_invoke::environments::Outcome;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
+use tindra_invoke::{InvokeRequest, InvokeResponse};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use super::batch::{Record, RecordBatch};
+use super::invoking::{self, THROTTLE_WAIT, THROTTLE_WAIT_MAX, is_passing};
 use super::ports::{QueueSource, SourceError};
 use super::status::Status;
 use crate::figures;
@@ -30,8 +30,6 @@ const MESSAGES_MAX: usize = 10;
 const WAIT_S: u64 = 20;
 /// Wait after a source failed, in real time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The longest wait before a batch that met a limit is tried again, in real time.
-const THROTTLE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often a removal is tried.
 const REMOVALS: usize = 5;
 
@@ -196,7 +194,7 @@ impl QueuePoller {
     async fn invoke(&self, records: &[Record], since_ms: UnixMs) -> Ended {
         let event = Bytes::from(RecordBatch::event(records));
         let hidden_until_ms = since_ms.saturating_add(self.visibility_ms().await);
-        let mut wait = Duration::from_millis(100);
+        let mut wait = THROTTLE_WAIT;
         loop {
             match self.invoke.invoke(self.request(records, event.clone())).await {
                 Ok(InvokeResponse::Completed { finished, .. }) => return self.ended(records, finished.outcome).await,
@@ -239,21 +237,8 @@ impl QueuePoller {
     }
 
     fn request(&self, records: &[Record], payload: Bytes) -> InvokeRequest {
-        let EventSourceMapping { scope, function_name, qualifier, .. } = &self.mapping;
-        // The chain that the messages are of, so that loops are found.
         let trace = records.iter().find_map(|record| record.members.get("attributes")?.get("AWSTraceHeader")?.as_str());
-        InvokeRequest {
-            scope: scope.clone(),
-            function: function_name.clone(),
-            qualifier: qualifier.clone(),
-            mode: Mode::RequestResponse,
-            tenant: None,
-            log_tail: false,
-            client_context: None,
-            payload,
-            request_id: Uuid::new_v4().to_string(),
-            trace_id: trace.map(str::to_owned),
-        }
+        invoking::request(&self.mapping, payload, trace.map(str::to_owned))
     }
 
     /// The queue's visibility timeout; as AWS's default where it does not say.
@@ -297,16 +282,4 @@ impl QueuePoller {
             let _ = self.queue.call("ChangeMessageVisibilityBatch", json!({ "Entries": entries })).await;
         }
     }
-}
-
-/// A limit, or a function that will be ready soon: not the fault of the batch.
-fn is_passing(error: &InvokeError) -> bool {
-    matches!(
-        error,
-        InvokeError::Throttled(_)
-            | InvokeError::TooManyOfTenants { .. }
-            | InvokeError::NoCapacity { .. }
-            | InvokeError::Pending
-            | InvokeError::Internal { .. }
-    )
 }

@@ -18,6 +18,11 @@ impl Status {
         Self { store, key: mapping.result_key(), last: Mutex::default() }
     }
 
+    /// The source is there, and has had nothing so far.
+    pub(super) async fn has_nothing(&self) {
+        self.says("No records processed".to_owned()).await;
+    }
+
     /// The last batch was a success.
     pub(super) async fn is_well(&self) {
         self.says("OK".to_owned()).await;

@@ -13,6 +13,7 @@ use super::{
     SecurityGroup, StoreKind, Subnet, TlsFiles,
 };
 
+mod brokers;
 mod domains;
 mod keep_warm;
 mod listener_rules;
@@ -48,6 +49,8 @@ pub(super) fn check(
         domains: domains::domains(layers, tls.is_some())?,
         listener_rules: listener_rules::listener_rules(layers)?,
         sns_ingress: sns_ingress::sns_ingress(layers)?,
+        brokers: brokers::brokers(layers)?,
+        secrets: brokers::secrets(layers, variable)?,
         tls,
         allow_missing_layers: layers
             .pick("allow_missing_layers", |settings| &settings.allow_missing_layers)
