@@ -1,14 +1,15 @@
 //! Taking messages from an open connection.
 //!
-//! One task reads all that comes, so that the broker finds its connection alive whatever the function is doing; it holds no more
-//! messages than the broker sends without an acknowledgement. Another end of the task says that we are there.
+//! One task reads what comes and says that we are there, so that the broker finds its connection alive whatever the function is
+//! doing. It holds no more messages than the broker sends without an acknowledgement, and of large ones no more than there is room
+//! for: then it reads on when some were taken.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tindra_core::limits;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, WriteHalf};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -22,6 +23,8 @@ use crate::rabbit::{BoxedStream, RabbitOptions};
 
 /// How long writing may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of bodies that are read ahead.
+const AHEAD_BYTES_MAX: usize = 8 * limits::SYNC_REQUEST_BYTES_MAX;
 /// How long the broker may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,9 @@ pub(crate) struct Delivery {
     /// The body; empty when it has more bytes than any event.
     pub(crate) body: Vec<u8>,
 }
+
+/// A message that was read ahead, with its room.
+type Ahead = (Delivery, OwnedSemaphorePermit);
 
 /// The sending end of a connection.
 #[derive(Clone, Debug)]
@@ -67,7 +73,7 @@ impl Writer {
 /// Gets the messages of one queue.
 #[derive(Debug)]
 pub(crate) struct Consumer {
-    deliveries: mpsc::Receiver<Result<Delivery, BrokerError>>,
+    deliveries: mpsc::Receiver<Result<Ahead, BrokerError>>,
     writer: Writer,
     task: JoinHandle<()>,
 }
@@ -94,7 +100,8 @@ impl Consumer {
     /// The next message, whenever it comes; giving up waiting loses none.
     pub(crate) async fn next(&mut self) -> Result<Delivery, BrokerError> {
         let next = self.deliveries.recv().await;
-        next.unwrap_or_else(|| Err(BrokerError::Lost("the connection has ended".to_owned())))
+        let next = next.unwrap_or_else(|| Err(BrokerError::Lost("the connection has ended".to_owned())));
+        next.map(|(delivery, _room)| delivery)
     }
 
     /// Tells that a message is done with, or all up to it.
@@ -136,9 +143,10 @@ async fn beat(writer: &Writer, interval: Duration) -> BrokerError {
 async fn receive(
     reader: &mut (impl AsyncRead + Unpin),
     writer: &Writer,
-    deliveries: &mpsc::Sender<Result<Delivery, BrokerError>>,
+    deliveries: &mpsc::Sender<Result<Ahead, BrokerError>>,
     silence_max: Duration,
 ) -> Result<(), BrokerError> {
+    let room = Arc::new(Semaphore::new(AHEAD_BYTES_MAX));
     loop {
         let frame = next_frame(reader, silence_max).await?;
         if frame.kind != Kind::Method {
@@ -146,7 +154,7 @@ async fn receive(
         }
         match Received::read(&frame.bytes)? {
             Received::Deliver { tag, is_redelivered } => {
-                let delivery = message(reader, silence_max, tag, is_redelivered).await?;
+                let delivery = message(reader, silence_max, &room, tag, is_redelivered).await?;
                 if deliveries.send(Ok(delivery)).await.is_err() {
                     return Ok(());
                 }
@@ -168,15 +176,19 @@ async fn receive(
 async fn message(
     reader: &mut (impl AsyncRead + Unpin),
     silence_max: Duration,
+    room: &Arc<Semaphore>,
     tag: u64,
     is_redelivered: bool,
-) -> Result<Delivery, BrokerError> {
+) -> Result<Ahead, BrokerError> {
     let header = next_frame(reader, silence_max).await?;
     if header.kind != Kind::Header {
         return Err(BrokerError::Malformed("a message has no header"));
     }
     let (bytes, properties) = properties::header(&header.bytes)?;
     let is_kept = bytes <= limits::SYNC_REQUEST_BYTES_MAX as u64;
+    let kept_bytes = if is_kept { u32::try_from(bytes).unwrap_or_default() } else { 0 };
+    let room = Arc::clone(room).acquire_many_owned(kept_bytes).await;
+    let room = room.map_err(|_| BrokerError::Lost("the connection has ended".to_owned()))?;
     let (mut body, mut read_bytes) = (Vec::new(), 0u64);
     while read_bytes < bytes {
         let part = next_frame(reader, silence_max).await?;
@@ -188,7 +200,7 @@ async fn message(
             body.extend(part.bytes);
         }
     }
-    Ok(Delivery { tag, is_redelivered, properties, bytes, body })
+    Ok((Delivery { tag, is_redelivered, properties, bytes, body }, room))
 }
 
 /// The next frame that says more than that the broker is there.

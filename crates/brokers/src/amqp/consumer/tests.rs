@@ -144,3 +144,21 @@ async fn parts_that_do_not_belong_together_are_refused() {
     broker.0.write_all(&raw(3, b"body")).await.unwrap();
     assert!(matches!(consumer.next().await, Err(BrokerError::Malformed(_))));
 }
+
+#[tokio::test]
+async fn large_messages_are_read_when_there_is_room_for_them() {
+    let (mut consumer, mut broker) = joined().await;
+    let body = vec![7; limits::SYNC_REQUEST_BYTES_MAX];
+    let sending = async move {
+        for tag in 1..=10 {
+            broker.delivers(tag, &body, 100_000).await;
+        }
+        broker
+    };
+    let sending = tokio::spawn(sending);
+    for tag in 1..=10 {
+        let delivery = consumer.next().await.unwrap();
+        assert_eq!((delivery.tag, delivery.body.len()), (tag, limits::SYNC_REQUEST_BYTES_MAX));
+    }
+    drop(sending.await.unwrap());
+}
