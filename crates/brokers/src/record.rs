@@ -110,7 +110,7 @@ mod tests {
         for (header, written) in [
             (HeaderValue::Text("ä".as_bytes().to_vec()), json!({ "bytes": [-61, -92] })),
             (HeaderValue::Bytes(vec![0, 255]), json!([0, -1])),
-            (HeaderValue::Decimal { scale: 2, value: 314 }, json!(3.14)),
+            (HeaderValue::Decimal { scale: 2, value: 1_234 }, json!(12.34)),
             (HeaderValue::Real(f64::NAN), Value::Null),
             (HeaderValue::Unsigned(u64::MAX), json!(u64::MAX)),
             (HeaderValue::List(vec![HeaderValue::Boolean(true), HeaderValue::Nothing]), json!([true, null])),
