@@ -26,6 +26,7 @@ use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
+use tindra_services::kinesis::KinesisService;
 use tindra_services::logs::LogsService;
 use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::{self, SnsService};
@@ -156,6 +157,9 @@ impl Server {
         let eventbridge = EventBridgeService::start(ground.clone())
             .await
             .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
+        let kinesis = KinesisService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "Kinesis", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
         let serves = |service: &str| !config.disabled_services.contains(service);
         let receivers = Receivers {
@@ -224,6 +228,7 @@ impl Server {
             sns,
             eventbridge,
             scheduler,
+            kinesis: kinesis.clone(),
             s3,
             http_apis,
             function_urls,
@@ -250,6 +255,7 @@ impl Server {
             mappings,
             worker,
             logs,
+            kinesis,
             _data: data,
         })
     }
@@ -270,6 +276,7 @@ pub struct Running {
     mappings: Mappings,
     worker: Worker,
     logs: LogsService,
+    kinesis: KinesisService,
     _data: DataDirectory,
 }
 
@@ -314,6 +321,7 @@ impl Running {
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         self.logs.end_live_tails();
+        self.kinesis.end_subscriptions();
         self.drain().await;
         self.accepting.abort();
         self.parts.async_invokes().stop();
