@@ -166,6 +166,7 @@ impl Server {
             sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
             eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
             sns: serves("sns").then(|| Arc::new(sns.clone()) as _),
+            kinesis: serves("kinesis").then(|| Arc::new(kinesis.clone()) as _),
         };
         if let Some(queues) = receivers.sqs.clone().filter(|_| !outside.is_known(OutsideService::Sqs)) {
             sns.deliver_to(queues);

@@ -25,6 +25,7 @@ pub(crate) struct Receivers {
     pub(crate) sqs: Option<Arc<dyn Receive>>,
     pub(crate) sns: Option<Arc<dyn Receive>>,
     pub(crate) eventbridge: Option<Arc<dyn Receive>>,
+    pub(crate) kinesis: Option<Arc<dyn Receive>>,
 }
 
 impl Receivers {
@@ -35,6 +36,7 @@ impl Receivers {
             Content::Queue(_) => self.sqs.as_ref(),
             Content::Topic(_) => self.sns.as_ref(),
             Content::Bus => self.eventbridge.as_ref(),
+            Content::Stream(_) => self.kinesis.as_ref(),
             Content::Http(_) if push.source.principal.starts_with("sns.") => self.sns.as_ref(),
             Content::Http(_) => self.eventbridge.as_ref(),
         }
@@ -92,7 +94,7 @@ impl<E: Environments> Targets<E> {
             Content::Queue(_) => OutsideService::Sqs,
             Content::Topic(_) => OutsideService::Sns,
             Content::Bus => OutsideService::EventBridge,
-            Content::Function | Content::Http(_) => return false,
+            Content::Function | Content::Stream(_) | Content::Http(_) => return false,
         };
         self.outside.is_known(service)
     }
@@ -105,6 +107,7 @@ impl<E: Environments> Targets<E> {
             Content::Queue(_) => "sqs:SendMessage",
             Content::Topic(_) => "sns:Publish",
             Content::Bus => "events:PutEvents",
+            Content::Stream(_) => "kinesis:PutRecord",
             Content::Http(_) => "events:InvokeApiDestination",
         };
         let session = push.source.arn.rsplit([':', '/']).next().unwrap_or_default();

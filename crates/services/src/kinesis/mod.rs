@@ -17,6 +17,7 @@ mod place;
 mod polled;
 mod put;
 mod read;
+mod receive;
 mod records;
 mod reshard;
 mod sequence;

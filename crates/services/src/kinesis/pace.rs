@@ -19,18 +19,19 @@ impl Pace {
         Self { at: now, records: RECORDS_EACH_S, bytes: BYTES_EACH_S }
     }
 
-    /// Whether a record may come now. A large one may come as soon as anything is left, and is paid off afterwards: so much
-    /// each second is what holds on average.
+    /// Whether a record may come now. One that is larger than what is taken in a second may come when nothing else has come for
+    /// a second, and is paid off afterwards.
     #[expect(clippy::cast_precision_loss, reason = "a record has at most 10 MiB")]
     pub(super) fn admits(&mut self, now: Duration, bytes: usize) -> bool {
         let elapsed_s = now.saturating_sub(self.at).as_secs_f64();
         self.at = self.at.max(now);
         self.records = (self.records + elapsed_s * RECORDS_EACH_S).min(RECORDS_EACH_S);
         self.bytes = (self.bytes + elapsed_s * BYTES_EACH_S).min(BYTES_EACH_S);
-        let is_admitted = self.records >= 1.0 && self.bytes > 0.0;
+        let bytes = bytes as f64;
+        let is_admitted = self.records >= 1.0 && self.bytes >= bytes.min(BYTES_EACH_S);
         if is_admitted {
             self.records -= 1.0;
-            self.bytes -= bytes as f64;
+            self.bytes -= bytes;
         }
         is_admitted
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tindra_core::function::Scope;
@@ -88,11 +89,28 @@ impl KinesisService {
         if request.dry_run {
             return Err(dry_run());
         }
-        match self.put(&stream, vec![routed]).await?.pop() {
-            Some(Outcome::Kept { shard, sequence }) => {
-                Ok(json!({ "ShardId": shard_id(shard), "SequenceNumber": sequence.to_string() }))
-            }
-            Some(Outcome::Throttled { shard }) => Err(ApiError::new(THROTTLED, throttled(&stream, shard))),
+        let (shard, sequence) = self.put_one(&stream, routed).await?;
+        Ok(json!({ "ShardId": shard_id(shard), "SequenceNumber": sequence.to_string() }))
+    }
+
+    /// Puts a record that nobody has sent over HTTP.
+    pub(super) async fn put_for(
+        &self,
+        scope: &Scope,
+        stream: &str,
+        partition_key: &str,
+        data: Bytes,
+    ) -> Result<(), ApiError> {
+        let stream = self.find(scope, stream).await.ok_or_else(|| no_stream(stream, &scope.account))?;
+        let (partition_key, explicit_hash_key) = (Some(partition_key.to_owned()), None);
+        let routed = RecordGiven { data: Blob(data), partition_key, explicit_hash_key }.route(&stream, "")?;
+        self.put_one(&stream, routed).await.map(drop)
+    }
+
+    async fn put_one(&self, stream: &Arc<Stream>, routed: Routed) -> Result<(u32, Sequence), ApiError> {
+        match self.put(stream, vec![routed]).await?.pop() {
+            Some(Outcome::Kept { shard, sequence }) => Ok((shard, sequence)),
+            Some(Outcome::Throttled { shard }) => Err(ApiError::new(THROTTLED, throttled(stream, shard))),
             Some(Outcome::Failed) | None => {
                 Err(ApiError::new("InternalFailureException", "The record could not be made durable; try again."))
             }
