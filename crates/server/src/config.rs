@@ -197,6 +197,10 @@ pub struct Settings {
     pub sns_endpoint: Option<String>,
     /// URL of the EventBridge that records of invokes go to. Default: `AWS_ENDPOINT_URL_EVENTBRIDGE`, or none.
     pub eventbridge_endpoint: Option<String>,
+    /// URL of the Kinesis whose streams event source mappings read. Default: `AWS_ENDPOINT_URL_KINESIS`, or none.
+    pub kinesis_endpoint: Option<String>,
+    /// URL of the DynamoDB Streams that event source mappings read. Default: `AWS_ENDPOINT_URL_DYNAMODB_STREAMS`, or none.
+    pub dynamodb_streams_endpoint: Option<String>,
     /// Seconds for which an idle environment is kept of whose function too little is known. Default 600. Set without
     /// `keep_warm_max_s`, it is the most for all.
     pub idle_timeout_s: Option<u64>,
@@ -328,7 +332,7 @@ pub struct Config {
     pub subnets: Vec<Subnet>,
     /// Security groups that functions can be in.
     pub security_groups: Vec<SecurityGroup>,
-    /// Where code comes from that lies in S3, and where dead letters and records of invokes go.
+    /// Where code comes from that lies in S3, where dead letters and records of invokes go, and where streams are.
     pub outside: OutsideAccess,
     /// Services that are not served here, by the names with which requests to them are signed.
     pub disabled_services: BTreeSet<&'static str>,

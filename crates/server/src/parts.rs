@@ -10,6 +10,7 @@ use tindra_core::policy::Policy;
 use tindra_doors::apigateway::HttpApis;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::restapi::{RestApiService, RestApis};
+use tindra_events::mappings::{MappingsListing, SourceListed};
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
@@ -54,11 +55,12 @@ pub(crate) struct Neighbours {
     pub(crate) rest_api_stages: RestApis,
 }
 
-/// Asynchronous invokes and the clock that they wait by.
+/// Asynchronous invokes, the clock that they wait by, and what event source mappings are doing.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) invokes: AsyncInvokes,
     pub(crate) clock: WaitingClock,
+    pub(crate) mappings: MappingsListing,
 }
 
 /// Control plane, invoke path and neighbours over one store and one worker.
@@ -224,6 +226,10 @@ impl Backends for Parts {
 
     async fn redrive(&self, account: Option<&str>, function: &str, id: Option<Uuid>) -> Result<u64, String> {
         self.queue.invokes.redrive(account, function, id).await.map_err(|error| error.to_string())
+    }
+
+    async fn sources(&self, account: Option<&str>) -> Result<Vec<SourceListed>, String> {
+        self.queue.mappings.sources(account).await.map_err(|error| error.to_string())
     }
 
     fn clock(&self) -> ClockShown {

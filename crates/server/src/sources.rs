@@ -1,19 +1,25 @@
-//! Where the sources of event source mappings are: queues here, or those that the operator says are elsewhere.
+//! Where the sources of event source mappings are: queues here, and queues and streams that the operator says are elsewhere.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tindra_core::event_source_mapping::EventSourceMapping;
+use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind};
 use tindra_core::function::{Function, Version};
-use tindra_events::mappings::{QueueSource, SourceError, Sources};
-use tindra_outside::{Outside, OutsideService};
+use tindra_events::mappings::{SourceApi, SourceError, Sources};
+use tindra_outside::{Outside, OutsideError, OutsideService};
 use tindra_services::sqs::SqsService;
 use tindra_store::{BoxFuture, JsonRecords as _, Store, Versioned};
 
 use crate::authorise::RoleAuthority;
 
-/// What the role of a function needs to have a queue polled for it (AWS).
-const ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+/// What the role of a function needs to have a source polled for it (AWS).
+fn actions(kind: SourceKind) -> &'static [&'static str] {
+    match kind {
+        SourceKind::Kinesis => &["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"],
+        SourceKind::DynamoDb => &["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"],
+        _ => &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+    }
+}
 
 /// Opens the sources of mappings.
 #[derive(Debug)]
@@ -27,30 +33,43 @@ pub(crate) struct SourcesOfServer {
 }
 
 impl Sources for SourcesOfServer {
-    fn queue<'a>(
-        &'a self,
-        mapping: &'a EventSourceMapping,
-    ) -> BoxFuture<'a, Result<Arc<dyn QueueSource>, SourceError>> {
+    fn open<'a>(&'a self, mapping: &'a EventSourceMapping) -> BoxFuture<'a, Result<Arc<dyn SourceApi>, SourceError>> {
         Box::pin(async move {
-            let arn = mapping.source.arn.clone().ok_or_else(|| SourceError::new("it names no queue"))?;
+            let arn = mapping.source.arn.clone().ok_or_else(|| SourceError::new("it names no source"))?;
             self.authorise(mapping, &arn).await?;
-            let queue: Arc<dyn QueueSource> = match &self.sqs {
-                _ if self.outside.is_known(OutsideService::Sqs) => {
-                    Arc::new(QueueElsewhere { outside: self.outside.clone(), arn })
-                }
-                Some(sqs) => Arc::new(QueueHere { sqs: sqs.clone(), arn }),
-                None => {
-                    let problem = "SQS is switched off here; take sqs out of disabled_services, or set sqs_endpoint";
-                    return Err(SourceError::new(problem));
-                }
-            };
-            queue.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await?;
-            Ok(queue)
+            match mapping.source.kind {
+                SourceKind::Kinesis => self.stream(OutsideService::Kinesis, arn),
+                SourceKind::DynamoDb => self.stream(OutsideService::DynamoDbStreams, arn),
+                _ => self.queue(arn).await,
+            }
         })
     }
 }
 
 impl SourcesOfServer {
+    async fn queue(&self, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
+        let queue: Arc<dyn SourceApi> = match &self.sqs {
+            _ if self.outside.is_known(OutsideService::Sqs) => {
+                Arc::new(QueueElsewhere { outside: self.outside.clone(), arn })
+            }
+            Some(sqs) => Arc::new(QueueHere { sqs: sqs.clone(), arn }),
+            None => {
+                let problem = "SQS is switched off here; take sqs out of disabled_services, or set sqs_endpoint";
+                return Err(SourceError::new(problem));
+            }
+        };
+        queue.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await?;
+        Ok(queue)
+    }
+
+    fn stream(&self, service: OutsideService, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
+        if self.outside.is_known(service) {
+            return Ok(Arc::new(StreamElsewhere { outside: self.outside.clone(), arn }));
+        }
+        let (setting, variable) = (service.setting(), service.variable());
+        Err(SourceError::new(format!("no endpoint for {service} is configured; set {setting} or {variable}")))
+    }
+
     /// Refuses what the function's role may not do: who polls is not the function.
     async fn authorise(&self, mapping: &EventSourceMapping, arn: &str) -> Result<(), SourceError> {
         let Some(authority) = &self.authority else { return Ok(()) };
@@ -59,7 +78,7 @@ impl SourcesOfServer {
         let function = read.map_err(|error| SourceError::new(error.to_string()))?;
         let function = function.ok_or_else(|| SourceError::new("its function has gone"))?.value;
         let role = function.serving.unwrap_or(function.desired).configuration.role;
-        for action in ACTIONS {
+        for action in actions(mapping.source.kind) {
             let checked = authority.check(&role, &mapping.function_arn(), action, arn).await;
             checked.map_err(SourceError::new)?;
         }
@@ -73,11 +92,14 @@ struct QueueHere {
     arn: String,
 }
 
-impl QueueSource for QueueHere {
+impl SourceApi for QueueHere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
         Box::pin(async move {
             let answer = self.sqs.ask_queue(&self.arn, operation, &input).await;
-            answer.map_err(|error| SourceError::new(format!("{}: {}", error.code(), error.message())))
+            answer.map_err(|error| {
+                let message = format!("{}: {}", error.code(), error.message());
+                SourceError::refused(error.code(), message)
+            })
         })
     }
 }
@@ -88,11 +110,28 @@ struct QueueElsewhere {
     arn: String,
 }
 
-impl QueueSource for QueueElsewhere {
+impl SourceApi for QueueElsewhere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
-        Box::pin(async move {
-            let answer = self.outside.ask_queue(&self.arn, operation, input).await;
-            answer.map_err(|error| SourceError::new(error.to_string()))
-        })
+        Box::pin(async move { self.outside.ask_queue(&self.arn, operation, input).await.map_err(refused) })
+    }
+}
+
+#[derive(Debug)]
+struct StreamElsewhere {
+    outside: Outside,
+    arn: String,
+}
+
+impl SourceApi for StreamElsewhere {
+    fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
+        Box::pin(async move { self.outside.ask_stream(&self.arn, operation, input).await.map_err(refused) })
+    }
+}
+
+fn refused(error: OutsideError) -> SourceError {
+    let message = error.to_string();
+    match error {
+        OutsideError::Refused { code, .. } => SourceError::refused(code, message),
+        _ => SourceError::new(message),
     }
 }

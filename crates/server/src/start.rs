@@ -15,7 +15,7 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
-use tindra_events::mappings::Mappings;
+use tindra_events::mappings::{Mappings, MappingsOptions};
 use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::anywhere::Reach;
@@ -126,7 +126,7 @@ impl Server {
         let ground = Surroundings {
             store: store.clone(),
             timer: waiting.timer(),
-            outbox: Arc::new(OutboxOfEvents(outbox)),
+            outbox: Arc::new(OutboxOfEvents(outbox.clone())),
             reach: Arc::clone(&reach),
             is_checked: config.auth == Auth::SigV4,
         };
@@ -149,7 +149,7 @@ impl Server {
         logs.deliver(Arc::clone(&ground.outbox), waiting.timer(), Arc::new(destinations))
             .await
             .map_err(|source| ServerError::Part { part: "log subscriptions", source: source.into() })?;
-        let outbox = Arc::clone(&ground.outbox);
+        let services_outbox = Arc::clone(&ground.outbox);
         let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::start(ground.clone())
             .await
@@ -177,7 +177,7 @@ impl Server {
             outside: outside.clone(),
             own_s3: own_s3(&config, &s3).cloned(),
             receivers: receivers.clone(),
-            outbox,
+            outbox: services_outbox,
             authority: authority(Arc::clone(&identities)),
         };
         let sources = SourcesOfServer {
@@ -186,7 +186,15 @@ impl Server {
             outside: outside.clone(),
             authority: authority(Arc::clone(&identities)),
         };
-        let mappings = Mappings::start(store.clone(), waiting.timer(), Arc::new(invoker.clone()), Arc::new(sources));
+        let mappings = Mappings::start(MappingsOptions {
+            store: store.clone(),
+            timer: waiting.timer(),
+            real: Arc::clone(&clock),
+            invoke: Arc::new(invoker.clone()),
+            sources: Arc::new(sources),
+            outbox,
+            is_shared: store.metadata.is_shared(),
+        });
         let targets = Targets {
             invoker: invoker.clone(),
             functions: Arc::clone(&functions) as _,
@@ -202,7 +210,7 @@ impl Server {
             handlers,
         };
         let invokes = unstarted.start(workers, config.account_concurrency as usize);
-        let queue = Queue { invokes, clock: waiting };
+        let queue = Queue { invokes, clock: waiting, mappings: mappings.listing() };
         let roles = authority(identities);
         let around = apigateway::Surroundings {
             functions: Arc::clone(&functions) as _,

@@ -30,9 +30,10 @@ pub(super) fn configuration(
     last: Option<ProcessingResult>,
 ) -> EventSourceMappingConfiguration {
     let (source, kind) = (&mapping.source, mapping.source.kind);
+    let is_polled = kind.is_sqs() || kind.is_stream();
     let result = match last {
         Some(last) => last.text,
-        None if mapping.state == MappingState::Enabled && !kind.is_sqs() => NOT_POLLED.to_owned(),
+        None if mapping.state == MappingState::Enabled && !is_polled => NOT_POLLED.to_owned(),
         None => NOTHING_YET.to_owned(),
     };
     let reason = if kind.is_stream() { "User action" } else { "USER_INITIATED" };

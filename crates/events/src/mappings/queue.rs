@@ -13,13 +13,13 @@ use tindra_core::event_source_mapping::{
     EventSourceMapping, Filters, ItemFailures, MappingSettings, QueueScaling, data_key, filtered, sqs_record,
 };
 use tindra_invoke::environments::Outcome;
-use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
+use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use super::batch::{Record, RecordBatch};
-use super::ports::{QueueSource, SourceError};
+use super::ports::{SourceApi, SourceError};
+use super::runs::request;
 use super::status::Status;
 use crate::figures;
 use crate::ports::Invoke;
@@ -40,7 +40,7 @@ const REMOVALS: usize = 5;
 pub(super) struct QueuePoller {
     mapping: EventSourceMapping,
     filters: Filters,
-    queue: Arc<dyn QueueSource>,
+    queue: Arc<dyn SourceApi>,
     invoke: Arc<dyn Invoke>,
     timer: Arc<dyn Timer>,
     status: Status,
@@ -59,7 +59,7 @@ impl QueuePoller {
     pub(super) fn new(
         mapping: EventSourceMapping,
         filters: Filters,
-        queue: Arc<dyn QueueSource>,
+        queue: Arc<dyn SourceApi>,
         invoke: Arc<dyn Invoke>,
         timer: Arc<dyn Timer>,
         status: Status,
@@ -239,21 +239,9 @@ impl QueuePoller {
     }
 
     fn request(&self, records: &[Record], payload: Bytes) -> InvokeRequest {
-        let EventSourceMapping { scope, function_name, qualifier, .. } = &self.mapping;
         // The chain that the messages are of, so that loops are found.
         let trace = records.iter().find_map(|record| record.members.get("attributes")?.get("AWSTraceHeader")?.as_str());
-        InvokeRequest {
-            scope: scope.clone(),
-            function: function_name.clone(),
-            qualifier: qualifier.clone(),
-            mode: Mode::RequestResponse,
-            tenant: None,
-            log_tail: false,
-            client_context: None,
-            payload,
-            request_id: Uuid::new_v4().to_string(),
-            trace_id: trace.map(str::to_owned),
-        }
+        request(&self.mapping, payload, trace.map(str::to_owned))
     }
 
     /// The queue's visibility timeout; as AWS's default where it does not say.

@@ -12,6 +12,7 @@ use tindra_core::policy::Policy;
 use tindra_doors::apigateway::HttpApis;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::restapi::RestApis;
+use tindra_events::mappings::SourceListed;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
@@ -154,6 +155,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The execution environments of this machine.
     fn environments(&self) -> impl Future<Output = Vec<Listed>> + Send;
+
+    /// What event source mappings are doing, those of an account or all.
+    fn sources(&self, account: Option<&str>) -> impl Future<Output = Result<Vec<SourceListed>, String>> + Send;
 
     /// What waits of asynchronous invokes. An error is for people.
     fn queues(&self) -> impl Future<Output = Result<Vec<QueueListed>, String>> + Send;

@@ -238,6 +238,10 @@ impl Backends for Fakes {
         ["000000000000", "111111111111"].map(environment_of).into()
     }
 
+    async fn sources(&self, _account: Option<&str>) -> Result<Vec<tindra_events::mappings::SourceListed>, String> {
+        Ok(Vec::new())
+    }
+
     async fn queues(&self) -> Result<Vec<tindra_events::QueueListed>, String> {
         Ok(Vec::new())
     }

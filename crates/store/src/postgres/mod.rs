@@ -119,6 +119,10 @@ async fn prepare(parts: Parts) -> Result<(Writer, Changes), StoreError> {
 }
 
 impl Metadata for Postgres {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
         Box::pin(self.pool.with("read a record", move |connection| records::get(connection, key)))
     }
