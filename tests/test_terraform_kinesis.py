@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 
+from support import packages
 from support.server import Server
 from test_terraform import Terraform
 
+READS = "def handler(event, context):\n    print('READS', len(event['Records']))\n"
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/kinesis.tf"
 
 
@@ -15,6 +17,7 @@ def test_apply_plan_update_destroy(tmp_path):
     if shutil.which("terraform") is None:
         pytest.fail("terraform is not installed; install it to run this test")
     shutil.copy(CONFIGURATION, tmp_path / "main.tf")
+    (tmp_path / "reads.zip").write_bytes(packages.python(READS))
     with Server() as server:
         terraform = Terraform(tmp_path, server)
         kinesis = server.client("kinesis")

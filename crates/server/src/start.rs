@@ -183,6 +183,7 @@ impl Server {
         let sources = SourcesOfServer {
             store: store.clone(),
             sqs: serves("sqs").then(|| sqs.clone()),
+            kinesis: serves("kinesis").then(|| kinesis.clone()),
             outside: outside.clone(),
             authority: authority(Arc::clone(&identities)),
         };

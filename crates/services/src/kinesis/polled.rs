@@ -7,18 +7,16 @@ use tindra_model::ApiError;
 use super::error::missing;
 use super::error::stored;
 use super::names;
-use super::{KinesisService, stream_arn, stream_of_arn};
+use super::{KinesisService, stream_of_arn};
 
 impl KinesisService {
     /// Does an operation about a stream, told by its name in the service model, on the account's own behalf. The ARN is the
-    /// stream's or that of a consumer of it; the members of the input are without those that name the stream.
+    /// stream's or that of a consumer of it; the input names the stream by `StreamName`, if at all.
     ///
     /// # Errors
     /// The error as the API answers it.
-    pub async fn ask_stream(&self, arn: &str, operation: &str, input: &Value) -> Result<Value, ApiError> {
-        let (scope, name) = read(arn)?;
-        let mut input = input.clone();
-        input["StreamARN"] = stream_arn(&scope, name).into();
+    pub async fn ask_stream(&self, arn: &str, operation: &str, input: Value) -> Result<Value, ApiError> {
+        let (scope, _) = read(arn)?;
         Box::pin(self.answer(&scope, operation, input)).await
     }
 

@@ -4,7 +4,6 @@
 //! one commit: a record is either before the mark or in a child.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -170,7 +169,7 @@ impl KinesisService {
         shards.sort_unstable();
         let mut held = Vec::with_capacity(shards.len());
         for shard in shards {
-            let appender = Arc::clone(&self.inner.appenders.of(stream, shard));
+            let appender = self.inner.appenders.of(stream, shard);
             held.push(appender.hold().await.map_err(stored)?);
         }
         Ok(held)

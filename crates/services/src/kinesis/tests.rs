@@ -292,7 +292,7 @@ async fn who_waits_is_told_at_once() {
     test.put("k", "1").await;
     waiting.await.unwrap();
     wait().await.unwrap();
-    let got = test.kinesis.ask_stream(&arn, "GetRecords", &json!({ "ShardIterator": iterator })).await.unwrap();
+    let got = test.kinesis.ask_stream(&arn, "GetRecords", json!({ "ShardIterator": iterator })).await.unwrap();
     let next = text(&got, "NextShardIterator");
     let kinesis = test.kinesis.clone();
     let of_arn = arn.clone();
