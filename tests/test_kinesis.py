@@ -1,9 +1,11 @@
 """Kinesis as boto3, the AWS CLI and clients of CBOR use it."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import itertools
 import json
+import re
 import urllib.error
 
 import botocore.exceptions
@@ -17,6 +19,8 @@ from support.waiting import advance, now_ms
 NUMBERS = itertools.count(1)
 HOUR = 3_600
 POINTS = 2**128
+#: A time in CBOR: a tag, and 64 bits.
+TIME = re.compile(rb"\xc1(\x1b.{8})", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -179,11 +183,11 @@ def test_limits_of_records(kinesis):
     assert refused(stream.put, key="k", data=bytes(mebibyte - 1))["Code"] == "ProvisionedThroughputExceededException"
     large = Stream(kinesis, shards=None, StreamModeDetails={"StreamMode": "ON_DEMAND"}, MaxRecordSizeInKiB=10_240)
     assert large.summary()["OpenShardCount"] == 4
-    data = bytes(range(256)) * 40_000
+    data = bytes(range(256)) * 36_000
     put = large.put("k", data)
     [record], _ = large.read(put["ShardId"])
     assert record["Data"] == data
-    error = refused(kinesis.put_records, StreamName=large.name, Records=[{"PartitionKey": "k", "Data": bytes(6 * mebibyte)}] * 2)
+    error = refused(kinesis.put_records, StreamName=large.name, Records=[{"PartitionKey": "k", "Data": bytes(11 * mebibyte // 2)}] * 2)
     assert error["Code"] == "InvalidArgumentException"
     error = refused(kinesis.put_records, StreamName=large.name, Records=[{"PartitionKey": "k", "Data": b""}] * 501)
     assert error["Code"] == "ValidationException"
@@ -217,8 +221,9 @@ def test_consumers(kinesis):
     assert kinesis.list_tags_for_resource(ResourceARN=consumer["ConsumerARN"])["Tags"] == []
     stream.put("k", b"1")
     position = {"Type": "TRIM_HORIZON"}
-    with kinesis.subscribe_to_shard(ConsumerARN=consumer["ConsumerARN"], ShardId=shard, StartingPosition=position)["EventStream"] as events:
-        events = iter(events)
+    subscription = kinesis.subscribe_to_shard(ConsumerARN=consumer["ConsumerARN"], ShardId=shard, StartingPosition=position)
+    with contextlib.closing(subscription["EventStream"]) as stream_of_events:
+        events = iter(stream_of_events)
         first = next(events)["SubscribeToShardEvent"]
         assert [record["Data"] for record in first["Records"]] == [b"1"]
         stream.put("k", b"2")
@@ -291,7 +296,8 @@ class Cbor:
         answer = self.server.http("/", data=cbor2.dumps(members), headers=headers, method="POST")
         assert answer.headers["Content-Type"] == "application/x-amz-cbor-1.1"
         body = answer.read()
-        return cbor2.loads(body, tag_hook=lambda _, tag: tag) if body else None
+        # Times count milliseconds, which the tag does not mean elsewhere.
+        return cbor2.loads(TIME.sub(b"\\1", body)) if body else None
 
 
 def test_cbor(timed, kinesis):
@@ -339,10 +345,9 @@ def test_answers_have_the_members_that_moto_has(kinesis):
         return {
             "put": sorted(set(put) - {"ResponseMetadata"}),
             "record": sorted(set(records[0]) - {"EncryptionType"}),
-            "data": [record["Data"] for record in records],
             "shards": [(one["ShardId"], one["HashKeyRange"], one.get("ParentShardId")) for one in shards],
             "closed": ["EndingSequenceNumber" in one["SequenceNumberRange"] for one in shards],
-            "summary": {key: stream.summary()[key] for key in ("StreamStatus", "RetentionPeriodHours", "OpenShardCount", "EnhancedMonitoring", "EncryptionType")},
+            "summary": {key: stream.summary()[key] for key in ("StreamStatus", "RetentionPeriodHours", "EnhancedMonitoring", "EncryptionType")},
         }
 
     def split_point(stream, shard):
@@ -354,6 +359,7 @@ def test_answers_have_the_members_that_moto_has(kinesis):
     with Moto() as moto:
         there = told(boto3.client("kinesis", endpoint_url=moto.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"))
     here = told(kinesis)
+    # Its shards that are split hand their records on, so there are other figures.
     assert here == {**there, "put": here["put"]}
 
 
