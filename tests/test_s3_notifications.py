@@ -124,6 +124,26 @@ def test_configurations_are_told_back_and_checked(s3, bucket, function):
     assert s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"] == [one]
 
 
+def test_targets_are_asked_first(server, s3, bucket):
+    arns = {kind: f"arn:aws:{kind.lower()}:us-east-1:000000000000:{name}"
+            for kind, name in [("Lambda", "function:nobody"), ("SQS", "nobodys"), ("SNS", "nobodys")]}
+    for member, name, kind in [("LambdaFunctionConfigurations", "LambdaFunctionArn", "Lambda"), ("QueueConfigurations", "QueueArn", "SQS"),
+                               ("TopicConfigurations", "TopicArn", "SNS")]:
+        configuration = {member: [{name: arns[kind], "Events": ["s3:ObjectCreated:*"]}]}
+        with pytest.raises(s3.exceptions.ClientError, match="Unable to validate the following destination configurations") as refused:
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+        assert refused.value.response["Error"]["Code"] == "InvalidArgument"
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration=configuration, SkipDestinationValidation=True)
+        # What is there already is not asked again.
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=s3_told(s3, bucket))
+
+
+def s3_told(s3, bucket):
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    return {name: value for name, value in told.items() if name != "ResponseMetadata"}
+
+
 def test_a_function_that_fails_on_purpose_puts_its_record_into_a_bucket(server, s3, bucket):
     failing = Function(server, "fails-into-s3", "python3.12", packages.python("def handler(event, context):\n    raise ValueError('no')\n"), "app.handler").ready()
     failing.client.put_function_event_invoke_config(
@@ -192,6 +212,29 @@ def test_a_queue_is_told(server, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
     [told] = read(server, url, 1)
     assert told["Records"][0]["s3"]["object"]["key"] == "k"
+    server.client("sqs").delete_queue(QueueUrl=url)
+
+
+def test_a_topic_is_told(server, s3, bucket):
+    """What changes in the bucket is published, and comes to the topic's subscriber."""
+    sns = server.client("sns")
+    topic = sns.create_topic(Name="told-by-s3")["TopicArn"]
+    url, arn = queue_of(server, "told-by-a-topic", "sns.amazonaws.com")
+    rule = {"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    configuration = {"TopicConfigurations": [rule]}
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic,
+         "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}}}]}
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    test, told = sorted(read(server, url, 2), key=lambda envelope: "Records" in envelope["Message"])
+    assert (told["Type"], told["TopicArn"], told["Subject"]) == ("Notification", topic, "Amazon S3 Notification")
+    assert json.loads(test["Message"])["Event"] == "s3:TestEvent"
+    [record] = json.loads(told["Message"])["Records"]
+    assert (record["eventName"], record["s3"]["object"]["key"]) == ("ObjectCreated:Put", "k")
+    sns.delete_topic(TopicArn=topic)
     server.client("sqs").delete_queue(QueueUrl=url)
 
 
