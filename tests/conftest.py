@@ -9,11 +9,20 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from support import packages  # noqa: E402
+from support import node, packages  # noqa: E402
 from support.moto import KEYS, Moto  # noqa: E402
 from support.server import Function, Server  # noqa: E402
 
 NUMBERS = itertools.count(1)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "terraform: waits for Terraform's provider most of the time")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def node_22():
+    node.make_22_ready()
 
 
 @pytest.fixture(scope="session")

@@ -254,6 +254,40 @@ def test_a_queue_elsewhere(moto, mapped):
         until(lambda: sorted(bodies()) == list(range(25)), 40, "every message of moto to be handled", 0.1)
 
 
+def test_a_bucket_and_a_topic_elsewhere(moto):
+    """moto's S3 and its SNS tell moto's queue, from which our poller takes."""
+    code = """
+import json, urllib.parse
+def handler(event, context):
+    for record in event["Records"]:
+        told = json.loads(record["body"])
+        for change in told.get("Records", []):
+            place = change["s3"]["object"]
+            print("TOLD", change["eventName"], urllib.parse.unquote_plus(place["key"]), place["size"])
+        if told.get("Type") == "Notification":
+            print("TOLD", told["Subject"], told["Message"])
+"""
+    name = f"bucket-elsewhere-{next(NUMBERS)}"
+    queue, topic = moto.queue(name), moto.sns.create_topic(Name=name)["TopicArn"]
+    moto.bucket(name)
+    moto.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    rule = {"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}
+    moto.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={"QueueConfigurations": [rule]})
+    with Server(config=moto.config(), environment=KEYS) as server:
+        function = Function(server, "of-a-bucket", "python3.12", packages.python(code), "app.handler").ready()
+        function.client.create_event_source_mapping(FunctionName=function.name, EventSourceArn=queue.arn)
+        moto.s3.put_object(Bucket=name, Key="a b/ü", Body=b"hello")
+        moto.sns.publish(TopicArn=topic, Message="over there", Subject="s")
+
+        def told():
+            try:
+                return {line.strip() for line in function.log_messages() if line.startswith("TOLD")}
+            except function.logs.exceptions.ResourceNotFoundException:
+                return set()  # it has not run yet
+
+        until(lambda: told() == {"TOLD ObjectCreated:Put a b/ü 5", "TOLD s over there"}, 40, "both to be told", 0.1)
+
+
 #: Writes down durably what it handles: lines of a log may be lost with a server that is killed.
 NOTES = """
 import boto3, json

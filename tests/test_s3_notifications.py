@@ -195,6 +195,29 @@ def test_a_queue_is_told(server, s3, bucket):
     server.client("sqs").delete_queue(QueueUrl=url)
 
 
+def test_a_topic_is_told(server, s3, bucket):
+    """What changes in the bucket is published, and comes to the topic's subscriber."""
+    sns = server.client("sns")
+    topic = sns.create_topic(Name="told-by-s3")["TopicArn"]
+    url, arn = queue_of(server, "told-by-a-topic", "sns.amazonaws.com")
+    rule = {"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    configuration = {"TopicConfigurations": [rule]}
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic,
+         "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}}}]}
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    test, told = sorted(read(server, url, 2), key=lambda envelope: "Records" in envelope["Message"])
+    assert (told["Type"], told["TopicArn"], told["Subject"]) == ("Notification", topic, "Amazon S3 Notification")
+    assert json.loads(test["Message"])["Event"] == "s3:TestEvent"
+    [record] = json.loads(told["Message"])["Records"]
+    assert (record["eventName"], record["s3"]["object"]["key"]) == ("ObjectCreated:Put", "k")
+    sns.delete_topic(TopicArn=topic)
+    server.client("sqs").delete_queue(QueueUrl=url)
+
+
 def test_a_bus_is_told(server, s3, bucket):
     events = server.client("events")
     url, arn = queue_of(server, "told-by-a-bus", "events.amazonaws.com")

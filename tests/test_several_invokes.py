@@ -2,17 +2,14 @@
 
 import concurrent.futures
 import json
-import subprocess
 
 import pytest
 
 from support import java, packages
 from support.errors import error_of, refused
 from support.metrics import environments
-from support.server import BINARY, ROOT, RUNTIMES
 from support.wait import until
 
-NODE_22 = ROOT / "tests/.cache/node22"
 AT_ONCE = 4
 
 # Each handler makes a file in /tmp, waits until as many as its event says are there, and tells which process it is: invokes that
@@ -83,22 +80,6 @@ wait
 
 
 @pytest.fixture(scope="module")
-def node_22():
-    """Makes nodejs22.x ready, from a build that comes as a package."""
-    listed = json.loads(subprocess.run(
-        [str(BINARY), "runtime", "list", "--json", "--runtimes", str(RUNTIMES)],
-        capture_output=True, text=True, timeout=60, check=True).stdout)
-    if not any(entry["runtime"] == "nodejs22.x" and entry["ready"] for entry in listed):
-        NODE_22.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--no-save", "--prefix", str(NODE_22), "node@22"], timeout=600, check=True)
-        made = subprocess.run(
-            [str(BINARY), "runtime", "install", "nodejs22.x", "--runtimes", str(RUNTIMES),
-             "--from-host", str(NODE_22 / "node_modules/node/bin/node")],
-            capture_output=True, text=True, timeout=600)
-        assert made.returncode == 0, made.stderr
-
-
-@pytest.fixture(scope="module")
 def provider(server):
     client = server.client("lambda")
     created = client.create_capacity_provider(
@@ -125,7 +106,7 @@ def several(deploy, provider):
 
 
 @pytest.fixture
-def node(several, node_22):
+def node(several):
     return lambda **members: several("nodejs22.x", packages.node(NODE), "index.handler", **members)
 
 
@@ -141,7 +122,7 @@ def of_function(server, function):
 
 
 @pytest.mark.parametrize("runtime", ["nodejs22.x", "python3.13", "java25", "provided.al2023"])
-def test_invokes_run_beside_each_other_in_one_environment(server, several, node_22, runtime):
+def test_invokes_run_beside_each_other_in_one_environment(server, several, runtime):
     if runtime.startswith("java") and runtime not in java.runtimes():
         pytest.skip(f"LOUDLY SKIPPED: no JDK for {runtime} on this machine")
     code, handler = {

@@ -97,6 +97,8 @@ def test_apply_plan_update_destroy(tmp_path):
 
 PETS = """
 import json
+
+pytestmark = pytest.mark.terraform
 def handler(event, context):
     if event.get("type") == "TOKEN":
         effect = "Allow" if event["authorizationToken"] == "yes" else "Deny"

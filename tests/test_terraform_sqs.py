@@ -9,6 +9,8 @@ import pytest
 from support.server import Server
 from test_terraform import Terraform
 
+pytestmark = pytest.mark.terraform
+
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/sqs.tf"
 
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tindra_core::function::LATEST_PREFIX;
-use tindra_store::Batch;
+use tindra_store::{Batch, JournalChange};
 
 use crate::error::ControlError;
 use crate::{Control, link, sweep};
@@ -34,6 +34,11 @@ impl Control {
                 Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
                 _ => break,
             }
+        }
+        let journals = self.store.journals.names().await?.into_iter();
+        let batch = journals.fold(Batch::default(), |batch, journal| batch.journal(JournalChange::Remove { journal }));
+        if !batch.journals.is_empty() {
+            self.store.metadata.commit(batch).await?;
         }
         for scope in &scopes {
             for group in self.store.logs.groups(scope).await? {

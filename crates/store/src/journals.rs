@@ -53,4 +53,7 @@ pub trait Journals: Send + Sync + std::fmt::Debug {
 
     /// Where it begins and ends; both 0 for one that does not exist.
     fn bounds<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<JournalBounds, StoreError>>;
+
+    /// Every journal that there is, in order of the names.
+    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
 }

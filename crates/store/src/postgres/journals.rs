@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::connection::Connection;
 use super::fault::Fault;
-use super::numbers::{rows, signed, unsigned};
+use super::numbers::{name, rows, signed, unsigned};
 use crate::{JournalBounds, StoreError, checksum};
 
 const BOUNDS: &str = "SELECT first, next FROM journals WHERE journal = $1";
@@ -38,4 +38,9 @@ pub(super) async fn bounds(connection: Arc<Connection>, journal: &str) -> Result
     let found = connection.query(BOUNDS, &[&journal.as_bytes()]).await?;
     let bounds = found.first().map(|row| JournalBounds { first: unsigned(row, 0), end: unsigned(row, 1) });
     Ok(bounds.unwrap_or_default())
+}
+
+pub(super) async fn names(connection: Arc<Connection>) -> Result<Vec<String>, Fault> {
+    let found = connection.query("SELECT journal FROM journals ORDER BY journal", &[]).await?;
+    Ok(found.iter().map(|row| name(row, 0)).collect())
 }

@@ -306,6 +306,10 @@ impl Journals for Postgres {
             self.pool.with("look at a journal", |connection| journals::bounds(connection, journal)).await
         })
     }
+
+    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(self.pool.with("list the journals", journals::names))
+    }
 }
 
 impl Drop for Postgres {

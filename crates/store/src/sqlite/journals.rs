@@ -79,6 +79,16 @@ pub(super) fn bounds(connection: &Connection, journal: &str) -> Result<JournalBo
         .map_err(|error| StoreError::storage(format!("look at the journal {journal}"), error))
 }
 
+pub(super) fn names(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        connection
+            .prepare_cached("SELECT journal FROM journals ORDER BY journal")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    };
+    read().map_err(|error| StoreError::storage("list the journals", error))
+}
+
 fn read_bounds(connection: &Connection, journal: &str) -> rusqlite::Result<JournalBounds> {
     let row = connection
         .prepare_cached(BOUNDS)?

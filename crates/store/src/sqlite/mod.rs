@@ -259,6 +259,10 @@ impl Journals for Sqlite {
         let journal = journal.to_owned();
         Box::pin(self.readers.read("look at a journal", move |connection| journals::bounds(connection, &journal)))
     }
+
+    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(self.readers.read("list the journals", journals::names))
+    }
 }
 
 impl Drop for Sqlite {

@@ -62,7 +62,9 @@ pub(crate) async fn trimmed_ones_keep_their_offsets(open: Open) {
     assert_eq!(store.journals.bounds("j").await.unwrap(), JournalBounds { first: 3, end: 3 });
     append(store, 3, &["d"]).await.unwrap();
     assert_eq!(read(store, 0, 9).await, numbered(&[(3, "d")]));
+    assert_eq!(store.journals.names().await.unwrap(), ["j"]);
     store.metadata.commit(Batch::default().journal(JournalChange::Remove { journal: "j".to_owned() })).await.unwrap();
+    assert!(store.journals.names().await.unwrap().is_empty());
     append(store, 0, &["anew"]).await.unwrap();
     assert_eq!(read(store, 0, 9).await, numbered(&[(0, "anew")]));
 }
