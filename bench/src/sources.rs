@@ -2,6 +2,8 @@
 //! begins, and how many events a second get through a topic and through a rule, from the first that is sent to the last that
 //! the function has handled. One server, and all that stands in a row measured in turn.
 
+mod mapped;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +34,7 @@ const TURNS: usize = 3;
 const BOUND: Duration = Duration::from_secs(120);
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:";
 const ANNOUNCED: &str = "An upload to S3, from its sending to the handler";
+const ANNOUNCED_OF_MAPPINGS: &str = "A message of a queue, from its sending to the handler";
 
 /// A way for an event to a function.
 struct Way {
@@ -62,6 +65,8 @@ pub(crate) fn run_all(options: &Options) -> Result<Table> {
     };
     bench.measure(ANNOUNCED, Bench::uploads);
     bench.measure("Events through a topic and a rule", Bench::events);
+    bench.measure(ANNOUNCED_OF_MAPPINGS, Bench::delays);
+    bench.measure("Records through event source mappings", Bench::mappings);
     Ok(bench.table)
 }
 

@@ -228,7 +228,8 @@ impl<B: Backends> Edge<B> {
             Door::Neighbour(neighbour) => {
                 let endpoint = head::base_url(&parts.headers, self.options.is_tls, &self.options.address);
                 let (scope, identity) = (&who.scope, &who.identity);
-                let asker = tindra_services::Asker { scope, identity, endpoint: &endpoint, request_id };
+                let trace_id = head::trace_id(&parts.headers);
+                let asker = tindra_services::Asker { scope, identity, endpoint: &endpoint, request_id, trace_id };
                 self.backends.neighbour(neighbour, asker, call).await
             }
         };

@@ -7,6 +7,7 @@ mod adapters;
 mod apis;
 pub mod auth;
 mod authorise;
+mod bucket_destinations;
 mod code_source;
 pub mod config;
 pub mod credentials;

@@ -48,6 +48,7 @@ use crate::adapters::{
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
+use crate::bucket_destinations::DestinationsOfBuckets;
 use crate::code_source::{OwnS3, S3Endpoint};
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
@@ -166,6 +167,11 @@ impl Server {
         if let Some(queues) = receivers.sqs.clone().filter(|_| !outside.is_known(OutsideService::Sqs)) {
             sns.deliver_to(queues);
         }
+        s3.ask(Arc::new(DestinationsOfBuckets {
+            functions: Arc::downgrade(&functions),
+            receivers: receivers.here(&outside),
+            store: store.clone(),
+        }));
         let handlers = handlers(&sqs, &sns, &eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),

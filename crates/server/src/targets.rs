@@ -28,6 +28,16 @@ pub(crate) struct Receivers {
 }
 
 impl Receivers {
+    /// Without those that the operator says are elsewhere.
+    pub(crate) fn here(&self, outside: &Outside) -> Self {
+        let is_here = |service: OutsideService| !outside.is_known(service);
+        Self {
+            sqs: self.sqs.clone().filter(|_| is_here(OutsideService::Sqs)),
+            sns: self.sns.clone().filter(|_| is_here(OutsideService::Sns)),
+            eventbridge: self.eventbridge.clone().filter(|_| is_here(OutsideService::EventBridge)),
+        }
+    }
+
     /// The one that takes what goes to a target here; none when the target is elsewhere or its service is switched off.
     pub(crate) fn find(&self, push: &Push) -> Option<&Arc<dyn Receive>> {
         match push.content {

@@ -164,7 +164,7 @@ fn function(call: &Call, scope: &Scope) -> Option<(Scope, FunctionName)> {
     let reference = FunctionReference::parse(named_function(call)?).ok()?.with_qualifier(qualifier).ok()?;
     // Another region's is not served; the operation says so.
     reference.check_region(scope).ok()?;
-    let owner = Scope { account: reference.account.unwrap_or(&scope.account).to_owned(), region: scope.region.clone() };
+    let owner = reference.owner(scope);
     let (name, qualifier) = (reference.name.to_owned(), reference.qualifier.map(str::to_owned));
     Some((owner, FunctionName { name, qualifier }))
 }
