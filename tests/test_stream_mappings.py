@@ -125,7 +125,7 @@ def test_the_latest_are_those_after_the_mapping(reading, moto, mapped):
     stream = Stream(moto.kinesis)
     stream.put({"n": 1})
     function = mapped(reading, stream.arn, StartingPosition="LATEST")
-    until(lambda: function.sources()["shards"][0]["state"] == "reading", 20, "the shard to be read")
+    until(lambda: [one["state"] for one in function.sources()["shards"]] == ["reading"], 20, "the shard to be read")
 
     def is_heard():
         stream.put({"n": 2})

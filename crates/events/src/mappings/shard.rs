@@ -52,7 +52,7 @@ pub(super) struct Stream {
 pub(super) struct Told {
     /// It is closed, and ends with this sequence number.
     pub(super) ending: OnceLock<String>,
-    /// It is not there any more.
+    /// The stream does not list it any more.
     pub(super) gone: OnceLock<()>,
 }
 
@@ -109,8 +109,9 @@ impl ShardReader {
         let mut reading: Option<Reading> = None;
         let mut is_stopping = false;
         loop {
-            let until_ms = if is_stopping { None } else { self.begin().await };
+            // Before the next batch begins, what became of the last one is durable.
             self.write_down().await?;
+            let until_ms = if is_stopping { None } else { self.begin().await? };
             if (is_stopping && self.runs.is_empty()) || self.lease.record.is_ended {
                 return Ok(());
             }
@@ -138,7 +139,7 @@ impl ShardReader {
     }
 
     /// Begins all that can begin; returns when there may be more of it.
-    async fn begin(&mut self) -> Option<u64> {
+    async fn begin(&mut self) -> Result<Option<u64>, Lost> {
         loop {
             let now_ms = self.stream.tools.timer.unix_ms();
             match self.work.step(now_ms) {
@@ -146,8 +147,11 @@ impl ShardReader {
                     let event = self.work.event(lane);
                     self.runs.spawn(run(Arc::clone(&self.stream), lane, event));
                 }
-                Step::Discard(discarded) => self.discard(discarded).await,
-                Step::Wait(until_ms) => return until_ms,
+                Step::Discard(discarded) => {
+                    self.discard(discarded).await;
+                    self.write_down().await?;
+                }
+                Step::Wait(until_ms) => return Ok(until_ms),
             }
         }
     }
@@ -198,8 +202,7 @@ impl ShardReader {
         }
         // Some go on to give iterators when a shard has ended.
         let is_closed = |last: &String| behind_ms == Some(0) || cursor.is_past(last);
-        let is_over = self.told.gone.get().is_some() || self.told.ending.get().is_some_and(is_closed);
-        if next.is_none() || (is_empty && is_over) {
+        if next.is_none() || (is_empty && self.told.ending.get().is_some_and(is_closed)) {
             self.work.end();
             self.read_at = None;
         } else {
@@ -234,7 +237,8 @@ impl ShardReader {
 
     async fn not_read(&mut self, error: &SourceError) {
         self.read_failures = self.read_failures.saturating_add(1);
-        if self.told.gone.get().is_some() {
+        // Its records have gone by their age, and the shard with them.
+        if self.told.gone.get().is_some() && error.is_one_of(&["ResourceNotFoundException"]) {
             self.work.end();
             self.read_at = None;
             return;

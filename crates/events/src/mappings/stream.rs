@@ -106,10 +106,12 @@ impl StreamPoller {
 
     /// Looks which shards there are and begins to read those that can be; returns when to look again.
     async fn look(&mut self, stop: &watch::Receiver<bool>) -> Result<Duration, LookError> {
+        // What is begun after the stream was asked may be of shards that it did not have then.
+        let read_before: Vec<String> = self.told.keys().cloned().collect();
         let listed = in_time(self.stream.source.shards()).await;
         let mut known = self.known().await?;
         if let Ok(listed) = &listed {
-            self.tell(listed);
+            self.tell(listed, &read_before);
             if self.note(&known, listed).await? {
                 known = self.known().await?;
             }
@@ -134,22 +136,25 @@ impl StreamPoller {
     }
 
     /// Tells readers what the stream says of their shards.
-    fn tell(&mut self, listed: &[ShardInfo]) {
+    fn tell(&mut self, listed: &[ShardInfo], read_before: &[String]) {
         // A listing without any shard is rather one of a stream that is being made.
         if !listed.is_empty() {
             self.listed = listed.iter().map(|shard| (shard.id.clone(), shard.ending_sequence.clone())).collect();
         }
         for (shard_id, told) in &self.told {
-            self.tell_of(shard_id, told);
+            self.tell_ending(shard_id, told);
+        }
+        let is_gone = |shard_id: &&String| !self.listed.is_empty() && !self.listed.contains_key(*shard_id);
+        for shard_id in read_before.iter().filter(is_gone) {
+            if let Some(told) = self.told.get(shard_id) {
+                let _ = told.gone.set(());
+            }
         }
     }
 
-    fn tell_of(&self, shard_id: &str, told: &Told) {
-        match self.listed.get(shard_id) {
-            Some(Some(ending)) => drop(told.ending.set(ending.clone())),
-            Some(None) => {}
-            None if self.listed.is_empty() => {}
-            None => drop(told.gone.set(())),
+    fn tell_ending(&self, shard_id: &str, told: &Told) {
+        if let Some(Some(ending)) = self.listed.get(shard_id) {
+            let _ = told.ending.set(ending.clone());
         }
     }
 
@@ -191,7 +196,9 @@ impl StreamPoller {
             if self.told.contains_key(shard_id) {
                 continue;
             }
-            if !lease::is_free(tools, &shard.value) {
+            // One of this poller's that nobody here reads is left from a reader that ended before its time.
+            let is_left = shard.value.owner == Some(self.owner);
+            if !is_left && !lease::is_free(tools, &shard.value) {
                 let is_here = shard.value.owner.is_some_and(|owner| tools.owners.has(owner));
                 wait = if is_here { GIVEN_BACK_AFTER } else { wait };
                 continue;
@@ -201,7 +208,7 @@ impl StreamPoller {
                 continue;
             };
             let told = Arc::new(Told::default());
-            self.tell_of(shard_id, &told);
+            self.tell_ending(shard_id, &told);
             self.told.insert(shard_id.clone(), Arc::clone(&told));
             let reader = ShardReader::new(Arc::clone(&self.stream), lease, told);
             let task = self.readers.spawn(reader.run(stop.clone()));
