@@ -55,7 +55,7 @@ pub(super) async fn sweep(store: &Store, appenders: &Appenders, now_ms: UnixMs) 
     Ok(())
 }
 
-/// Removes all journals there are; what tells of them is removed elsewhere.
+/// Removes all streams with their journals.
 pub(super) async fn remove_all(store: &Store, appenders: &Appenders) -> Result<(), StoreError> {
     let mut after: Option<String> = None;
     loop {

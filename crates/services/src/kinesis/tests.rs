@@ -273,8 +273,9 @@ async fn a_deleted_stream_leaves_nothing_and_one_made_anew_is_another() {
     }
     assert!(store.metadata.list(super::records::GONE, None, 9).await.unwrap().is_empty());
     test.put("k", "x").await;
-    test.kinesis.reset().await.unwrap();
     let stream = test.kinesis.find(&scope(), "s").await.unwrap();
+    test.kinesis.reset().await.unwrap();
+    assert!(test.kinesis.find(&scope(), "s").await.is_none());
     assert_eq!(store.journals.bounds(&journal(stream.id, 0)).await.unwrap().end, 0);
 }
 
