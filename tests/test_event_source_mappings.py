@@ -58,6 +58,9 @@ def tells_what_is_wrong(client, uuid, kind):
         until(lambda: result().startswith("PROBLEM: ") and "does not exist" in result(), 20, "the missing queue to be told")
     elif kind == "mq":
         until(lambda: result().startswith("PROBLEM: this server knows no broker "), 20, "the missing broker to be told")
+    elif kind in ("kinesis", "dynamodb"):
+        until(lambda: result().startswith("PROBLEM: "), 20, "the missing stream to be told")
+        assert result() != NOT_POLLED
     else:
         assert result() == NOT_POLLED
 

@@ -8,6 +8,7 @@ import pytest
 
 from support import packages
 from support.metrics import metric
+from support.wait import until
 from support.waiting import advance, now_ms, queues, runs, send, settle, waiting
 
 # Invokes itself, as often as its event says at most, with the client that is in the runtime pack.
@@ -123,6 +124,67 @@ def test_a_loop_of_two_functions_through_destinations_is_stopped(clocked, make, 
     assert record["requestPayload"]["requestContext"]["condition"] == "Success", "the event is the other's record"
     assert (stopped(clocked, first), stopped(clocked, second)) == (1, 0)
     assert now_ms(clocked) == before_ms and not [one for one in queues(clocked) if one["function"] in (first.name, second.name)]
+
+
+# Causes its next event by a service that has it for a target.
+THROUGH = {
+    "topic": """
+import json, boto3
+SNS = boto3.client("sns")
+def handler(event, context):
+    number = int(event["Records"][0]["Sns"]["Message"])
+    print(json.dumps({"number": number}))
+    if number < 100:
+        SNS.publish(TopicArn=f"arn:aws:sns:us-east-1:000000000000:{context.function_name}", Message=str(number + 1))
+""",
+    "queue": """
+import json, boto3
+SQS = boto3.client("sqs")
+def handler(event, context):
+    number = int(event["Records"][0]["body"])
+    print(json.dumps({"number": number}))
+    if number < 100:
+        SQS.send_message(QueueUrl=SQS.get_queue_url(QueueName=context.function_name)["QueueUrl"], MessageBody=str(number + 1))
+""",
+    "bucket": """
+import json, boto3
+S3 = boto3.client("s3")
+def handler(event, context):
+    number = int(event["Records"][0]["s3"]["object"]["key"])
+    print(json.dumps({"number": number}))
+    if number < 100:
+        S3.put_object(Bucket=context.function_name, Key=str(number + 1), Body=b"x")
+""",
+}
+
+
+def begin_through(server, function, service):
+    if service == "topic":
+        sns = server.client("sns")
+        topic = sns.create_topic(Name=function.name)["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function.created["FunctionArn"])
+        sns.publish(TopicArn=topic, Message="1")
+    elif service == "queue":
+        sqs = server.client("sqs")
+        url = sqs.create_queue(QueueName=function.name)["QueueUrl"]
+        function.client.create_event_source_mapping(
+            FunctionName=function.name, EventSourceArn=f"arn:aws:sqs:us-east-1:000000000000:{function.name}")
+        sqs.send_message(QueueUrl=url, MessageBody="1")
+    else:
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket=function.name)
+        rule = {"LambdaFunctionArn": function.created["FunctionArn"], "Events": ["s3:ObjectCreated:*"]}
+        s3.put_bucket_notification_configuration(
+            Bucket=function.name, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]})
+        s3.put_object(Bucket=function.name, Key="1", Body=b"x")
+
+
+@pytest.mark.parametrize("service", THROUGH)
+def test_a_loop_through_a_service_is_stopped(server, deploy, service):
+    function = deploy("python3.12", packages.python(THROUGH[service]), MemorySize=256)
+    begin_through(server, function, service)
+    until(lambda: stopped(server, function), 60, "the loop to be stopped", 0.1)
+    assert sorted(run["number"] for run in runs(function, 16)) == list(range(1, 17))
 
 
 def test_retries_of_an_event_are_no_passes(clocked, make):

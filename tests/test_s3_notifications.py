@@ -124,6 +124,26 @@ def test_configurations_are_told_back_and_checked(s3, bucket, function):
     assert s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"] == [one]
 
 
+def test_targets_are_asked_first(server, s3, bucket):
+    arns = {kind: f"arn:aws:{kind.lower()}:us-east-1:000000000000:{name}"
+            for kind, name in [("Lambda", "function:nobody"), ("SQS", "nobodys"), ("SNS", "nobodys")]}
+    for member, name, kind in [("LambdaFunctionConfigurations", "LambdaFunctionArn", "Lambda"), ("QueueConfigurations", "QueueArn", "SQS"),
+                               ("TopicConfigurations", "TopicArn", "SNS")]:
+        configuration = {member: [{name: arns[kind], "Events": ["s3:ObjectCreated:*"]}]}
+        with pytest.raises(s3.exceptions.ClientError, match="Unable to validate the following destination configurations") as refused:
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+        assert refused.value.response["Error"]["Code"] == "InvalidArgument"
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration=configuration, SkipDestinationValidation=True)
+        # What is there already is not asked again.
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=s3_told(s3, bucket))
+
+
+def s3_told(s3, bucket):
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    return {name: value for name, value in told.items() if name != "ResponseMetadata"}
+
+
 def test_a_function_that_fails_on_purpose_puts_its_record_into_a_bucket(server, s3, bucket):
     failing = Function(server, "fails-into-s3", "python3.12", packages.python("def handler(event, context):\n    raise ValueError('no')\n"), "app.handler").ready()
     failing.client.put_function_event_invoke_config(

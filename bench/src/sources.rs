@@ -1,6 +1,9 @@
 //! What runs functions for other services, beside a direct asynchronous Invoke: how long after an upload to S3 its function
 //! begins, and how many events a second get through a topic and through a rule, from the first that is sent to the last that
-//! the function has handled. One server, and all that stands in a row measured in turn.
+//! the function has handled; and the same of queues and streams that are polled ([`mapped`]). One server, and all that stands
+//! in a row measured in turn.
+
+mod mapped;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -62,6 +65,8 @@ pub(crate) fn run_all(options: &Options) -> Result<Table> {
     };
     bench.measure(ANNOUNCED, Bench::uploads);
     bench.measure("Events through a topic and a rule", Bench::events);
+    bench.measure("Messages and records, until the handler", Bench::delays);
+    bench.measure("Messages and records through event source mappings", Bench::mappings);
     Ok(bench.table)
 }
 

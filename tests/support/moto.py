@@ -23,14 +23,14 @@ class Moto:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
-        self.sqs, self.sns, self.events, self.s3 = (
+        self.sqs, self.sns, self.events, self.s3, self.kinesis, self.dynamodb = (
             boto3.client(service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
-            for service in SERVICES.values()
+            for service in [*SERVICES.values(), "kinesis", "dynamodb"]
         )
 
     def config(self):
         """Lines of a server's configuration that lead it here."""
-        return "".join(f'{service}_endpoint = "{self.url}"\n' for service in SERVICES)
+        return "".join(f'{service}_endpoint = "{self.url}"\n' for service in [*SERVICES, "kinesis", "dynamodb_streams"])
 
     def start(self):
         self.process = subprocess.Popen(

@@ -153,6 +153,11 @@ pub(crate) async fn queue(client: &Client, function: Option<&str>) -> Result<Val
     client.send(Service::Lambda, Method::GET, &path, &[], Bytes::new()).await?.json()
 }
 
+/// `GET /_tindra/sources`.
+pub(crate) async fn sources(client: &Client) -> Result<Value, ClientError> {
+    client.send(Service::Lambda, Method::GET, "/_tindra/sources", &[], Bytes::new()).await?.json()
+}
+
 /// `POST /_tindra/queue/redrive`.
 pub(crate) async fn redrive(client: &Client, function: &str, id: Option<&str>) -> Result<Value, ClientError> {
     let id = id.map(|id| format!("&id={}", percent_encoded(id))).unwrap_or_default();

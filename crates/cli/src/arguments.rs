@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Environments(EnvironmentsArguments),
     /// Show what waits of asynchronous invokes, and make it due
     Queue(QueueArguments),
+    /// Show which queues and streams a server reads for functions, and how far it is
+    Sources(SourcesArguments),
     /// Look at and make runtimes on this machine
     Runtime(RuntimeArguments),
     /// Print the reference of all commands as Markdown
@@ -303,6 +305,18 @@ pub(crate) struct QueueArguments {
     /// With --redrive: only the one with this id
     #[arg(long, value_name = "ID", requires = "redrive")]
     pub(crate) id: Option<String>,
+    /// Print what the server says as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SourcesArguments {
+    /// Only those of the function with this name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// Print what the server says as JSON
     #[arg(long)]
     pub(crate) json: bool,

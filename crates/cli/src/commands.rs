@@ -10,4 +10,5 @@ pub(crate) mod logs;
 pub(crate) mod queue;
 pub(crate) mod runtime;
 pub(crate) mod serve;
+pub(crate) mod sources;
 pub(crate) mod status;

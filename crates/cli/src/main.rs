@@ -51,6 +51,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Delete(arguments) => as_client(commands::delete::run(arguments)),
         Command::Status(arguments) => as_client(commands::status::run(arguments)),
         Command::Environments(arguments) => as_client(commands::environments::run(arguments)),
+        Command::Sources(arguments) => as_client(commands::sources::run(arguments)),
         Command::Queue(arguments) => as_client(commands::queue::run(arguments)),
         Command::Reference => reference::print(),
     }

@@ -9,6 +9,7 @@ mod queue_scaling;
 mod settings;
 mod source;
 mod sqs_record;
+pub mod stream;
 
 use std::collections::BTreeMap;
 

@@ -139,6 +139,15 @@ impl<'a> FunctionReference<'a> {
         Ok(self)
     }
 
+    /// Whose function it is: what the reference leaves open is as `near`.
+    #[must_use]
+    pub fn owner(&self, near: &Scope) -> Scope {
+        Scope {
+            account: self.account.unwrap_or(&near.account).to_owned(),
+            region: self.region.unwrap_or(&near.region).to_owned(),
+        }
+    }
+
     /// Refuses a function of another region than the request's.
     ///
     /// # Errors

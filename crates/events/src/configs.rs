@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tindra_core::async_invoke::AsyncEvent;
 use tindra_core::event_invoke_config::{EVENT_INVOKE_CONFIG_PREFIX, EventInvokeConfig};
-use tindra_core::function::{Configuration, Function, Version};
+use tindra_core::function::{Configuration, Function, Scope, Version};
 use tindra_core::name::LATEST;
 use tindra_store::{JsonRecords as _, Store, StoreError, Versioned, Watch};
 
@@ -89,15 +89,24 @@ impl Configs {
 
     /// What `$LATEST` of the function says: its versions have its dead-letter queue, too (AWS). None once it has gone.
     pub(crate) async fn latest(&self, event: &AsyncEvent) -> Result<Option<Configuration>, StoreError> {
-        let key = Function::version_key(&event.scope, &event.function_name, Version::Latest);
-        let record: Option<Versioned<Function>> = self.store.metadata.get_json(&key).await?;
-        Ok(record.map(|record| {
-            let function = record.value;
-            function.serving.unwrap_or(function.desired).configuration
-        }))
+        latest_configuration(&self.store, &event.scope, &event.function_name).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What `$LATEST` of a function says; none once it has gone.
+pub(crate) async fn latest_configuration(
+    store: &Store,
+    scope: &Scope,
+    function_name: &str,
+) -> Result<Option<Configuration>, StoreError> {
+    let key = Function::version_key(scope, function_name, Version::Latest);
+    let record: Option<Versioned<Function>> = store.metadata.get_json(&key).await?;
+    Ok(record.map(|record| {
+        let function = record.value;
+        function.serving.unwrap_or(function.desired).configuration
+    }))
 }

@@ -55,7 +55,7 @@ impl Deliveries {
         let Delivery { scope, function_name, .. } = &delivery;
         match delivery.purpose {
             Purpose::DeadLetter { .. } => figures::dead_letter_failed(scope, function_name),
-            Purpose::Record { .. } => figures::delivery_failed(scope, function_name),
+            Purpose::Record { .. } | Purpose::Shard { .. } => figures::delivery_failed(scope, function_name),
         }
         let now_ms = self.timer.unix_ms();
         let target = &delivery.target_arn;

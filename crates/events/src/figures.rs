@@ -95,3 +95,14 @@ pub(crate) fn done(mapping: &EventSourceMapping, records: usize) {
 pub(crate) fn failed(mapping: &EventSourceMapping, records: usize) {
     count("tindra_event_source_failed_total", mapping, records);
 }
+
+/// `DroppedEventCount`, and records whose destination was told: they were given up.
+pub(crate) fn discarded(mapping: &EventSourceMapping, records: usize) {
+    count("tindra_event_source_discarded_total", mapping, records);
+}
+
+/// `IteratorAge`: how old the last record is that a function is given.
+pub(crate) fn iterator_age(mapping: &EventSourceMapping, age_ms: u64) {
+    metrics::histogram!("tindra_event_source_iterator_age_seconds", labels_of_mapping(mapping).iter())
+        .record(Duration::from_millis(age_ms).as_secs_f64());
+}

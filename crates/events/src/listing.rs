@@ -187,7 +187,7 @@ fn described(message: &Message) -> MessageListed {
         };
         let kind = match delivery.purpose {
             Purpose::DeadLetter { .. } => "dead letter",
-            Purpose::Record { .. } => "record",
+            Purpose::Record { .. } | Purpose::Shard { .. } => "record",
         };
         return MessageListed {
             kind,

@@ -69,6 +69,13 @@ pub enum Purpose {
         /// What became of it.
         condition: Condition,
     },
+    /// The body is a record of what was given up of a shard.
+    Shard {
+        /// The event source mapping.
+        mapping: Uuid,
+        /// The shard.
+        shard_id: String,
+    },
 }
 
 /// A delivery that did not succeed.

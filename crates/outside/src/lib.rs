@@ -1,5 +1,5 @@
-//! What Tindra is a client of. Services of AWS, each at an endpoint of the operator's choice: SQS, SNS, EventBridge
-//! and S3, or what speaks their language.
+//! What Tindra is a client of. Services of AWS, each at an endpoint of the operator's choice: SQS, SNS, EventBridge, S3,
+//! Kinesis and DynamoDB Streams, or what speaks their language.
 //!
 //! A method is one attempt to hand something over, within ten seconds; trying again is the caller's, who is told by
 //! [`OutsideError::is_passing`] whether that makes sense. A success means that the service has confirmed it in its
@@ -20,6 +20,7 @@ mod s3;
 mod service;
 mod sns;
 mod sqs;
+mod streams;
 mod target;
 
 use std::sync::Arc;
@@ -49,6 +50,10 @@ pub struct OutsideOptions {
     pub eventbridge: Option<Endpoint>,
     /// S3.
     pub s3: Option<Endpoint>,
+    /// Kinesis.
+    pub kinesis: Option<Endpoint>,
+    /// DynamoDB Streams.
+    pub dynamodb_streams: Option<Endpoint>,
     /// To sign with; without them requests are unsigned.
     pub keys: Option<Credentials>,
     /// For the time in signatures.
@@ -65,6 +70,8 @@ struct Shared {
     sns: Option<Client>,
     eventbridge: Option<Client>,
     s3: Option<Client>,
+    kinesis: Option<Client>,
+    dynamodb_streams: Option<Client>,
     keys: Option<Credentials>,
     clock: Arc<dyn Clock>,
     queue_urls: QueueUrls,
@@ -79,6 +86,8 @@ impl Outside {
             sns: options.sns.map(Client::new),
             eventbridge: options.eventbridge.map(Client::new),
             s3: options.s3.map(Client::new),
+            kinesis: options.kinesis.map(Client::new),
+            dynamodb_streams: options.dynamodb_streams.map(Client::new),
             keys: options.keys,
             clock: options.clock,
             queue_urls: QueueUrls::default(),
@@ -97,6 +106,8 @@ impl Outside {
             OutsideService::Sns => &self.0.sns,
             OutsideService::EventBridge => &self.0.eventbridge,
             OutsideService::S3 => &self.0.s3,
+            OutsideService::Kinesis => &self.0.kinesis,
+            OutsideService::DynamoDbStreams => &self.0.dynamodb_streams,
         };
         let (setting, variable) = (service.setting(), service.variable());
         client.as_ref().ok_or(OutsideError::NotConfigured { service, setting, variable })

@@ -13,6 +13,10 @@ pub enum OutsideService {
     EventBridge,
     /// Buckets.
     S3,
+    /// Streams.
+    Kinesis,
+    /// Streams of tables.
+    DynamoDbStreams,
 }
 
 impl OutsideService {
@@ -24,6 +28,8 @@ impl OutsideService {
             Self::Sns => "sns",
             Self::EventBridge => "events",
             Self::S3 => "s3",
+            Self::Kinesis => "kinesis",
+            Self::DynamoDbStreams => "dynamodb",
         }
     }
 
@@ -35,6 +41,8 @@ impl OutsideService {
             Self::Sns => "sns_endpoint",
             Self::EventBridge => "eventbridge_endpoint",
             Self::S3 => "s3_endpoint",
+            Self::Kinesis => "kinesis_endpoint",
+            Self::DynamoDbStreams => "dynamodb_streams_endpoint",
         }
     }
 
@@ -46,6 +54,8 @@ impl OutsideService {
             Self::Sns => "AWS_ENDPOINT_URL_SNS",
             Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
             Self::S3 => "AWS_ENDPOINT_URL_S3",
+            Self::Kinesis => "AWS_ENDPOINT_URL_KINESIS",
+            Self::DynamoDbStreams => "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
         }
     }
 }
@@ -57,6 +67,8 @@ impl Display for OutsideService {
             Self::Sns => "SNS",
             Self::EventBridge => "EventBridge",
             Self::S3 => "S3",
+            Self::Kinesis => "Kinesis",
+            Self::DynamoDbStreams => "DynamoDB Streams",
         })
     }
 }

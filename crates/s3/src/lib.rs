@@ -42,6 +42,7 @@ mod visitor;
 
 pub use host::{bucket_of_host, is_host_of_s3};
 pub use inward::ObjectError;
+pub use notifications::Destinations;
 pub use serve::refusal;
 pub use service::{S3Error, S3Service};
 pub use visitor::{Rights, Visitor};

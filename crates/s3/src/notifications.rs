@@ -4,9 +4,20 @@ mod configure;
 mod events;
 
 use serde::{Deserialize, Serialize};
+use tindra_core::push::{Push, PushError};
+use tindra_store::BoxFuture;
 
 pub(crate) use configure::tell;
 pub(crate) use events::Happening;
+
+/// Asks those whom buckets are to tell.
+pub trait Destinations: Send + Sync + std::fmt::Debug {
+    /// Whether a target is there and lets the bucket in.
+    ///
+    /// # Errors
+    /// Why it would not take what it is told.
+    fn admit<'a>(&'a self, push: &'a Push) -> BoxFuture<'a, Result<(), PushError>>;
+}
 
 /// Whom a bucket tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use s3s::S3Result;
 use serde::de::DeserializeOwned;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::failure;
 use crate::files::Files;
 use crate::keys;
+use crate::notifications::Destinations;
 use crate::record::{Bucket, Content, Part, Version};
 use crate::visitor::Visitor;
 
@@ -28,6 +29,7 @@ pub struct S3Service {
     pub(crate) files: Files,
     /// Held by whatever puts something into a bucket while it is written, and alone by whoever deletes a bucket.
     pub(crate) buckets: Arc<RwLock<()>>,
+    destinations: Arc<OnceLock<Arc<dyn Destinations>>>,
 }
 
 /// Why S3 cannot start.
@@ -59,13 +61,23 @@ impl S3Service {
     pub async fn start(ground: Surroundings, directory: PathBuf) -> Result<Self, S3Error> {
         let at = |source| S3Error::Directory { path: directory.clone(), source };
         let files = Files::open(directory.clone()).map_err(at)?;
-        let service = Self { ground, files, buckets: Arc::default() };
+        let service = Self { ground, files, buckets: Arc::default(), destinations: Arc::default() };
         if !service.files.all().map_err(at)?.is_empty() {
             let named = service.named().await.map_err(|source| S3Error::Store { source })?;
             let removed = service.files.sweep(&named).map_err(at)?;
             tracing::debug!(named = named.len(), removed, "looked through the files of S3");
         }
         Ok(service)
+    }
+
+    /// From now on those whom a bucket is to tell are asked before it is configured so.
+    pub fn ask(&self, destinations: Arc<dyn Destinations>) {
+        // Set once, at the start.
+        let _ = self.destinations.set(destinations);
+    }
+
+    pub(crate) fn destinations(&self) -> Option<&dyn Destinations> {
+        self.destinations.get().map(AsRef::as_ref)
     }
 
     /// Removes the files of all objects, whose records have gone.

@@ -147,8 +147,7 @@ impl Functions for FunctionsOfLambda {
                 return true;
             }
             let Ok(reference) = FunctionReference::parse(function) else { return false };
-            let account = reference.account.unwrap_or(&scope.account).to_owned();
-            let owner = Scope { account, region: reference.region.unwrap_or(&scope.region).to_owned() };
+            let owner = reference.owner(scope);
             let resource = name::arn(&owner, reference.name, reference.qualifier);
             let requester = Requester::Service { name: principal.to_owned() };
             let context = Context::default()

@@ -55,8 +55,8 @@ pub const CONNECTIONS_MAX_DEFAULT: usize = 12_000;
 
 /// The services that can be switched off, by the names with which requests to them are signed. What is left is Lambda, and
 /// IAM and STS, without which nobody's tools start.
-pub const SERVICES_SWITCHABLE: [&str; 8] =
-    ["s3", "sqs", "sns", "events", "scheduler", "logs", "apigateway", "application-autoscaling"];
+pub const SERVICES_SWITCHABLE: [&str; 9] =
+    ["s3", "sqs", "sns", "events", "scheduler", "kinesis", "logs", "apigateway", "application-autoscaling"];
 
 /// Who may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -191,7 +191,7 @@ pub struct Settings {
     pub subnets: Option<Vec<Subnet>>,
     /// Security groups that functions can name in `VpcConfig`. Default none.
     pub security_groups: Option<Vec<SecurityGroup>>,
-    /// Services that are not served here, out of `s3`, `sqs`, `sns`, `events`, `scheduler`, `logs`, `apigateway` and
+    /// Services that are not served here, out of `s3`, `sqs`, `sns`, `events`, `scheduler`, `kinesis`, `logs`, `apigateway` and
     /// `application-autoscaling`. Default none.
     pub disabled_services: Option<Vec<String>>,
     /// URL of the S3 that code is read from and records of invokes go to, `http://` or `https://`. Default:
@@ -203,6 +203,10 @@ pub struct Settings {
     pub sns_endpoint: Option<String>,
     /// URL of the EventBridge that records of invokes go to. Default: `AWS_ENDPOINT_URL_EVENTBRIDGE`, or none.
     pub eventbridge_endpoint: Option<String>,
+    /// URL of the Kinesis whose streams event source mappings read. Default: `AWS_ENDPOINT_URL_KINESIS`, or none.
+    pub kinesis_endpoint: Option<String>,
+    /// URL of the DynamoDB Streams that event source mappings read. Default: `AWS_ENDPOINT_URL_DYNAMODB_STREAMS`, or none.
+    pub dynamodb_streams_endpoint: Option<String>,
     /// Seconds for which an idle environment is kept of whose function too little is known. Default 600. Set without
     /// `keep_warm_max_s`, it is the most for all.
     pub idle_timeout_s: Option<u64>,
@@ -338,7 +342,7 @@ pub struct Config {
     pub subnets: Vec<Subnet>,
     /// Security groups that functions can be in.
     pub security_groups: Vec<SecurityGroup>,
-    /// Where code comes from that lies in S3, and where dead letters and records of invokes go.
+    /// Where code comes from that lies in S3, where dead letters and records of invokes go, and where streams are.
     pub outside: OutsideAccess,
     /// Services that are not served here, by the names with which requests to them are signed.
     pub disabled_services: BTreeSet<&'static str>,

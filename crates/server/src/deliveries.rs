@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tindra_core::async_invoke::Condition;
-use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
 use tindra_core::name;
 use tindra_core::push::{Attribute, Content, Push, PushPolicy, QueueMessage, Source, TopicMessage};
@@ -55,7 +54,7 @@ impl<E: Environments> Deliver for Deliveries<E> {
             let target = delivery.target_arn.as_str();
             let trace = Some(delivery.trace_id.as_str());
             let service = target.split(':').nth(2);
-            let key = object_key(&delivery.function_name, delivery.at_ms, Uuid::new_v4());
+            let key = object_key(delivery, Uuid::new_v4());
             self.authorise(delivery, service, &key).await?;
             if let Some(push) = self.push_here(delivery, service) {
                 let body = bus_event(&push, delivery, &body).unwrap_or(body);
@@ -182,7 +181,7 @@ impl<E: Environments> Deliveries<E> {
 /// A dead letter says beside the event why it is one; a record says it itself.
 fn attributes(delivery: &Delivery) -> Vec<Attribute> {
     match &delivery.purpose {
-        Purpose::Record { .. } => Vec::new(),
+        Purpose::Record { .. } | Purpose::Shard { .. } => Vec::new(),
         Purpose::DeadLetter { error_code, error_message } => {
             let mut attributes = vec![
                 Attribute::string("RequestID", &delivery.request_id),
@@ -200,7 +199,7 @@ fn attributes(delivery: &Delivery) -> Vec<Attribute> {
 fn event(delivery: &Delivery, detail: String) -> PutEvent {
     let result = match &delivery.purpose {
         Purpose::Record { condition: Condition::Success } => "Success",
-        Purpose::Record { .. } | Purpose::DeadLetter { .. } => "Failure",
+        Purpose::Record { .. } | Purpose::Shard { .. } | Purpose::DeadLetter { .. } => "Failure",
     };
     PutEvent {
         source: EVENT_SOURCE.to_owned(),
@@ -233,19 +232,45 @@ fn bus_event(push: &Push, delivery: &Delivery, body: &Bytes) -> Option<Bytes> {
     Some(event.to_string().into())
 }
 
-/// `aws/lambda/async/NAME/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-UUID`.
-fn object_key(function: &str, at_ms: UnixMs, id: Uuid) -> String {
-    let at = i64::try_from(at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
-    format!("aws/lambda/async/{function}/{}-{id}", at.strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S"))
+/// `aws/lambda/async/NAME/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-UUID`; for records of a shard, `MAPPING/SHARD` stands in place of
+/// `async/NAME`.
+fn object_key(delivery: &Delivery, id: Uuid) -> String {
+    let about = match &delivery.purpose {
+        Purpose::Shard { mapping, shard_id } => format!("{mapping}/{shard_id}"),
+        Purpose::Record { .. } | Purpose::DeadLetter { .. } => format!("async/{}", delivery.function_name),
+    };
+    let at = i64::try_from(delivery.at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    format!("aws/lambda/{about}/{}-{id}", at.unwrap_or_default().strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn delivery(purpose: Purpose) -> Delivery {
+        Delivery {
+            target_arn: "arn:aws:s3:::told".to_owned(),
+            scope: Scope { account: "123456789012".to_owned(), region: "eu-west-1".to_owned() },
+            function_name: "thing".to_owned(),
+            function_arn: String::new(),
+            role_arn: None,
+            request_id: String::new(),
+            trace_id: String::new(),
+            at_ms: 1_573_755_365_568,
+            purpose,
+            attempts: 0,
+            last_error: None,
+        }
+    }
+
     #[test]
     fn objects_lie_by_day() {
-        let key = object_key("thing", 1_573_755_365_568, Uuid::nil());
-        assert_eq!(key, "aws/lambda/async/thing/2019/11/14/2019-11-14T18.16.05-00000000-0000-0000-0000-000000000000");
+        let day = "2019/11/14/2019-11-14T18.16.05-00000000-0000-0000-0000-000000000000";
+        let of_event = delivery(Purpose::Record { condition: Condition::RetriesExhausted });
+        assert_eq!(object_key(&of_event, Uuid::nil()), format!("aws/lambda/async/thing/{day}"));
+        let of_shard = delivery(Purpose::Shard { mapping: Uuid::nil(), shard_id: "shardId-000000000001".to_owned() });
+        let mapping = Uuid::nil();
+        let expected = format!("aws/lambda/{mapping}/shardId-000000000001/{day}");
+        assert_eq!(object_key(&of_shard, Uuid::nil()), expected);
     }
 }

@@ -24,6 +24,7 @@ mod preface;
 mod queue;
 mod refusal;
 mod route;
+mod subscription;
 mod timed_stream;
 mod topics;
 mod unavailable;
@@ -215,6 +216,10 @@ impl<B: Backends> Edge<B> {
                 let tail = self.backends.live_tail(&who.scope, call).await.map_err(refuse)?;
                 return Ok(live_tail::answer(tail));
             }
+            Door::Neighbour(Neighbour::Kinesis) if call.operation.name() == "SubscribeToShard" => {
+                let subscription = self.backends.subscribe(&who.scope, call).await.map_err(refuse)?;
+                return Ok(subscription::answer(subscription, served.service));
+            }
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,
             Door::HttpApis => {
@@ -228,7 +233,8 @@ impl<B: Backends> Edge<B> {
             Door::Neighbour(neighbour) => {
                 let endpoint = head::base_url(&parts.headers, self.options.is_tls, &self.options.address);
                 let (scope, identity) = (&who.scope, &who.identity);
-                let asker = tindra_services::Asker { scope, identity, endpoint: &endpoint, request_id };
+                let trace_id = head::trace_id(&parts.headers);
+                let asker = tindra_services::Asker { scope, identity, endpoint: &endpoint, request_id, trace_id };
                 self.backends.neighbour(neighbour, asker, call).await
             }
         };

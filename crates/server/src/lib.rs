@@ -8,6 +8,7 @@ mod apis;
 pub mod auth;
 mod authorise;
 mod brokers;
+mod bucket_destinations;
 mod code_source;
 pub mod config;
 pub mod credentials;

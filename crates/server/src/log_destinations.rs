@@ -26,8 +26,7 @@ impl Destinations for FunctionsOfLogs {
     ) -> BoxFuture<'a, Option<LogsTo>> {
         Box::pin(async move {
             let reference = FunctionReference::parse(function_arn).ok()?;
-            let account = reference.account.unwrap_or(&scope.account).to_owned();
-            let owner = Scope { account, region: reference.region.unwrap_or(&scope.region).to_owned() };
+            let owner = reference.owner(scope);
             let key = Function::key(&owner, reference.name);
             let found = self.store.metadata.get_json::<Function>(&key).await;
             let found = found.inspect_err(|error| {

@@ -10,6 +10,7 @@ use tindra_core::policy::Policy;
 use tindra_doors::apigateway::HttpApis;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::restapi::{RestApiService, RestApis};
+use tindra_events::mappings::{MappingsListing, SourceListed};
 use tindra_events::{AsyncInvokes, MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use tindra_model::{ApiError, Call, Reply};
@@ -18,6 +19,7 @@ use tindra_services::Asker;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::EventBridgeService;
 use tindra_services::iam::{IamService, Identity};
+use tindra_services::kinesis::{KinesisService, Subscription};
 use tindra_services::logs::{LiveTail, LogsError, LogsService};
 use tindra_services::scheduler::SchedulerService;
 use tindra_services::sns::SnsService;
@@ -45,6 +47,7 @@ pub(crate) struct Neighbours {
     pub(crate) sns: SnsService,
     pub(crate) eventbridge: EventBridgeService,
     pub(crate) scheduler: SchedulerService,
+    pub(crate) kinesis: KinesisService,
     pub(crate) s3: S3Service,
     pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
@@ -52,11 +55,12 @@ pub(crate) struct Neighbours {
     pub(crate) rest_api_stages: RestApis,
 }
 
-/// Asynchronous invokes and the clock that they wait by.
+/// Asynchronous invokes, the clock that they wait by, and what event source mappings are doing.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) invokes: AsyncInvokes,
     pub(crate) clock: WaitingClock,
+    pub(crate) mappings: MappingsListing,
 }
 
 /// Control plane, invoke path and neighbours over one store and one worker.
@@ -122,6 +126,10 @@ impl Backends for Parts {
         tail.map_err(|LogsError { code, message }| ApiError::new(code, message))
     }
 
+    async fn subscribe(&self, scope: &Scope, call: Call) -> Result<Subscription, ApiError> {
+        self.neighbours.kinesis.subscribe(scope, call.input).await
+    }
+
     async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.autoscaling.call(scope, call).await
     }
@@ -143,12 +151,13 @@ impl Backends for Parts {
     }
 
     async fn neighbour(&self, neighbour: Neighbour, asker: Asker<'_>, call: Call) -> Result<Reply, ApiError> {
-        let Neighbours { sqs, sns, eventbridge, scheduler, .. } = &self.neighbours;
+        let Neighbours { sqs, sns, eventbridge, scheduler, kinesis, .. } = &self.neighbours;
         match neighbour {
             Neighbour::Sqs => sqs.call(asker, call).await,
             Neighbour::Sns => sns.call(asker, call).await,
             Neighbour::EventBridge => eventbridge.call(asker, call).await,
             Neighbour::Scheduler => scheduler.call(asker, call).await,
+            Neighbour::Kinesis => kinesis.call(asker.scope, call).await,
         }
     }
 
@@ -177,6 +186,7 @@ impl Backends for Parts {
     }
 
     async fn reset(&self) -> Result<(), String> {
+        self.neighbours.kinesis.reset().await.map_err(|error| error.to_string())?;
         self.control.reset().await.map_err(|error| error.to_string())?;
         self.neighbours.s3.reset().await.map_err(|error| format!("failed to remove the files of S3: {error}"))?;
         let letters = tindra_store::MailWork::Purge { prefix: String::new() };
@@ -216,6 +226,10 @@ impl Backends for Parts {
 
     async fn redrive(&self, account: Option<&str>, function: &str, id: Option<Uuid>) -> Result<u64, String> {
         self.queue.invokes.redrive(account, function, id).await.map_err(|error| error.to_string())
+    }
+
+    async fn sources(&self, account: Option<&str>) -> Result<Vec<SourceListed>, String> {
+        self.queue.mappings.sources(account).await.map_err(|error| error.to_string())
     }
 
     fn clock(&self) -> ClockShown {

@@ -1,21 +1,29 @@
-//! Where the sources of event source mappings are: queues here, or those that the operator says are elsewhere, and brokers.
+//! Where the sources of event source mappings are: queues and streams here, or those that the operator says are elsewhere, and
+//! brokers.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tindra_brokers::RabbitQueue;
-use tindra_core::event_source_mapping::EventSourceMapping;
+use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind};
 use tindra_core::function::{Function, Version};
-use tindra_events::mappings::{BrokerQueue, QueueSource, SourceError, Sources};
-use tindra_outside::{Outside, OutsideService};
+use tindra_events::mappings::{BrokerQueue, SourceApi, SourceError, Sources};
+use tindra_outside::{Outside, OutsideError, OutsideService};
+use tindra_services::kinesis::KinesisService;
 use tindra_services::sqs::SqsService;
 use tindra_store::{BoxFuture, JsonRecords as _, Store, Versioned};
 
 use crate::authorise::RoleAuthority;
 use crate::brokers::{Brokers, QueueOfRabbit, problem};
 
-/// What the role of a function needs to have a queue polled for it (AWS).
-const ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+/// What the role of a function needs to have a source polled for it (AWS).
+fn actions(kind: SourceKind) -> &'static [&'static str] {
+    match kind {
+        SourceKind::Kinesis => &["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"],
+        SourceKind::DynamoDb => &["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"],
+        _ => &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+    }
+}
 
 /// Opens the sources of mappings.
 #[derive(Debug)]
@@ -23,6 +31,8 @@ pub(crate) struct SourcesOfServer {
     pub(crate) store: Store,
     /// None where SQS is switched off.
     pub(crate) sqs: Option<SqsService>,
+    /// None where Kinesis is switched off.
+    pub(crate) kinesis: Option<KinesisService>,
     pub(crate) outside: Outside,
     /// What roles may do; none where everybody may do everything.
     pub(crate) authority: Option<RoleAuthority>,
@@ -30,25 +40,16 @@ pub(crate) struct SourcesOfServer {
 }
 
 impl Sources for SourcesOfServer {
-    fn queue<'a>(
-        &'a self,
-        mapping: &'a EventSourceMapping,
-    ) -> BoxFuture<'a, Result<Arc<dyn QueueSource>, SourceError>> {
+    fn open<'a>(&'a self, mapping: &'a EventSourceMapping) -> BoxFuture<'a, Result<Arc<dyn SourceApi>, SourceError>> {
         Box::pin(async move {
-            let arn = mapping.source.arn.clone().ok_or_else(|| SourceError::new("it names no queue"))?;
-            self.authorise(mapping, &ACTIONS.map(|action| (action, arn.as_str()))).await?;
-            let queue: Arc<dyn QueueSource> = match &self.sqs {
-                _ if self.outside.is_known(OutsideService::Sqs) => {
-                    Arc::new(QueueElsewhere { outside: self.outside.clone(), arn })
-                }
-                Some(sqs) => Arc::new(QueueHere { sqs: sqs.clone(), arn }),
-                None => {
-                    let problem = "SQS is switched off here; take sqs out of disabled_services, or set sqs_endpoint";
-                    return Err(SourceError::new(problem));
-                }
-            };
-            queue.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await?;
-            Ok(queue)
+            let arn = mapping.source.arn.clone().ok_or_else(|| SourceError::new("it names no source"))?;
+            let actions = actions(mapping.source.kind).iter().map(|action| (*action, arn.as_str()));
+            self.authorise(mapping, &actions.collect::<Vec<_>>()).await?;
+            match mapping.source.kind {
+                SourceKind::Kinesis => self.stream(OutsideService::Kinesis, arn),
+                SourceKind::DynamoDb => self.stream(OutsideService::DynamoDbStreams, arn),
+                _ => self.queue(arn).await,
+            }
         })
     }
 
@@ -76,6 +77,40 @@ impl Sources for SourcesOfServer {
 }
 
 impl SourcesOfServer {
+    async fn queue(&self, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
+        let queue: Arc<dyn SourceApi> = match &self.sqs {
+            _ if self.outside.is_known(OutsideService::Sqs) => {
+                Arc::new(QueueElsewhere { outside: self.outside.clone(), arn })
+            }
+            Some(sqs) => Arc::new(QueueHere { sqs: sqs.clone(), arn }),
+            None => {
+                let problem = "SQS is switched off here; take sqs out of disabled_services, or set sqs_endpoint";
+                return Err(SourceError::new(problem));
+            }
+        };
+        queue.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await?;
+        Ok(queue)
+    }
+
+    fn stream(&self, service: OutsideService, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
+        if self.outside.is_known(service) {
+            return Ok(Arc::new(StreamElsewhere { outside: self.outside.clone(), arn }));
+        }
+        match (service, &self.kinesis) {
+            (OutsideService::Kinesis, Some(kinesis)) => {
+                return Ok(Arc::new(StreamHere { kinesis: kinesis.clone(), arn }));
+            }
+            (OutsideService::Kinesis, None) => {
+                let problem =
+                    "Kinesis is switched off here; take kinesis out of disabled_services, or set kinesis_endpoint";
+                return Err(SourceError::new(problem));
+            }
+            _ => {}
+        }
+        let (setting, variable) = (service.setting(), service.variable());
+        Err(SourceError::new(format!("no endpoint for {service} is configured; set {setting} or {variable}")))
+    }
+
     /// Refuses what the function's role may not do: who polls is not the function.
     async fn authorise(&self, mapping: &EventSourceMapping, actions: &[(&str, &str)]) -> Result<(), SourceError> {
         let Some(authority) = &self.authority else { return Ok(()) };
@@ -98,11 +133,14 @@ struct QueueHere {
     arn: String,
 }
 
-impl QueueSource for QueueHere {
+impl SourceApi for QueueHere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
         Box::pin(async move {
             let answer = self.sqs.ask_queue(&self.arn, operation, &input).await;
-            answer.map_err(|error| SourceError::new(format!("{}: {}", error.code(), error.message())))
+            answer.map_err(|error| {
+                let message = format!("{}: {}", error.code(), error.message());
+                SourceError::refused(error.code(), message)
+            })
         })
     }
 }
@@ -113,11 +151,54 @@ struct QueueElsewhere {
     arn: String,
 }
 
-impl QueueSource for QueueElsewhere {
+impl SourceApi for QueueElsewhere {
+    fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
+        Box::pin(async move { self.outside.ask_queue(&self.arn, operation, input).await.map_err(refused) })
+    }
+}
+
+#[derive(Debug)]
+struct StreamHere {
+    kinesis: KinesisService,
+    arn: String,
+}
+
+impl SourceApi for StreamHere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
         Box::pin(async move {
-            let answer = self.outside.ask_queue(&self.arn, operation, input).await;
-            answer.map_err(|error| SourceError::new(error.to_string()))
+            let answer = self.kinesis.ask_stream(&self.arn, operation, input).await;
+            answer.map_err(|error| {
+                let message = format!("{}: {}", error.code(), error.message());
+                SourceError::refused(error.code(), message)
+            })
         })
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
+
+    fn more<'a>(&'a self, iterator: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.kinesis.wait_for_records(&self.arn, iterator))
+    }
+}
+
+#[derive(Debug)]
+struct StreamElsewhere {
+    outside: Outside,
+    arn: String,
+}
+
+impl SourceApi for StreamElsewhere {
+    fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
+        Box::pin(async move { self.outside.ask_stream(&self.arn, operation, input).await.map_err(refused) })
+    }
+}
+
+fn refused(error: OutsideError) -> SourceError {
+    let message = error.to_string();
+    match error {
+        OutsideError::Refused { code, .. } => SourceError::refused(code, message),
+        _ => SourceError::new(message),
     }
 }

@@ -15,7 +15,7 @@ use tindra_doors::front_door::Functions;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::load_balancer::LoadBalancer;
 use tindra_doors::restapi::{RestApiService, RestApis};
-use tindra_events::mappings::Mappings;
+use tindra_events::mappings::{Mappings, MappingsOptions};
 use tindra_events::{Handle, Workers};
 use tindra_invoke::{Invoker, InvokerOptions};
 use tindra_outside::anywhere::Reach;
@@ -26,6 +26,7 @@ use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
+use tindra_services::kinesis::KinesisService;
 use tindra_services::logs::LogsService;
 use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::{self, SnsService};
@@ -49,6 +50,7 @@ use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
 use crate::brokers::Brokers;
+use crate::bucket_destinations::DestinationsOfBuckets;
 use crate::code_source::{OwnS3, S3Endpoint};
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
 use crate::data_directory::DataDirectory;
@@ -126,7 +128,7 @@ impl Server {
         let ground = Surroundings {
             store: store.clone(),
             timer: waiting.timer(),
-            outbox: Arc::new(OutboxOfEvents(outbox)),
+            outbox: Arc::new(OutboxOfEvents(outbox.clone())),
             reach: Arc::clone(&reach),
             is_checked: config.auth == Auth::SigV4,
         };
@@ -149,7 +151,7 @@ impl Server {
         logs.deliver(Arc::clone(&ground.outbox), waiting.timer(), Arc::new(destinations))
             .await
             .map_err(|source| ServerError::Part { part: "log subscriptions", source: source.into() })?;
-        let outbox = Arc::clone(&ground.outbox);
+        let services_outbox = Arc::clone(&ground.outbox);
         let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::start(ground.clone())
             .await
@@ -157,33 +159,51 @@ impl Server {
         let eventbridge = EventBridgeService::start(ground.clone())
             .await
             .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
+        let kinesis = KinesisService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "Kinesis", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
         let serves = |service: &str| !config.disabled_services.contains(service);
         let receivers = Receivers {
             sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
             eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
             sns: serves("sns").then(|| Arc::new(sns.clone()) as _),
+            kinesis: serves("kinesis").then(|| Arc::new(kinesis.clone()) as _),
         };
         if let Some(queues) = receivers.sqs.clone().filter(|_| !outside.is_known(OutsideService::Sqs)) {
             sns.deliver_to(queues);
         }
+        s3.ask(Arc::new(DestinationsOfBuckets {
+            functions: Arc::downgrade(&functions),
+            receivers: receivers.here(&outside),
+            store: store.clone(),
+        }));
         let handlers = handlers(&sqs, &sns, &eventbridge, &scheduler);
         let deliveries = Deliveries {
             invoker: invoker.clone(),
             outside: outside.clone(),
             own_s3: own_s3(&config, &s3).cloned(),
             receivers: receivers.clone(),
-            outbox,
+            outbox: services_outbox,
             authority: authority(Arc::clone(&identities)),
         };
         let sources = SourcesOfServer {
             store: store.clone(),
             sqs: serves("sqs").then(|| sqs.clone()),
+            kinesis: serves("kinesis").then(|| kinesis.clone()),
             outside: outside.clone(),
             authority: authority(Arc::clone(&identities)),
             brokers: Brokers { brokers: config.brokers.clone(), secrets: config.secrets.clone() },
         };
-        let mappings = Mappings::start(store.clone(), waiting.timer(), Arc::new(invoker.clone()), Arc::new(sources));
+        let mappings = Mappings::start(MappingsOptions {
+            store: store.clone(),
+            timer: waiting.timer(),
+            real: Arc::clone(&clock),
+            invoke: Arc::new(invoker.clone()),
+            sources: Arc::new(sources),
+            outbox,
+            is_shared: store.metadata.is_shared(),
+        });
         let targets = Targets {
             invoker: invoker.clone(),
             functions: Arc::clone(&functions) as _,
@@ -199,7 +219,7 @@ impl Server {
             handlers,
         };
         let invokes = unstarted.start(workers, config.account_concurrency as usize);
-        let queue = Queue { invokes, clock: waiting };
+        let queue = Queue { invokes, clock: waiting, mappings: mappings.listing() };
         let roles = authority(identities);
         let around = apigateway::Surroundings {
             functions: Arc::clone(&functions) as _,
@@ -226,6 +246,7 @@ impl Server {
             sns,
             eventbridge,
             scheduler,
+            kinesis: kinesis.clone(),
             s3,
             http_apis,
             function_urls,
@@ -252,6 +273,7 @@ impl Server {
             mappings,
             worker,
             logs,
+            kinesis,
             _data: data,
         })
     }
@@ -272,6 +294,7 @@ pub struct Running {
     mappings: Mappings,
     worker: Worker,
     logs: LogsService,
+    kinesis: KinesisService,
     _data: DataDirectory,
 }
 
@@ -316,6 +339,7 @@ impl Running {
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         self.logs.end_live_tails();
+        self.kinesis.end_subscriptions();
         self.drain().await;
         self.accepting.abort();
         self.parts.async_invokes().stop();

@@ -174,11 +174,13 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
 #[test]
 fn the_endpoint_of_the_file_wins_and_keys_come_in_pairs() {
     type Pick = fn(OutsideAccess) -> Option<Endpoint>;
-    let services: [(&str, &str, Pick); 4] = [
+    let services: [(&str, &str, Pick); 6] = [
         ("s3_endpoint", "AWS_ENDPOINT_URL_S3", |outside| outside.s3),
         ("sqs_endpoint", "AWS_ENDPOINT_URL_SQS", |outside| outside.sqs),
         ("sns_endpoint", "AWS_ENDPOINT_URL_SNS", |outside| outside.sns),
         ("eventbridge_endpoint", "AWS_ENDPOINT_URL_EVENTBRIDGE", |outside| outside.eventbridge),
+        ("kinesis_endpoint", "AWS_ENDPOINT_URL_KINESIS", |outside| outside.kinesis),
+        ("dynamodb_streams_endpoint", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", |outside| outside.dynamodb_streams),
     ];
     for (setting, variable, endpoint) in services {
         let variables = [(variable, "https://outside.local/"), ("AWS_ACCESS_KEY_ID", "key")];

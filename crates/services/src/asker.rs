@@ -15,4 +15,6 @@ pub struct Asker<'a> {
     pub endpoint: &'a str,
     /// Of the request.
     pub request_id: &'a str,
+    /// `X-Amzn-Trace-Id`, which functions' SDKs send: what follows from the request goes on with it, so that loops are found.
+    pub trace_id: Option<&'a str>,
 }

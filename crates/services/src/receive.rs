@@ -23,6 +23,12 @@ pub trait Receive: Send + Sync + std::fmt::Debug {
     /// When the target is not there, refuses, or cannot take it now.
     fn receive<'a>(&'a self, push: &'a Push, id: Uuid, body: &'a Bytes) -> BoxFuture<'a, Result<Received, PushError>>;
 
+    /// Whether the target of a push is there and its policy lets the source in, which [`Receive::receive`] asks first.
+    ///
+    /// # Errors
+    /// Why it would not be taken.
+    fn admit<'a>(&'a self, push: &'a Push) -> BoxFuture<'a, Result<(), PushError>>;
+
     /// What has to be done once the batch of [`Receive::receive`] is written: those who wait for it are told.
     fn received(&self, push: &Push) {
         let _ = push;

@@ -107,6 +107,11 @@ pub trait Metadata: Send + Sync + std::fmt::Debug {
     /// Watches the keys under a prefix, from now on.
     fn watch(&self, prefix: &str) -> Watch;
 
+    /// Whether other processes may read and write the same records.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Waits until the storage has failed for good (the disk no longer makes data durable) and returns why.
     /// A server then ends with an error instead of refusing every write. Never returns while it is healthy.
     fn failed(&self) -> BoxFuture<'_, String> {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tindra_store::{
-    Batch, BoxFuture, Lapse, Lease, LeaseRequest, Leased, LeasedMessages, Message, MessageChange, Metadata,
-    QueueFigures, Queues, Record, Store, StoreError, Watch,
+    Batch, BoxFuture, Change, Lapse, Lease, LeaseRequest, Leased, LeasedMessages, Message, MessageChange, Metadata,
+    Precondition, QueueFigures, Queues, Record, Store, StoreError, Watch,
 };
 use uuid::Uuid;
 
@@ -47,7 +47,9 @@ pub struct MemoryStore {
 }
 
 struct State {
-    records: BTreeMap<String, Bytes>,
+    /// With the revision of each.
+    records: BTreeMap<String, (Bytes, u64)>,
+    revision: u64,
     messages: BTreeMap<Uuid, Row>,
     epoch: u64,
     faults: Seeded,
@@ -78,6 +80,7 @@ impl MemoryStore {
     pub fn new(seed: u64, fault_percent: u64, beside: &TestStore) -> Self {
         let state = State {
             records: BTreeMap::new(),
+            revision: 0,
             messages: BTreeMap::new(),
             epoch: 0,
             faults: Seeded::new(seed),
@@ -125,16 +128,28 @@ impl State {
         }
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    fn allows(&self, change: &Change) -> Result<(), StoreError> {
+        let revision = self.records.get(&change.key).map(|(_, revision)| *revision);
+        let holds = match change.precondition {
+            Precondition::None => true,
+            Precondition::Absent => revision.is_none(),
+            Precondition::Revision(wanted) => revision == Some(wanted),
+        };
+        if holds { Ok(()) } else { Err(StoreError::Conflict { key: change.key.clone() }) }
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<u64, StoreError> {
+        batch.changes.iter().try_for_each(|change| self.allows(change))?;
         for change in &batch.messages {
             match change {
                 MessageChange::Enqueue { .. } => {}
                 MessageChange::Complete(lease) | MessageChange::Delay { lease, .. } => self.holds(*lease)?,
             }
         }
+        self.revision += 1;
         for change in &batch.changes {
             match &change.value {
-                Some(value) => drop(self.records.insert(change.key.clone(), value.clone())),
+                Some(value) => drop(self.records.insert(change.key.clone(), (value.clone(), self.revision))),
                 None => drop(self.records.remove(&change.key)),
             }
         }
@@ -156,7 +171,7 @@ impl State {
                 }
             }
         }
-        Ok(())
+        Ok(self.revision)
     }
 }
 
@@ -165,21 +180,28 @@ impl Metadata for MemoryStore {
         Box::pin(async move {
             let mut state = self.lock();
             state.fails()?;
-            let value = state.records.get(key).cloned();
-            Ok(value.map(|value| Record { key: key.to_owned(), value, revision: 1 }))
+            let found = state.records.get(key).cloned();
+            Ok(found.map(|(value, revision)| Record { key: key.to_owned(), value, revision }))
         })
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
-        _after: Option<&'a str>,
+        after: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
         Box::pin(async move {
-            let state = self.lock();
-            let found = state.records.iter().filter(|(key, _)| key.starts_with(prefix)).take(limit);
-            Ok(found.map(|(key, value)| Record { key: key.clone(), value: value.clone(), revision: 1 }).collect())
+            let mut state = self.lock();
+            state.fails()?;
+            let found = state.records.iter().filter(|(key, _)| key.starts_with(prefix));
+            let found = found.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).take(limit);
+            let record = |(key, (value, revision)): (&String, &(Bytes, u64))| Record {
+                key: key.clone(),
+                value: value.clone(),
+                revision: *revision,
+            };
+            Ok(found.map(record).collect())
         })
     }
 
@@ -188,10 +210,10 @@ impl Metadata for MemoryStore {
             tokio::task::yield_now().await;
             let mut state = self.lock();
             state.fails()?;
-            state.commit(&batch)?;
+            let revision = state.commit(&batch)?;
             // Made, and the answer is lost.
             state.fails()?;
-            Ok(1)
+            Ok(revision)
         })
     }
 

@@ -98,14 +98,31 @@ async fn settle(store: &Store, record: Record) -> Result<(), StoreError> {
             mapping.state = state;
             Batch::default().put_json(key, precondition, &mapping)?
         }
-        None => Batch::default()
-            .delete(key, precondition)
-            .delete(mapping.pair_key(), Precondition::None)
-            .delete(mapping.result_key(), Precondition::None),
+        None => {
+            let batch = Batch::default()
+                .delete(key, precondition)
+                .delete(mapping.pair_key(), Precondition::None)
+                .delete(mapping.result_key(), Precondition::None);
+            // How far its shards were read.
+            let shards = every_key(store, &mapping.shard_prefix()).await?;
+            shards.into_iter().fold(batch, |batch, key| batch.delete(key, Precondition::None))
+        }
     };
     match store.metadata.commit(batch).await {
         // A conflict is a later change, which has been told of, too.
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+async fn every_key(store: &Store, prefix: &str) -> Result<Vec<String>, StoreError> {
+    let mut keys: Vec<String> = Vec::new();
+    loop {
+        let page = store.metadata.list(prefix, keys.last().map(String::as_str), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        keys.extend(page.into_iter().map(|record| record.key));
+        if is_last {
+            return Ok(keys);
+        }
     }
 }

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::batch::{Record, RecordBatch};
-use super::invoking::{self, THROTTLE_WAIT, THROTTLE_WAIT_MAX, is_passing};
 use super::ports::{BrokerMessage, BrokerQueue, SourceError, Sources};
+use super::runs::{THROTTLE_WAIT, THROTTLE_WAIT_MAX, is_passing, request};
 use super::status::Status;
 use crate::figures;
 use crate::ports::Invoke;
@@ -204,7 +204,7 @@ impl BrokerPoller {
         let event = Bytes::from(self.event(records));
         let mut wait = THROTTLE_WAIT;
         let problem = loop {
-            match self.invoke.invoke(invoking::request(&self.mapping, event.clone(), None)).await {
+            match self.invoke.invoke(request(&self.mapping, event.clone(), None)).await {
                 Ok(InvokeResponse::Completed { finished, .. }) if matches!(finished.outcome, Outcome::Success(_)) => {
                     figures::done(&self.mapping, records.len());
                     self.status.is_well().await;

@@ -5,28 +5,46 @@
 
 mod batch;
 mod broker;
-mod invoking;
+mod cursor;
+mod dynamodb;
+mod kinesis;
+mod lease;
+mod listing;
 mod ports;
 mod queue;
+mod runs;
+mod seen;
+mod shard;
 mod status;
+mod stream;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tindra_core::clock::Timer;
+use tindra_core::clock::{Clock, Timer};
 use tindra_core::event_source_mapping::{EventSourceMapping, Filters, MAPPING_PREFIX, MappingState, SourceKind};
 use tindra_store::{Store, StoreError, Versioned};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::Outbox;
 use crate::ports::Invoke;
 use broker::BrokerPoller;
+use dynamodb::TableStream;
+use kinesis::KinesisStream;
+use lease::Owners;
+use ports::ShardSource;
 use queue::QueuePoller;
+use seen::AllSeen;
+use shard::Stream;
 use status::Status;
+use stream::StreamPoller;
 
-pub use ports::{BrokerMessage, BrokerQueue, QueueSource, SourceError, Sources};
+pub use listing::{MappingsListing, ShardListed, SourceListed};
+pub use ports::{BrokerMessage, BrokerQueue, SourceApi, SourceError, Sources};
 
 /// Records read at once.
 const PAGE: usize = 256;
@@ -38,8 +56,28 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 /// Polls the sources of all mappings until it is dropped.
 #[derive(Debug)]
 pub struct Mappings {
+    listing: MappingsListing,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
+}
+
+/// What pollers are given to work with.
+#[derive(Debug)]
+pub struct MappingsOptions {
+    /// Where mappings and positions are.
+    pub store: Store,
+    /// By which attempts and batches wait.
+    pub timer: Arc<dyn Timer>,
+    /// Real time, for leases and for what sources say of times.
+    pub real: Arc<dyn Clock>,
+    /// Runs functions.
+    pub invoke: Arc<dyn Invoke>,
+    /// Opens sources.
+    pub sources: Arc<dyn Sources>,
+    /// Takes what destinations are to be told.
+    pub outbox: Outbox,
+    /// Whether other processes poll by the same store.
+    pub is_shared: bool,
 }
 
 /// What pollers work with.
@@ -47,8 +85,13 @@ pub struct Mappings {
 struct Tools {
     store: Store,
     timer: Arc<dyn Timer>,
+    real: Arc<dyn Clock>,
     invoke: Arc<dyn Invoke>,
     sources: Arc<dyn Sources>,
+    outbox: Outbox,
+    is_shared: bool,
+    owners: Arc<Owners>,
+    seen: AllSeen,
 }
 
 /// A poller at work.
@@ -62,10 +105,18 @@ struct Running {
 impl Mappings {
     /// Follows the mappings of a store. To be called inside a tokio runtime.
     #[must_use]
-    pub fn start(store: Store, timer: Arc<dyn Timer>, invoke: Arc<dyn Invoke>, sources: Arc<dyn Sources>) -> Self {
+    pub fn start(options: MappingsOptions) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let tools = Tools { store, timer, invoke, sources };
-        Self { stop, task: Some(tokio::spawn(run(tools, stopping))) }
+        let MappingsOptions { store, timer, real, invoke, sources, outbox, is_shared } = options;
+        let (owners, seen) = (Arc::default(), AllSeen::default());
+        let tools = Tools { store, timer, real, invoke, sources, outbox, is_shared, owners, seen };
+        Self { listing: MappingsListing(tools.clone()), stop, task: Some(tokio::spawn(run(tools, stopping))) }
+    }
+
+    /// For whoever asks what they are doing.
+    #[must_use]
+    pub fn listing(&self) -> MappingsListing {
+        self.listing.clone()
     }
 
     /// Begins nothing more, and returns when what was begun has ended.
@@ -195,9 +246,9 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
         return BrokerPoller::new(mapping, filters, tools.sources, tools.invoke, status).run(stop).await;
     }
     let mut wait = RETRY_AFTER;
-    let queue = loop {
-        match tools.sources.queue(&mapping).await {
-            Ok(queue) => break queue,
+    let source = loop {
+        match tools.sources.open(&mapping).await {
+            Ok(source) => break source,
             Err(error) => status.has_problem(&error.message).await,
         }
         tokio::select! {
@@ -205,6 +256,17 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
             _ = stop.wait_for(|stop| *stop) => return,
         }
     };
-    let poller = QueuePoller::new(mapping, filters, queue, tools.invoke, tools.timer, status);
-    Arc::new(poller).run(stop).await;
+    if mapping.source.kind.is_sqs() {
+        let poller = QueuePoller::new(mapping, filters, source, tools.invoke, tools.timer, status);
+        return Arc::new(poller).run(stop).await;
+    }
+    let arn = mapping.source.arn.clone().unwrap_or_default();
+    let source: Arc<dyn ShardSource> = match mapping.source.kind {
+        SourceKind::DynamoDb => Arc::new(TableStream { api: source, arn }),
+        _ => {
+            let role_arn = told::role(&tools, &mapping).await.unwrap_or_default();
+            Arc::new(KinesisStream::new(source, &arn, role_arn))
+        }
+    };
+    StreamPoller::new(Stream { tools, mapping, filters, source, status }).run(stop).await;
 }

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::batch::{Record, RecordBatch};
-use super::invoking::{self, THROTTLE_WAIT, THROTTLE_WAIT_MAX, is_passing};
-use super::ports::{QueueSource, SourceError};
+use super::ports::{SourceApi, SourceError};
+use super::runs::{THROTTLE_WAIT, THROTTLE_WAIT_MAX, is_passing, request};
 use super::status::Status;
 use crate::figures;
 use crate::ports::Invoke;
@@ -38,7 +38,7 @@ const REMOVALS: usize = 5;
 pub(super) struct QueuePoller {
     mapping: EventSourceMapping,
     filters: Filters,
-    queue: Arc<dyn QueueSource>,
+    queue: Arc<dyn SourceApi>,
     invoke: Arc<dyn Invoke>,
     timer: Arc<dyn Timer>,
     status: Status,
@@ -57,7 +57,7 @@ impl QueuePoller {
     pub(super) fn new(
         mapping: EventSourceMapping,
         filters: Filters,
-        queue: Arc<dyn QueueSource>,
+        queue: Arc<dyn SourceApi>,
         invoke: Arc<dyn Invoke>,
         timer: Arc<dyn Timer>,
         status: Status,
@@ -237,8 +237,9 @@ impl QueuePoller {
     }
 
     fn request(&self, records: &[Record], payload: Bytes) -> InvokeRequest {
+        // The chain that the messages are of, so that loops are found.
         let trace = records.iter().find_map(|record| record.members.get("attributes")?.get("AWSTraceHeader")?.as_str());
-        invoking::request(&self.mapping, payload, trace.map(str::to_owned))
+        request(&self.mapping, payload, trace.map(str::to_owned))
     }
 
     /// The queue's visibility timeout; as AWS's default where it does not say.

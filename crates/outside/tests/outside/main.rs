@@ -32,7 +32,9 @@ fn outside(endpoint: &Endpoint, keys: Option<Credentials>) -> Outside {
         sqs: endpoint.clone(),
         sns: endpoint.clone(),
         eventbridge: endpoint.clone(),
-        s3: endpoint,
+        s3: endpoint.clone(),
+        kinesis: endpoint.clone(),
+        dynamodb_streams: endpoint,
         keys,
         clock: Arc::new(FakeClock::at(NOW_MS)),
     })

@@ -86,7 +86,16 @@ async fn a_success_in_other_words_is_none() {
 #[tokio::test]
 async fn without_an_endpoint_the_way_out_is_told() {
     let clock = Arc::new(FakeClock::at(NOW_MS));
-    let options = OutsideOptions { sqs: None, sns: None, eventbridge: None, s3: None, keys: None, clock };
+    let options = OutsideOptions {
+        sqs: None,
+        sns: None,
+        eventbridge: None,
+        s3: None,
+        kinesis: None,
+        dynamodb_streams: None,
+        keys: None,
+        clock,
+    };
     let outside = Outside::new(options);
     for (result, text) in [
         (send(&outside).await, "SQS is configured; set sqs_endpoint or AWS_ENDPOINT_URL_SQS"),

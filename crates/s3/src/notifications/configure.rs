@@ -6,14 +6,15 @@ use s3s::dto::{
     QueueConfiguration, S3KeyFilter, TopicConfiguration,
 };
 use s3s::{S3Result, s3_error};
+use tindra_core::clock::UnixMs;
 use uuid::Uuid;
 
-use super::events::test_message;
+use super::events::{push_to, test_message};
 use super::{Notifications, Rule, TargetKind};
 use crate::failure;
 use crate::record::Bucket;
 use crate::service::S3Service;
-use crate::visitor::Asking;
+use crate::visitor::{Asking, Visitor};
 
 /// Events that there are here.
 const EVENTS: [&str; 11] = [
@@ -68,6 +69,11 @@ impl S3Service {
         let rules = of_functions.chain(of_queues).chain(of_topics).collect::<S3Result<Vec<Rule>>>()?;
         let told = Notifications { rules, event_bridge: given.event_bridge_configuration.is_some() };
         let now_ms = self.now_ms();
+        if !input.skip_destination_validation.unwrap_or_default() {
+            let bucket = self.bucket_of(&input.bucket, owner, &asking.visitor).await?;
+            check(&told, &bucket)?;
+            self.ask_destinations(&bucket, &asking.visitor, &told, now_ms).await?;
+        }
         self.configure(asking, &input.bucket, owner, |bucket| {
             check(&told, bucket)?;
             let before = std::mem::replace(&mut bucket.notifications, told.clone());
@@ -76,6 +82,27 @@ impl S3Service {
             Ok(tested.map(|rule| test_message(bucket, &asking.visitor, rule.kind, &rule.arn, now_ms)).collect())
         })
         .await
+    }
+
+    /// Refuses targets that are not there or do not let the bucket in. Those that were told before are not asked again.
+    async fn ask_destinations(
+        &self,
+        bucket: &Bucket,
+        visitor: &Visitor,
+        told: &Notifications,
+        now_ms: UnixMs,
+    ) -> S3Result<()> {
+        let Some(destinations) = self.destinations() else { return Ok(()) };
+        let mut problems = Vec::new();
+        for rule in told.rules.iter().filter(|rule| !bucket.notifications.rules.contains(rule)) {
+            let push = push_to(bucket, visitor, rule.kind, &rule.arn, now_ms);
+            problems.extend(destinations.admit(&push).await.err().map(|error| error.message));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problems = problems.join("; ");
+        Err(failure::invalid(format!("Unable to validate the following destination configurations: {problems}")))
     }
 }
 
@@ -139,7 +166,7 @@ fn check(told: &Notifications, bucket: &Bucket) -> S3Result<()> {
     Ok(())
 }
 
-/// Whether an ARN can be one of such a target. Whether the target is there, and lets the bucket in, shows when it is told.
+/// Whether an ARN can be one of such a target.
 fn check_arn(rule: &Rule, bucket: &Bucket) -> S3Result<()> {
     let parts: Vec<&str> = rule.arn.split(':').collect();
     let service = match rule.kind {

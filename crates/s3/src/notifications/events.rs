@@ -186,8 +186,17 @@ fn content(kind: TargetKind) -> Content {
 }
 
 fn message(bucket: &Bucket, visitor: &Visitor, content: Content, arn: &str, body: String, now_ms: UnixMs) -> Message {
+    push_message(&push(bucket, visitor, content, arn, now_ms), Bytes::from(body), now_ms)
+}
+
+/// What a target of a bucket would get.
+pub(super) fn push_to(bucket: &Bucket, visitor: &Visitor, kind: TargetKind, arn: &str, now_ms: UnixMs) -> Push {
+    push(bucket, visitor, content(kind), arn, now_ms)
+}
+
+fn push(bucket: &Bucket, visitor: &Visitor, content: Content, arn: &str, now_ms: UnixMs) -> Push {
     let source = Source { principal: PRINCIPAL.to_owned(), arn: bucket.arn(), scope: bucket.scope.clone() };
-    let push = Push {
+    Push {
         source,
         target_arn: arn.to_owned(),
         role_arn: None,
@@ -198,8 +207,7 @@ fn message(bucket: &Bucket, visitor: &Visitor, content: Content, arn: &str, body
         at_ms: now_ms,
         attempts: 0,
         last_error: None,
-    };
-    push_message(&push, Bytes::from(body), now_ms)
+    }
 }
 
 /// For example `2026-11-30T12:00:00.000Z`.

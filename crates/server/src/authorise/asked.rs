@@ -2,6 +2,7 @@
 
 mod events;
 mod queues;
+mod streams;
 mod topics;
 
 use serde_json::Value;
@@ -83,6 +84,7 @@ impl Asked {
                 Self { owner, topic, subscription: topics::subscription(call), ..asked(resource) }
             }
             "events" => asked(events::of_events(call, &who.scope)),
+            "kinesis" => asked(streams::resource(call, &who.scope)),
             "scheduler" => asked(events::of_scheduler(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),
@@ -164,7 +166,7 @@ fn function(call: &Call, scope: &Scope) -> Option<(Scope, FunctionName)> {
     let reference = FunctionReference::parse(named_function(call)?).ok()?.with_qualifier(qualifier).ok()?;
     // Another region's is not served; the operation says so.
     reference.check_region(scope).ok()?;
-    let owner = Scope { account: reference.account.unwrap_or(&scope.account).to_owned(), region: scope.region.clone() };
+    let owner = reference.owner(scope);
     let (name, qualifier) = (reference.name.to_owned(), reference.qualifier.map(str::to_owned));
     Some((owner, FunctionName { name, qualifier }))
 }

@@ -17,6 +17,10 @@ pub struct OutsideAccess {
     pub eventbridge: Option<Endpoint>,
     /// S3.
     pub s3: Option<Endpoint>,
+    /// Kinesis.
+    pub kinesis: Option<Endpoint>,
+    /// DynamoDB Streams.
+    pub dynamodb_streams: Option<Endpoint>,
     /// From `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; without them requests are unsigned.
     pub keys: Option<Credentials>,
 }
@@ -25,15 +29,18 @@ impl OutsideAccess {
     /// What a client of all of them is made from.
     #[must_use]
     pub fn options(&self, clock: Arc<dyn Clock>) -> OutsideOptions {
-        let Self { sqs, sns, eventbridge, s3, keys } = self.clone();
-        OutsideOptions { sqs, sns, eventbridge, s3, keys, clock }
+        let Self { sqs, sns, eventbridge, s3, kinesis, dynamodb_streams, keys } = self.clone();
+        OutsideOptions { sqs, sns, eventbridge, s3, kinesis, dynamodb_streams, keys, clock }
     }
 }
 
 /// Keys are the same when both or neither are there: secrets are not compared.
 impl PartialEq for OutsideAccess {
     fn eq(&self, other: &Self) -> bool {
-        let endpoints = |access: &Self| [&access.sqs, &access.sns, &access.eventbridge, &access.s3].map(Clone::clone);
+        let endpoints = |access: &Self| {
+            let Self { sqs, sns, eventbridge, s3, kinesis, dynamodb_streams, keys: _ } = access;
+            [sqs, sns, eventbridge, s3, kinesis, dynamodb_streams].map(Clone::clone)
+        };
         endpoints(self) == endpoints(other) && self.keys.is_some() == other.keys.is_some()
     }
 }

@@ -12,12 +12,14 @@ use tindra_core::policy::Policy;
 use tindra_doors::apigateway::HttpApis;
 use tindra_doors::function_urls::FunctionUrls;
 use tindra_doors::restapi::RestApis;
+use tindra_events::mappings::SourceListed;
 use tindra_events::{MessageListed, QueueListed};
 use tindra_invoke::{Concurrency, InvokeError, InvokeRequest, InvokeResponse};
 use tindra_model::{ApiError, Call, Reply};
 use tindra_s3::S3Service;
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::kinesis::Subscription;
 use tindra_services::logs::LiveTail;
 use tindra_services::sns::SnsService;
 use tindra_worker::{Headroom, Listed};
@@ -67,6 +69,8 @@ pub enum Neighbour {
     EventBridge,
     /// EventBridge Scheduler.
     Scheduler,
+    /// Kinesis.
+    Kinesis,
 }
 
 /// The parts behind the edge.
@@ -93,6 +97,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The events of log groups from now on.
     fn live_tail(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<LiveTail, ApiError>> + Send;
+
+    /// The records of a shard of a stream from now on.
+    fn subscribe(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Subscription, ApiError>> + Send;
 
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;
@@ -148,6 +155,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The execution environments of this machine.
     fn environments(&self) -> impl Future<Output = Vec<Listed>> + Send;
+
+    /// What event source mappings are doing, those of an account or all.
+    fn sources(&self, account: Option<&str>) -> impl Future<Output = Result<Vec<SourceListed>, String>> + Send;
 
     /// What waits of asynchronous invokes. An error is for people.
     fn queues(&self) -> impl Future<Output = Result<Vec<QueueListed>, String>> + Send;

@@ -82,6 +82,11 @@ pub(super) fn host(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
+/// The trace that the client says its request is of: SDKs inside functions do.
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amzn-trace-id").and_then(|id| id.to_str().ok())
+}
+
 /// The base URL that the client used, for links in answers.
 pub(super) fn base_url(headers: &HeaderMap, is_tls: bool, fallback: &str) -> String {
     let scheme = if is_tls { "https" } else { "http" };

@@ -21,12 +21,11 @@ use super::event_stream::EventStream;
 use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::route::Served;
-use super::{Backends, Edge, event_stream, invoke_error};
+use super::{Backends, Edge, event_stream, head, invoke_error};
 
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
-const TRACE_ID: &str = "x-amzn-trace-id";
 
 /// The operation with the event as `InvokeArgs` and nothing beside it.
 const ASYNC: &str = "InvokeAsync";
@@ -85,7 +84,7 @@ fn typed(parts: &Parts, mut call: Call, scope: Scope, request_id: &str) -> Invok
         client_context: text("ClientContext"),
         payload: call.payload.unwrap_or_default(),
         request_id: request_id.to_owned(),
-        trace_id: parts.headers.get(TRACE_ID).and_then(|id| id.to_str().ok()).map(str::to_owned),
+        trace_id: head::trace_id(&parts.headers).map(str::to_owned),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The server's own pages: health, metrics, capacity, environments, queue, clock, reset, and the code behind GetFunction's
+//! The server's own pages: health, metrics, capacity, environments, sources, queue, clock, reset, and the code behind GetFunction's
 //! link.
 
 use bytes::Bytes;
@@ -26,6 +26,7 @@ impl<B: Backends> Edge<B> {
             Page::Metrics => Ok(answer("text/plain; version=0.0.4", self.backends.metrics())),
             Page::Capacity => self.capacity(parts, claim, peer).await,
             Page::Environments => self.environments(parts, claim, peer).await,
+            Page::Sources => self.sources(parts, claim, peer).await,
             Page::Queue => self.queue(parts, claim, peer).await,
             Page::Redrive => self.redrive(parts, claim, peer).await,
             Page::Clock => Ok(self.clock()),

@@ -98,7 +98,7 @@ impl<B: Backends> Edge<B> {
             None
         };
         let is_operator = matches!(peer, Peer::Operator { .. });
-        let trace_id = parts.headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
+        let trace_id = head::trace_id(&parts.headers);
         Ok(Visitor {
             principal_id: principal_id(&who),
             scope: who.scope,

@@ -1,4 +1,5 @@
-//! `/_tindra/queue` and `/_tindra/clock`: what waits of asynchronous invokes, and the clock that it waits by.
+//! `/_tindra/queue`, `/_tindra/sources` and `/_tindra/clock`: what waits of asynchronous invokes, what event source mappings
+//! are doing, and the clock that all of it waits by.
 //!
 //! Like the list of environments, the queue is for the accounts' own keys: the operator's account sees all of it, every other
 //! account its own functions' events. The clock can be moved only where `--clock manual` says so, which no server has that
@@ -40,6 +41,18 @@ impl<B: Backends> Edge<B> {
             }
         };
         Ok(shown(&page))
+    }
+
+    /// What event source mappings are doing.
+    pub(super) async fn sources(
+        &self,
+        parts: &Parts,
+        claim: Option<Claim<'_>>,
+        peer: &Peer,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let account = self.account(parts, claim, peer).await?;
+        let sources = self.backends.sources(account.as_deref()).await.map_err(Refusal::Failed)?;
+        Ok(shown(&json!({ "now_ms": self.backends.clock().unix_ms, "sources": sources })))
     }
 
     /// Makes what waits of `function=NAME` due now, or with `id=ID` one message of it.

@@ -28,6 +28,7 @@ use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::kinesis::Subscription;
 use tindra_services::logs::LiveTail;
 use tindra_services::outbox::Outbox;
 use tindra_services::sns::SnsService;
@@ -153,6 +154,10 @@ impl Backends for Fakes {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 
+    async fn subscribe(&self, _scope: &Scope, call: Call) -> Result<Subscription, ApiError> {
+        Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
     async fn live_tail(&self, _scope: &Scope, call: Call) -> Result<LiveTail, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
@@ -231,6 +236,10 @@ impl Backends for Fakes {
 
     async fn environments(&self) -> Vec<Listed> {
         ["000000000000", "111111111111"].map(environment_of).into()
+    }
+
+    async fn sources(&self, _account: Option<&str>) -> Result<Vec<tindra_events::mappings::SourceListed>, String> {
+        Ok(Vec::new())
     }
 
     async fn queues(&self) -> Result<Vec<tindra_events::QueueListed>, String> {

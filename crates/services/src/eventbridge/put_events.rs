@@ -108,7 +108,7 @@ impl Entry {
             "detail": detail,
         });
         let mut event = Event::new(value, now_ms);
-        event.trace_id.clone_from(&self.trace_header);
+        event.trace_id = self.trace_header.clone().or_else(|| asker.trace_id.map(str::to_owned));
         Ok((bus, event))
     }
 }

@@ -22,10 +22,30 @@ impl Receive for EventBridgeService {
             }
         })
     }
+
+    fn admit<'a>(&'a self, push: &'a Push) -> BoxFuture<'a, Result<(), PushError>> {
+        Box::pin(async move {
+            match &push.content {
+                Content::Bus => self.admitting(push).await.map(drop),
+                _ => Ok(()),
+            }
+        })
+    }
 }
 
 impl EventBridgeService {
     async fn take(&self, push: &Push, id: Uuid, body: &Bytes) -> Result<Received, PushError> {
+        let bus = self.admitting(push).await?;
+        let event = Event::read(body, id, &bus.scope, self.now_ms());
+        let mut event = event.map_err(|why| PushError::lasting("INVALID_JSON", format!("it is no event: {why}")))?;
+        event.trace_id.clone_from(&push.trace_id);
+        event.is_forwarded = push.source.principal == PRINCIPAL && parse_rule_arn(&push.source.arn).is_some();
+        let messages = self.spread(&bus, &event).await.map_err(|error| passing(&error))?;
+        Ok(Received { messages, ..Received::default() })
+    }
+
+    /// The bus that a push is for, if it lets the source in.
+    async fn admitting(&self, push: &Push) -> Result<BusName, PushError> {
         let target = &push.target_arn;
         let bus = BusName::parse_arn(target)
             .ok_or_else(|| PushError::lasting("INVALID_PARAMETER", format!("{target} is no event bus's ARN")))?;
@@ -34,12 +54,7 @@ impl EventBridgeService {
             return Err(PushError::lasting("NO_RESOURCE", format!("the event bus {target} does not exist")));
         }
         self.check_source(push, &bus).await?;
-        let event = Event::read(body, id, &bus.scope, self.now_ms());
-        let mut event = event.map_err(|why| PushError::lasting("INVALID_JSON", format!("it is no event: {why}")))?;
-        event.trace_id.clone_from(&push.trace_id);
-        event.is_forwarded = push.source.principal == PRINCIPAL && parse_rule_arn(&push.source.arn).is_some();
-        let messages = self.spread(&bus, &event).await.map_err(|error| passing(&error))?;
-        Ok(Received { messages, ..Received::default() })
+        Ok(bus)
     }
 
     /// A bus of another account asks its policy whether the source may.

@@ -19,7 +19,8 @@ const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:f";
 
 async fn call(service: &EventBridgeService, operation: &str, input: Value) -> Result<Value, EventsError> {
     let (scope, identity) = (scope(), Identity::root("123456789012"));
-    let asker = Asker { scope: &scope, identity: &identity, endpoint: "http://localhost", request_id: "r" };
+    let asker =
+        Asker { scope: &scope, identity: &identity, endpoint: "http://localhost", request_id: "r", trace_id: None };
     service.answer(asker, operation, input).await
 }
 

@@ -15,7 +15,8 @@ const MINUTE_MS: u64 = 60_000;
 
 async fn call(service: &SchedulerService, operation: &str, input: Value) -> Result<Value, SchedulerError> {
     let (scope, identity) = (scope(), Identity::root("123456789012"));
-    let asker = Asker { scope: &scope, identity: &identity, endpoint: "http://localhost", request_id: "r" };
+    let asker =
+        Asker { scope: &scope, identity: &identity, endpoint: "http://localhost", request_id: "r", trace_id: None };
     service.answer(asker, operation, input).await
 }
 

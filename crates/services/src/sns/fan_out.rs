@@ -33,7 +33,6 @@ pub(super) struct Publication<'a> {
     pub(super) message_id: &'a str,
     /// Of topics that keep an order.
     pub(super) sequence: Option<&'a str>,
-    pub(super) trace_id: Option<&'a str>,
     pub(super) at_ms: UnixMs,
 }
 
@@ -158,7 +157,7 @@ impl<'a> Forms<'a> {
         };
         let mut push = bare(topic, subscription, content, policy, publication.at_ms);
         push.dead_letter = Some(letter).filter(|letter| !letter.queue_arn.is_empty());
-        push.trace_id = publication.trace_id.map(str::to_owned);
+        push.trace_id = publication.message.trace_id.clone();
         Some((push, body.into()))
     }
 

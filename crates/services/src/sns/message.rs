@@ -52,6 +52,8 @@ pub(super) struct Message {
     pub(super) attributes: Vec<(String, MessageAttribute)>,
     pub(super) group_id: Option<String>,
     pub(super) deduplication_id: Option<String>,
+    /// `X-Amzn-Trace-Id`, where whoever publishes has one.
+    pub(super) trace_id: Option<String>,
     /// Of message, bodies of protocols and attributes together.
     pub(super) bytes: usize,
 }
@@ -81,7 +83,7 @@ impl Message {
         self.bodies.get(protocol.text()).and_then(Value::as_str).unwrap_or(&self.body)
     }
 
-    pub(super) fn read(given: Given) -> Result<Self, ApiError> {
+    pub(super) fn read(given: Given, trace_id: Option<&str>) -> Result<Self, ApiError> {
         if given.message.is_empty() {
             return Err(invalid("Empty message"));
         }
@@ -108,12 +110,13 @@ impl Message {
             attributes,
             group_id: given.message_group_id,
             deduplication_id: given.message_deduplication_id,
+            trace_id: trace_id.map(str::to_owned),
             bytes,
         })
     }
 
     /// One that a service has pushed.
-    pub(super) fn pushed(topic: &TopicMessage, body: &[u8]) -> Self {
+    pub(super) fn pushed(topic: &TopicMessage, body: &[u8], trace_id: Option<&str>) -> Self {
         let one = |Attribute { name, data_type, value }: &Attribute| {
             (name.clone(), MessageAttribute { data_type: data_type.clone(), value: value.clone() })
         };
@@ -124,6 +127,7 @@ impl Message {
             attributes: topic.message.attributes.iter().map(one).collect(),
             group_id: topic.message.group_id.clone(),
             deduplication_id: topic.message.deduplication_id.clone(),
+            trace_id: trace_id.map(str::to_owned),
             bytes: body.len(),
         }
     }

@@ -92,7 +92,7 @@ impl SnsService {
             (None, None) => return Err(invalid("TopicArn or TargetArn Reason: no value for required parameter")),
         };
         let topic = self.served(asker.scope, TopicName::parse(arn, "TopicArn")?, "TopicArn")?;
-        let message = Message::read(request.given)?;
+        let message = Message::read(request.given, asker.trace_id)?;
         let [published] = self
             .publish_all(&topic, std::slice::from_ref(&message))
             .await?
@@ -107,7 +107,7 @@ impl SnsService {
         check_entries(&request.publish_batch_request_entries)?;
         let entries = request.publish_batch_request_entries.into_iter();
         let read: Vec<(String, Result<Message, ApiError>)> =
-            entries.map(|Entry { id, given }| (id, Message::read(given))).collect();
+            entries.map(|Entry { id, given }| (id, Message::read(given, asker.trace_id))).collect();
         let good: Vec<Message> = read.iter().filter_map(|(_, message)| message.as_ref().ok().cloned()).collect();
         if good.iter().map(|message| message.bytes).sum::<usize>() > BYTES_MAX {
             return Err(ApiError::new(
@@ -182,8 +182,7 @@ impl SnsService {
                 return Ok(Err(invalid(format_args!("MessageDeduplicationId Reason: {why}"))));
             }
             let published = Published { message_id: Uuid::new_v4().to_string(), sequence: None };
-            let publication =
-                Publication { message, message_id: &published.message_id, sequence: None, trace_id: None, at_ms };
+            let publication = Publication { message, message_id: &published.message_id, sequence: None, at_ms };
             let pushes = self.fan_out(known, publication).await?;
             intake.messages.extend(pushes.into_iter().map(|(push, body)| push_message(&push, body, at_ms)));
             return Ok(Ok(published));
@@ -206,7 +205,6 @@ impl SnsService {
             message: &message,
             message_id: &published.message_id,
             sequence: published.sequence.as_deref(),
-            trace_id: None,
             at_ms,
         };
         for (push, body) in self.fan_out(known, publication).await? {

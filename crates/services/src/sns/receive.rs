@@ -63,17 +63,21 @@ impl Receive for SnsService {
             }
         })
     }
+
+    fn admit<'a>(&'a self, push: &'a Push) -> BoxFuture<'a, Result<(), PushError>> {
+        Box::pin(async move {
+            match &push.content {
+                Content::Topic(_) => self.admitting(push).await.map(drop),
+                _ => Ok(()),
+            }
+        })
+    }
 }
 
 impl SnsService {
     async fn take(&self, push: &Push, message: &TopicMessage, id: Uuid, body: &Bytes) -> Result<Received, PushError> {
-        let passing =
-            |error: tindra_model::ApiError| PushError::passing("SDK_CLIENT_ERROR", error.message().to_owned());
-        self.table().catch_up().await.map_err(passing)?;
-        let known = TopicName::parse(&push.target_arn, "TopicArn").and_then(|name| self.table().topic(&name));
-        let known = known.map_err(|error| PushError::lasting("NO_RESOURCE", error.message().to_owned()))?;
-        self.check_policy(push, &known)?;
-        let mut message = Message::pushed(message, body);
+        let known = self.admitting(push).await?;
+        let mut message = Message::pushed(message, body, push.trace_id.as_deref());
         let at_ms = self.around().timer.unix_ms();
         let mut intake = Intake::default();
         let mut published = Published { message_id: id.to_string(), sequence: None };
@@ -95,7 +99,6 @@ impl SnsService {
             message: &message,
             message_id: &published.message_id,
             sequence: published.sequence.as_deref(),
-            trace_id: push.trace_id.as_deref(),
             at_ms,
         };
         let pushes = self.fan_out(&known, publication).await.map_err(passing)?;
@@ -104,6 +107,15 @@ impl SnsService {
     }
 
     /// Asks the topic's policy whether the source may publish; a role's rights were looked at before.
+    /// The topic that a push is for, if it lets the source in.
+    async fn admitting(&self, push: &Push) -> Result<Arc<KnownTopic>, PushError> {
+        self.table().catch_up().await.map_err(passing)?;
+        let known = TopicName::parse(&push.target_arn, "TopicArn").and_then(|name| self.table().topic(&name));
+        let known = known.map_err(|error| PushError::lasting("NO_RESOURCE", error.message().to_owned()))?;
+        self.check_policy(push, &known)?;
+        Ok(known)
+    }
+
     fn check_policy(&self, push: &Push, known: &Arc<KnownTopic>) -> Result<(), PushError> {
         if !self.around().is_checked || push.role_arn.is_some() {
             return Ok(());
@@ -158,4 +170,8 @@ impl SnsService {
             self.paces().wait(&key, per_s_max).await;
         }
     }
+}
+
+fn passing(error: tindra_model::ApiError) -> PushError {
+    PushError::passing("SDK_CLIENT_ERROR", error.message().to_owned())
 }

@@ -18,7 +18,7 @@ impl SqsService {
         let (scope, name) = names::of_arn(queue_arn).ok_or_else(no_queue)?;
         let queue = self.find(&scope, name).await?.ok_or_else(no_queue)?;
         let identity = Identity::root(scope.account.as_str());
-        let asker = Asker { scope: &scope, identity: &identity, endpoint: "", request_id: "" };
+        let asker = Asker { scope: &scope, identity: &identity, endpoint: "", request_id: "", trace_id: None };
         Box::pin(self.answer_of(asker, queue, operation, input)).await
     }
 }

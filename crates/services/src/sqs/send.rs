@@ -20,7 +20,8 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 impl SqsService {
     pub(super) async fn send_message(&self, asker: Asker<'_>, queue: &Known, input: &Value) -> Result<Value, ApiError> {
         let sender = self.sender(asker).await;
-        let post = post(queue, Message::read(input, &sender)?, Uuid::now_v7(), self.now_ms())?;
+        let message = Message::read(input, &sender)?;
+        let post = post(queue, message, asker.trace_id, Uuid::now_v7(), self.now_ms())?;
         let mut sent = self.post(queue, vec![post]).await?;
         Ok(sent.pop().unwrap_or_default())
     }
@@ -45,7 +46,7 @@ impl SqsService {
         let mut posts = Vec::new();
         let mut outcomes: Vec<(&str, Result<Value, ApiError>)> = Vec::new();
         for (id, message) in read {
-            let accepted = message.and_then(|message| post(queue, message, Uuid::now_v7(), now_ms));
+            let accepted = message.and_then(|message| post(queue, message, asker.trace_id, Uuid::now_v7(), now_ms));
             outcomes.push((id, accepted.map(|accepted| posts.push(accepted)).map(|()| Value::Null)));
         }
         let mut sent = self.post(queue, posts).await?.into_iter();
@@ -108,8 +109,14 @@ pub(super) fn sequence_number(number: u64) -> String {
     format!("{number:020}")
 }
 
-/// Checks a message against its queue.
-pub(super) fn post(queue: &Known, mut message: Message, id: Uuid, now_ms: u64) -> Result<Post, ApiError> {
+/// Checks a message against its queue. It is of the trace that it names, or else of the request's.
+pub(super) fn post(
+    queue: &Known,
+    mut message: Message,
+    trace_id: Option<&str>,
+    id: Uuid,
+    now_ms: u64,
+) -> Result<Post, ApiError> {
     let settings = &queue.settings;
     if message.bytes() as u64 > settings.message_bytes_max {
         let most = settings.message_bytes_max;
@@ -126,6 +133,7 @@ pub(super) fn post(queue: &Known, mut message: Message, id: Uuid, now_ms: u64) -
     if let Some(of_system) = message.system_digest() {
         answer["MD5OfMessageSystemAttributes"] = of_system.into();
     }
+    message.head.trace = message.head.trace.or_else(|| trace_id.map(str::to_owned));
     // Texts and lists of them: there is nothing in it that cannot be written.
     let head = serde_json::to_vec(&message.head).unwrap_or_default();
     let letter = Letter {

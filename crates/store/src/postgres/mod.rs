@@ -119,6 +119,10 @@ async fn prepare(parts: Parts) -> Result<(Writer, Changes), StoreError> {
 }
 
 impl Metadata for Postgres {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
         Box::pin(self.pool.with("read a record", move |connection| records::get(connection, key)))
     }
@@ -291,9 +295,12 @@ impl Journals for Postgres {
         journal: &'a str,
         from: u64,
         limit: usize,
+        bytes_max: usize,
     ) -> BoxFuture<'a, Result<Vec<(u64, Bytes)>, StoreError>> {
         Box::pin(async move {
-            self.pool.with("read a journal", |connection| journals::read(connection, journal, from, limit)).await
+            self.pool
+                .with("read a journal", |connection| journals::read(connection, journal, from, limit, bytes_max))
+                .await
         })
     }
 

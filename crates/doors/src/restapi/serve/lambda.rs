@@ -31,10 +31,7 @@ impl Target {
     pub(super) fn read(uri: &str, stage: &ServedStage) -> Option<Self> {
         let function = InvokeUri::parse(uri).ok()?.function(&stage.variables);
         let reference = FunctionReference::parse(&function).ok()?;
-        let owner = Scope {
-            account: reference.account.unwrap_or(&stage.scope.account).to_owned(),
-            region: reference.region.unwrap_or(&stage.scope.region).to_owned(),
-        };
+        let owner = reference.owner(&stage.scope);
         Some(Self { function, owner })
     }
 }

@@ -10,7 +10,7 @@ use tindra_store::BoxFuture;
 use tindra_testkit::{MemoryStore, Seeded, scope};
 use uuid::Uuid;
 
-use super::super::ports::QueueSource;
+use super::super::ports::SourceApi;
 use super::*;
 
 /// A broker, its connections and the function, with the dice for all of them.
@@ -106,7 +106,7 @@ impl Drop for Connection {
 }
 
 impl Sources for Shared {
-    fn queue<'a>(&'a self, _: &'a EventSourceMapping) -> BoxFuture<'a, Result<Arc<dyn QueueSource>, SourceError>> {
+    fn open<'a>(&'a self, _: &'a EventSourceMapping) -> BoxFuture<'a, Result<Arc<dyn SourceApi>, SourceError>> {
         Box::pin(async { Err(lost()) })
     }
 

@@ -18,6 +18,8 @@ pub(super) fn outside(
         sns: endpoint(OutsideService::Sns, |settings| &settings.sns_endpoint)?,
         eventbridge: endpoint(OutsideService::EventBridge, |settings| &settings.eventbridge_endpoint)?,
         s3: endpoint(OutsideService::S3, |settings| &settings.s3_endpoint)?,
+        kinesis: endpoint(OutsideService::Kinesis, |settings| &settings.kinesis_endpoint)?,
+        dynamodb_streams: endpoint(OutsideService::DynamoDbStreams, |settings| &settings.dynamodb_streams_endpoint)?,
         keys: keys(&variable),
     })
 }

@@ -91,7 +91,7 @@ impl Place {
 
     async fn ask(&self, operation: &str, input: Value) -> Result<Value, String> {
         let (scope, identity) = (&self.scope, &self.identity);
-        let asker = Asker { scope, identity, endpoint: "http://here", request_id: "id" };
+        let asker = Asker { scope, identity, endpoint: "http://here", request_id: "id", trace_id: None };
         self.sqs.answer(asker, operation, input).await.map_err(|error| error.code().to_owned())
     }
 

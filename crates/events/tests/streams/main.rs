@@ -1,0 +1,217 @@
+//! Streams, their pollers and their functions under schedules that a seed decides: functions that fail, throttle, answer with
+//! failures of items or with nonsense; streams that refuse, hang, split, and end in two ways; a store whose steps fail before or
+//! after they are made; processes that are killed, stopped, and held up for longer than their leases.
+//!
+//! Whatever happens, every record ends handled, given up to its destination, or filtered out; the order of a key holds; and no
+//! position is written that lies behind a record which is none of these.
+//!
+//! `TINDRA_SIMULATIONS` says how many schedules (default 100), `TINDRA_SEED` runs one again.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod function;
+mod guarded;
+mod source;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tindra_core::event_source_mapping::{
+    EventSource, EventSourceMapping, MappingSettings, MappingState, SourceKind, StartingPosition,
+};
+use tindra_events::Unstarted;
+use tindra_events::mappings::{Mappings, MappingsOptions};
+use tindra_store::{Batch, JsonBatch as _, Precondition};
+use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, scope, store};
+use uuid::Uuid;
+
+use function::Function;
+use guarded::{Guarded, Held};
+use source::Opened;
+use world::{RuntimeTimer, World};
+
+const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks";
+/// Longer than a lease holds.
+const HELD_UP: Duration = Duration::from_secs(45);
+
+/// One server.
+struct Process {
+    mappings: Mappings,
+    held: Arc<Held>,
+    _queue: Unstarted,
+}
+
+fn begin(memory: &MemoryStore, world: &Arc<World>, is_shared: bool) -> Process {
+    let held = Arc::new(Held::default());
+    let store = Guarded::around(memory, world, &held);
+    let timer: Arc<RuntimeTimer> = Arc::new(RuntimeTimer(Arc::clone(&world.clock)));
+    let real = Arc::clone(&world.clock) as _;
+    let (outbox, queue) = tindra_events::open(store.clone(), Arc::clone(&timer) as _, real);
+    let mappings = Mappings::start(MappingsOptions {
+        store,
+        timer,
+        real: Arc::clone(&world.clock) as _,
+        invoke: Arc::new(Function(Arc::clone(world))),
+        sources: Arc::new(Opened(Arc::clone(world))),
+        outbox,
+        is_shared,
+    });
+    Process { mappings, held, _queue: queue }
+}
+
+fn settings(chance: &mut Seeded) -> MappingSettings {
+    let mut small = |end: u64| u32::try_from(chance.below(end)).unwrap();
+    let (batch_size, window_s, factor, retries) = (1 + small(8), small(3), 1 + small(3), small(4));
+    let (ages, bisects, reports, has_windows) = (small(4), small(2) == 1, small(2) == 1, small(4) == 0);
+    MappingSettings {
+        batch_size,
+        batching_window_s: Some(window_s),
+        filters: vec![r#"{"partitionKey":[{"anything-but":["out"]}]}"#.to_owned()],
+        parallelization_factor: factor,
+        maximum_record_age_s: (ages == 0).then_some(60 + 60 * retries),
+        maximum_retry_attempts: Some(retries),
+        bisect_on_error: bisects,
+        reports_item_failures: reports,
+        tumbling_window_s: if has_windows { 5 } else { 0 },
+        on_failure: Some("arn:aws:sqs:eu-west-1:123456789012:told".to_owned()),
+        ..MappingSettings::new(SourceKind::Kinesis, Uuid::nil())
+    }
+}
+
+fn mapping(settings: MappingSettings) -> EventSourceMapping {
+    EventSourceMapping {
+        uuid: Uuid::from_u128(7),
+        scope: scope(),
+        function_name: "reads".to_owned(),
+        qualifier: None,
+        source: EventSource {
+            kind: SourceKind::Kinesis,
+            arn: Some(STREAM.to_owned()),
+            bootstrap_servers: Vec::new(),
+            topics: Vec::new(),
+            queues: Vec::new(),
+            starting_position: Some(StartingPosition::TrimHorizon),
+        },
+        settings,
+        is_enabled: true,
+        state: MappingState::Enabled,
+        last_modified_ms: 0,
+        tags: std::collections::BTreeMap::new(),
+    }
+}
+
+/// What a schedule was like, for those who want to know that it was worth something.
+#[derive(Debug, Default)]
+struct Seen {
+    records: usize,
+    invokes: usize,
+    told: usize,
+    kills: usize,
+    held_up: usize,
+    shards: usize,
+}
+
+async fn schedule(seed: u64, memory: MemoryStore) -> Seen {
+    let mut chance = Seeded::new(seed);
+    let settings = settings(&mut chance);
+    let clock = Arc::new(RuntimeClock::start());
+    let world = Arc::new(World::new(seed, settings.clone(), clock));
+    let mapping = mapping(settings);
+    let key = EventSourceMapping::key(&mapping.scope, mapping.uuid);
+    let batch = Batch::default().put_json(key, Precondition::None, &mapping).unwrap();
+    while memory.handle().metadata.commit(batch.clone()).await.is_err() {}
+    let is_shared = chance.happens(50);
+    let mut processes: Vec<Process> = (0..=u64::from(is_shared)).map(|_| begin(&memory, &world, is_shared)).collect();
+    let mut seen = Seen::default();
+    for _ in 0..10 + chance.below(30) {
+        let one = usize::try_from(chance.below(processes.len() as u64)).unwrap();
+        match chance.below(12) {
+            0..=6 => world.stream().put(&mut chance, 1 + chance_of(seed, seen.records)),
+            7 => world.stream().split(&mut chance),
+            8 if chance.happens(40) => {
+                seen.kills += 1;
+                world.crashed();
+                processes.remove(one);
+                processes.push(begin(&memory, &world, is_shared));
+            }
+            8 => {
+                let mut process = processes.remove(one);
+                process.mappings.drain().await;
+                // What one lane has done behind what another has not comes again.
+                if world.settings.parallelization_factor > 1 {
+                    world.crashed();
+                }
+                processes.push(begin(&memory, &world, is_shared));
+            }
+            9 if is_shared => {
+                seen.held_up += 1;
+                world.crashed();
+                processes[one].held.hold();
+                tokio::time::sleep(HELD_UP).await;
+                processes[one].held.go_on();
+            }
+            _ => tokio::time::sleep(Duration::from_millis(chance.below(4_000))).await,
+        }
+        seen.records += 1;
+    }
+    world.stream().heal();
+    world.until_all_done().await;
+    for mut process in processes {
+        process.mappings.drain().await;
+    }
+    world.check();
+    let history = world.history();
+    seen.records = world.stream().records();
+    (seen.invokes, seen.told) = (history.invokes.len(), history.told.len());
+    seen.shards = world.stream().shards();
+    seen
+}
+
+/// A few records, or many.
+fn chance_of(seed: u64, step: usize) -> u64 {
+    Seeded::new(seed.wrapping_add(step as u64)).below(20)
+}
+
+#[test]
+fn no_record_is_lost_and_no_position_runs_ahead() {
+    let beside = store();
+    let seeds = match std::env::var("TINDRA_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => {
+            let schedules = std::env::var("TINDRA_SIMULATIONS").map_or(100, |text| text.parse().unwrap());
+            (0..schedules).collect::<Vec<u64>>()
+        }
+    };
+    let many = seeds.len() >= 100;
+    let mut total = Seen::default();
+    for seed in seeds {
+        // Time that is only waited for passes at once.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let memory = MemoryStore::new(seed, [0, 0, 3, 10][usize::try_from(seed % 4).unwrap()], &beside);
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let bound = Duration::from_secs(30 * 86_400);
+                tokio::time::timeout(bound, schedule(seed, memory)).await.expect("the schedule ends")
+            })
+        }));
+        match run {
+            Ok(seen) => {
+                total.records += seen.records;
+                total.invokes += seen.invokes;
+                total.told += seen.told;
+                total.kills += seen.kills;
+                total.held_up += seen.held_up;
+                total.shards += seen.shards;
+            }
+            Err(panic) => {
+                eprintln!("the seed is {seed}: TINDRA_SEED={seed} cargo test -p tindra-events --test streams");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    if many {
+        let is_worth_it = total.kills > 10 && total.held_up > 10 && total.told > 100 && total.shards > 200;
+        assert!(is_worth_it && total.records > 5_000 && total.invokes > 2_000, "{total:?}");
+    }
+}

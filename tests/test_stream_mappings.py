@@ -1,0 +1,183 @@
+"""Streams run functions through event source mappings: in order, batch by batch, and every record ends handled, filtered or told."""
+
+import base64
+import json
+
+import pytest
+
+from support.moto import KEYS
+from support.server import Server
+from support.streams import Kinesalite, Mapped, Stream, Table
+from support.wait import until
+
+
+@pytest.fixture(scope="module")
+def reading(moto):
+    """A server whose streams are moto's."""
+    with Server(config=moto.config(), environment=KEYS) as server:
+        yield server
+
+
+@pytest.fixture
+def mapped():
+    made = []
+
+    def make(*arguments, **members):
+        made.append(Mapped(*arguments, **members))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.server.process is not None:
+            one.end()
+
+
+def numbers(data):
+    return [one["n"] for one in data]
+
+
+def test_records_of_kinesis_run_a_function_in_their_order(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put({"n": 1}, key="first")
+    function = mapped(reading, stream.arn)
+    function.handled(1)
+    batch = function.batches()[0]
+    [record] = batch["Records"]
+    [shard] = stream.shards()
+    assert set(batch) == {"data", "at", "Records"}
+    assert record["kinesis"]["partitionKey"] == "first" and json.loads(base64.b64decode(record["kinesis"]["data"])) == {"n": 1}
+    assert record["eventID"] == f"{shard['ShardId']}:{record['kinesis']['sequenceNumber']}"
+    assert (record["eventSource"], record["eventName"]) == ("aws:kinesis", "aws:kinesis:record")
+    assert record["eventSourceARN"] == stream.arn and record["awsRegion"] == "us-east-1"
+    assert isinstance(record["kinesis"]["approximateArrivalTimestamp"], float)
+    stream.put(*({"n": number} for number in range(2, 30)))
+    assert numbers(function.handled(29)) == list(range(1, 30))
+    until(lambda: function.result() == "OK", 5, "the result")
+    assert function.shown()["StateTransitionReason"] == "User action"
+
+
+def test_changes_of_a_table_run_a_function(reading, moto, mapped):
+    table = Table(moto.dynamodb)
+    function = mapped(reading, table.arn, FilterCriteria={"Filters": [{"Pattern": json.dumps({"eventName": ["INSERT", "REMOVE"]})}]})
+    table.put("a", text="one")
+    table.put("a", text="two")
+    table.remove("a")
+    function.handled(2)
+    records = [record for batch in function.batches() for record in batch["Records"]]
+    assert [record["eventName"] for record in records] == ["INSERT", "REMOVE"], "the filter leaves the change out"
+    assert records[0]["dynamodb"]["NewImage"]["text"] == {"S": "one"} and records[1]["dynamodb"]["OldImage"]["text"] == {"S": "two"}
+    assert all(record["eventSourceARN"] == table.arn and record["eventSource"] == "aws:dynamodb" for record in records)
+
+
+def test_a_poisoned_record_is_bisected_out_and_told(reading, moto, mapped):
+    stream, told = Stream(moto.kinesis), moto.queue("given-up")
+    stream.put({"n": 1}, {"n": 2}, {"n": 3, "fails": "batch"}, {"n": 4})
+    function = mapped(
+        reading, stream.arn, BisectBatchOnFunctionError=True, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": told.arn}})
+    [record] = until(told.records, 40, "the record of what was given up", 0.1)
+    until(lambda: 4 in numbers(function.batches()[-1]["data"]), 20, "what follows it", 0.1)
+    assert [numbers(batch["data"]) for batch in function.batches()] == [[1, 2, 3, 4], [1, 2], [3, 4], [3], [4]]
+    [poisoned] = function.batches()[3]["Records"]
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted" and record["requestContext"]["approximateInvokeCount"] == 3
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+    info = record["KinesisBatchInfo"]
+    assert info["startSequenceNumber"] == info["endSequenceNumber"] == poisoned["kinesis"]["sequenceNumber"]
+    assert info["batchSize"] == 1 and info["streamArn"] == stream.arn and "payload" not in record
+
+
+def test_partial_failures_go_on_where_they_failed_and_a_bucket_gets_the_event(reading, moto, mapped):
+    stream, bucket = Stream(moto.kinesis), moto.bucket("given-up-streams")
+    stream.put({"n": 1}, {"n": 2, "fails": "item"}, {"n": 3})
+    function = mapped(
+        reading, stream.arn, FunctionResponseTypes=["ReportBatchItemFailures"], MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": bucket}})
+    listed = until(lambda: moto.s3.list_objects_v2(Bucket="given-up-streams").get("Contents"), 40, "the object", 0.1)
+    assert [numbers(batch["data"]) for batch in function.batches()] == [[1, 2, 3], [2, 3]]
+    assert listed[0]["Key"].startswith(f"aws/lambda/{function.uuid}/{stream.shards()[0]['ShardId']}/20")
+    record = json.load(moto.s3.get_object(Bucket="given-up-streams", Key=listed[0]["Key"])["Body"])
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted" and "functionError" not in record["responseContext"]
+    assert json.loads(record["payload"])["Records"] == function.batches()[1]["Records"]
+
+
+def test_a_position_survives_changes_and_the_server(moto, mapped):
+    stream = Stream(moto.kinesis)
+    with Server(config=moto.config(), environment=KEYS) as server:
+        function = mapped(server, stream.arn)
+        stream.put({"n": 1})
+        function.handled(1)
+        function.change(BatchSize=7)
+        stream.put({"n": 2})
+        function.handled(2)
+        function.change(Enabled=False)
+        stream.put({"n": 3})
+        function.change(Enabled=True)
+        function.handled(3)
+        server.stop()
+        stream.put({"n": 4})
+        server.start()
+        assert numbers(function.handled(4)) == [1, 2, 3, 4]
+        until(lambda: "EventSource" not in function.result() and function.result() == "OK", 10, "the result")
+        function.end()
+        server.stop()
+
+
+def test_the_latest_are_those_after_the_mapping(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put({"n": 1})
+    function = mapped(reading, stream.arn, StartingPosition="LATEST")
+    until(lambda: [one["state"] for one in function.sources()["shards"]] == ["reading"], 20, "the shard to be read")
+
+    def is_heard():
+        stream.put({"n": 2})
+        return function.data()
+
+    assert set(numbers(until(is_heard, 20, "a record", 0.3))) == {2}
+
+
+def test_windows_keep_a_state(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    function = mapped(reading, stream.arn, TumblingWindowInSeconds=2, BatchSize=2)
+    stream.put(*({"n": number} for number in range(5)))
+
+    def final():
+        return [batch for batch in function.batches() if batch["isFinalInvokeForWindow"]]
+
+    until(lambda: sum(batch["state"].get("count", 0) for batch in final()) == 5, 40, "the windows to end", 0.1)
+    for batch in function.batches():
+        assert batch["shardId"] == stream.shards()[0]["ShardId"] and batch["eventSourceARN"] == stream.arn
+        assert batch["window"]["end"] > batch["window"]["start"] and not batch["isWindowTerminatedEarly"]
+        assert batch["isFinalInvokeForWindow"] == (batch["Records"] == [])
+    assert function.batches()[0]["state"] == {}
+
+
+def test_an_unreachable_stream_is_shown(reading, mapped):
+    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/none")
+    problem = until(lambda: function.result().startswith("PROBLEM: ") and function.result(), 20, "the problem")
+    assert "ResourceNotFoundException" in problem, problem
+
+
+def test_children_wait_for_their_parent(mapped):
+    with Kinesalite() as kinesalite, Server(config=kinesalite.config(), environment=KEYS) as server:
+        stream = Stream(kinesalite.kinesis, "000000000000")
+        stream.put(*({"n": number} for number in range(20)), key="a")
+        stream.split()
+        stream.put(*({"n": number} for number in range(20, 40)), key="a")
+        stream.put(*({"n": number} for number in range(100, 110)), key="b")
+        function = mapped(server, stream.arn, BatchSize=7)
+        seen = numbers(function.handled(50))
+        assert sorted(seen) == [*range(40), *range(100, 110)], "each once"
+        assert [number for number in seen if number < 100] == list(range(40)), "the parent comes first"
+        assert [number for number in seen if number >= 100] == list(range(100, 110))
+        shards = until(lambda: [one for one in function.sources()["shards"] if one["state"] == "ended"], 20, "the parent to have ended")
+        assert [one["shard"] for one in shards] == [stream.shards()[0]["ShardId"]]
+        function.end()
+
+
+def test_closed_shards_of_moto_end_though_they_give_iterators(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put(*({"n": number} for number in range(5)))
+    function = mapped(reading, stream.arn)
+    function.handled(5)
+    stream.split()
+    stream.put(*({"n": number} for number in range(5, 10)))
+    assert numbers(function.handled(10)) == list(range(10))
