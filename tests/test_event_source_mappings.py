@@ -208,7 +208,7 @@ def test_every_setting_is_kept(client):
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     }
     lanes = {"ParallelizationFactor": 10}
-    message = refused(create, client, "kinesis", **stream, **lanes)
+    message = refusal(client, "kinesis", **stream, **lanes)
     assert message == "ParallelizationFactor must be 1 with TumblingWindowInSeconds."
     registry = {
         "SchemaRegistryURI": "https://registry.example", "EventRecordFormat": "JSON",

@@ -148,10 +148,10 @@ async fn schedule(seed: u64, memory: MemoryStore) -> Seen {
                 seen.held_up += 1;
                 world.crashed();
                 processes[one].held.hold();
-                tokio::time::sleep(HELD_UP).await;
+                world.clock.pass(HELD_UP).await;
                 processes[one].held.go_on();
             }
-            _ => tokio::time::sleep(Duration::from_millis(chance.below(4_000))).await,
+            _ => world.clock.pass(Duration::from_millis(chance.below(4_000))).await,
         }
         seen.records += 1;
     }

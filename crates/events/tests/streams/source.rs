@@ -192,8 +192,8 @@ impl SourceApi for Asked {
                 _ if is_well => {}
                 0..=2 => return Err(SourceError::new("as planned")),
                 3..=4 => return Err(SourceError::refused("ProvisionedThroughputExceededException", "as planned")),
-                5 => tokio::time::sleep(Duration::from_secs(3_600)).await,
-                _ => tokio::time::sleep(Duration::from_millis(self.0.below(30))).await,
+                5 => self.0.clock.pass(Duration::from_secs(3_600)).await,
+                _ => self.0.clock.pass(Duration::from_millis(self.0.below(30))).await,
             }
             match operation {
                 "ListShards" => Ok(self.0.stream().list()),
