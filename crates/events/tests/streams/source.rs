@@ -137,9 +137,12 @@ impl Stream {
         json!({ "Shards": shards.collect::<Vec<_>>() })
     }
 
-    fn iterator(&self, input: &Value) -> Value {
+    fn iterator(&self, input: &Value) -> Result<Value, SourceError> {
+        if input["ShardIteratorType"] == "AT_TIMESTAMP" {
+            return Err(SourceError::new("not every server knows times"));
+        }
         let after = input["StartingSequenceNumber"].as_str().unwrap_or("0");
-        json!({ "ShardIterator": format!("{}/{after}", input["ShardId"].as_str().unwrap()) })
+        Ok(json!({ "ShardIterator": format!("{}/{after}", input["ShardId"].as_str().unwrap()) }))
     }
 
     fn read(&mut self, input: &Value) -> Result<Value, SourceError> {
@@ -197,7 +200,7 @@ impl SourceApi for Asked {
             }
             match operation {
                 "ListShards" => Ok(self.0.stream().list()),
-                "GetShardIterator" => Ok(self.0.stream().iterator(&input)),
+                "GetShardIterator" => self.0.stream().iterator(&input),
                 _ => self.0.stream().read(&input),
             }
         })
