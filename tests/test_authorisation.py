@@ -396,3 +396,29 @@ def test_a_function_lets_the_stages_in_that_its_policy_names(secured, make_funct
             SourceArn=f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api.id}/prod/GET/pets/*")
         assert api.ask("/pets/1").body == b"in"
         assert (api.ask("/pets/1", method="POST", body=b"").status, api.ask("/pets/1", stage="test").status) == (500, 500)
+
+
+def test_streams_are_opened_by_their_arns(secured, make_user):
+    root = secured.with_key("kinesis")
+    for name in ("own", "other"):
+        root.create_stream(StreamName=name, ShardCount=1)
+    arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/own"
+    user, key = make_user(statement(action=["kinesis:Put*", "kinesis:Get*"], resource=arn))
+    client = secured.with_key("kinesis", key)
+    shard = client.put_record(StreamName="own", PartitionKey="k", Data=b"1")["ShardId"]
+    reading = {"ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+    iterator = client.get_shard_iterator(StreamARN=arn, **reading)["ShardIterator"]
+    assert [record["Data"] for record in client.get_records(ShardIterator=iterator)["Records"]] == [b"1"]
+    code, message, _ = error_of(client.put_record, StreamName="other", PartitionKey="k", Data=b"1")
+    assert (code, message) == denied(
+        user, "kinesis:PutRecord", arn.replace("own", "other"), "because no identity-based policy allows the kinesis:PutRecord action")[:2]
+    foreign = root.get_shard_iterator(StreamName="other", **reading)["ShardIterator"]
+    for call, members in [
+        (client.get_records, {"ShardIterator": foreign}), (client.list_streams, {}), (client.list_shards, {"StreamName": "own"}),
+        (client.delete_stream, {"StreamName": "own"}), (client.register_stream_consumer, {"StreamARN": arn, "ConsumerName": "c"}),
+    ]:
+        assert error_of(call, **members)[0] == "AccessDeniedException", members
+    # Another stream beside an iterator opens nothing.
+    assert error_of(client.get_records, ShardIterator=foreign, StreamARN=arn)[0] == "InvalidArgumentException"
+    for name in ("own", "other"):
+        root.delete_stream(StreamName=name)

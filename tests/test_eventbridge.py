@@ -195,7 +195,7 @@ class TestRules:
         put_rule(events, bus, {"source": ["a"]}, name="one")
         function = "arn:aws:lambda:us-east-1:000000000000:function:f"
         for target in (
-            {"Arn": "arn:aws:kinesis:us-east-1:000000000000:stream/s"},
+            {"Arn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/s"},
             {"Arn": "nonsense"},
             {"Arn": function, "EcsParameters": {"TaskDefinitionArn": "t"}},
             {"Arn": function, "Input": "{"},

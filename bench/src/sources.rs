@@ -1,6 +1,7 @@
 //! What runs functions for other services, beside a direct asynchronous Invoke: how long after an upload to S3 its function
 //! begins, and how many events a second get through a topic and through a rule, from the first that is sent to the last that
-//! the function has handled. One server, and all that stands in a row measured in turn.
+//! the function has handled; and the same of queues and streams that are polled ([`mapped`]). One server, and all that stands
+//! in a row measured in turn.
 
 mod mapped;
 
@@ -34,7 +35,6 @@ const TURNS: usize = 3;
 const BOUND: Duration = Duration::from_secs(120);
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:";
 const ANNOUNCED: &str = "An upload to S3, from its sending to the handler";
-const ANNOUNCED_OF_MAPPINGS: &str = "A message of a queue, from its sending to the handler";
 
 /// A way for an event to a function.
 struct Way {
@@ -65,8 +65,8 @@ pub(crate) fn run_all(options: &Options) -> Result<Table> {
     };
     bench.measure(ANNOUNCED, Bench::uploads);
     bench.measure("Events through a topic and a rule", Bench::events);
-    bench.measure(ANNOUNCED_OF_MAPPINGS, Bench::delays);
-    bench.measure("Records through event source mappings", Bench::mappings);
+    bench.measure("Messages and records, until the handler", Bench::delays);
+    bench.measure("Messages and records through event source mappings", Bench::mappings);
     Ok(bench.table)
 }
 

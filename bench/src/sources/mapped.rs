@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{ANNOUNCED_OF_MAPPINGS, Bench, COLD, PAUSE, TIMED, TURNS, now, signed};
+use super::{Bench, COLD, PAUSE, TIMED, TURNS, now, signed};
 use crate::http::Connection;
 use crate::load;
 use crate::server::zip_executable;
@@ -20,47 +20,74 @@ const RECORDS: usize = 20_000;
 const CALLERS: usize = 4;
 /// Of one request to SQS (AWS).
 const MESSAGES_AT_ONCE: usize = 10;
+const SHARDS: usize = 8;
+/// Of one request to Kinesis, and of one read (AWS: 500 and 10,000).
+const RECORDS_AT_ONCE: usize = 500;
 /// Of an event: enough for one invoke not to be what is measured, in a window that is full long before it ends.
 const BATCH: usize = 100;
 /// For the records of a turn to be handled.
 const BOUND: Duration = Duration::from_secs(120);
 const ACCOUNT: &str = "us-east-1:000000000000";
 
+/// The name under which requests are signed, what stands before an operation, and the version of JSON.
+type Protocol = (&'static str, &'static str, &'static str);
+
+const SQS: Protocol = ("sqs", "AmazonSQS", "1.0");
+const KINESIS: Protocol = ("kinesis", "Kinesis_20131202", "1.1");
+
 impl Bench<'_> {
     pub(super) fn mappings(&mut self) -> Result<()> {
         let code = zip_executable("bootstrap", &std::fs::read(rust_hello::build()?)?)?;
         self.server.prime("of-mapping", "provided.al2023", "any", &code)?;
-        let (mut handled, mut read) = (Vec::new(), Vec::new());
+        let [mut of_queue, mut of_stream] = [(); 2].map(|()| (Vec::new(), Vec::new()));
         for turn in 0..if self.options.is_short { 1 } else { TURNS } {
-            read.push(self.read_queue(&format!("read-{turn}"))?);
-            handled.push(self.handle_queue(&format!("handled-{turn}"))?);
+            of_queue.1.push(self.read_queue(&format!("read-{turn}"))?);
+            of_queue.0.push(self.handle_queue(&format!("handled-{turn}"))?);
+            let stream = self.fill_stream(&format!("filled-{turn}"))?;
+            of_stream.1.push(self.read_stream(&stream)?);
+            let settings = json!({ "BatchSize": RECORDS_AT_ONCE, "StartingPosition": "TRIM_HORIZON" });
+            of_stream.0.push(self.handle(&stream_arn(&stream), &settings, self.records())?);
         }
-        let row = format!("messages of a queue handled, {BATCH} at once");
-        self.table.rate(&row, load::middle(handled), "a client that removes them", load::middle(read), Wanted::Nothing);
+        for (what, batch, other, (handled, read)) in [
+            ("messages of a queue", BATCH, "clients that take and remove them", of_queue),
+            ("records of a stream of 8 shards", RECORDS_AT_ONCE, "clients that read them", of_stream),
+        ] {
+            let row = format!("{what} handled, {batch} at once");
+            self.table.rate(&row, load::middle(handled), other, load::middle(read), Wanted::Nothing);
+        }
         Ok(())
     }
 
     pub(super) fn delays(&mut self) -> Result<()> {
-        notes::deploy(&self.server, "of-queue", &self.python_runtime)?;
-        notes::deploy(&self.server, "of-nobody", &self.python_runtime)?;
-        self.make_queue("timed")?;
-        self.map("of-queue", &queue_arn("timed"), &json!({ "BatchSize": 1 }))?;
-        let mut sqs = self.asking("AmazonSQS", "sqs", "SendMessage")?;
-        let message = json!({ "QueueUrl": self.queue_url("timed"), "MessageBody": "{}" }).to_string();
-        let mut direct = Connection::open(self.server.address())?;
-        let (mut sent, mut invoked) = (Vec::new(), Vec::new());
-        for number in 0..=if self.options.is_short { TIMED / 10 } else { TIMED } {
-            let pause = if number == 0 { COLD } else { PAUSE };
-            sent.push(now()?);
-            super::send(&mut sqs, "POST", "/", message.as_bytes())?;
-            std::thread::sleep(pause);
-            invoked.push(now()?);
-            super::send(&mut direct, "POST", "/2014-11-13/functions/of-nobody/invoke-async/", b"{}")?;
-            std::thread::sleep(pause);
+        for name in ["of-queue", "of-stream", "of-nobody"] {
+            notes::deploy(&self.server, name, &self.python_runtime)?;
         }
-        let [messages, invokes] =
-            [("of-queue", sent), ("of-nobody", invoked)].map(|(name, sent)| self.waits(name, &sent));
-        self.table.time(ANNOUNCED_OF_MAPPINGS, &messages?, "an asynchronous Invoke", &invokes?, Wanted::Nothing);
+        self.make_queue("timed")?;
+        self.make_stream("timed", 1)?;
+        self.map("of-queue", &queue_arn("timed"), &json!({ "BatchSize": 1 }))?;
+        self.map("of-stream", &stream_arn("timed"), &json!({ "BatchSize": 1, "StartingPosition": "TRIM_HORIZON" }))?;
+        let message = json!({ "QueueUrl": self.queue_url("timed"), "MessageBody": "{}" });
+        let record = json!({ "StreamName": "timed", "PartitionKey": "k", "Data": "e30=" });
+        let direct = Connection::open(self.server.address())?;
+        let mut ways = [
+            ("of-queue", "/", message, self.asking(SQS, "SendMessage")?),
+            ("of-stream", "/", record, self.asking(KINESIS, "PutRecord")?),
+            ("of-nobody", "/2014-11-13/functions/of-nobody/invoke-async/", json!({}), direct),
+        ];
+        let mut sent = [const { Vec::new() }; 3];
+        for number in 0..=if self.options.is_short { TIMED / 10 } else { TIMED } {
+            for ((_, path, body, connection), sent) in ways.iter_mut().zip(&mut sent) {
+                sent.push(now()?);
+                super::send(connection, "POST", path, body.to_string().as_bytes())?;
+                std::thread::sleep(if number == 0 { COLD } else { PAUSE });
+            }
+        }
+        let [messages, records, invokes] = [0, 1, 2].map(|way: usize| self.waits(ways[way].0, &sent[way]));
+        let invokes = invokes?;
+        for (what, waits) in [("A message of a queue", messages?), ("A record of a stream", records?)] {
+            let row = format!("{what}, from its sending to the handler");
+            self.table.time(&row, &waits, "an asynchronous Invoke", &invokes, Wanted::Nothing);
+        }
         Ok(())
     }
 
@@ -69,8 +96,8 @@ impl Bench<'_> {
         let records = self.fill_queue(name)?;
         let (url, left) = (self.queue_url(name), AtomicUsize::new(records));
         let take = || -> Result<()> {
-            let mut receiving = self.asking("AmazonSQS", "sqs", "ReceiveMessage")?;
-            let mut removing = self.asking("AmazonSQS", "sqs", "DeleteMessageBatch")?;
+            let mut receiving = self.asking(SQS, "ReceiveMessage")?;
+            let mut removing = self.asking(SQS, "DeleteMessageBatch")?;
             let receive = json!({ "QueueUrl": url, "MaxNumberOfMessages": MESSAGES_AT_ONCE }).to_string();
             while left.load(Ordering::Relaxed) > 0 {
                 let received = told(&mut receiving, &receive)?;
@@ -99,7 +126,7 @@ impl Bench<'_> {
     }
 
     /// Records a second from the making of a mapping until all are done with.
-    pub(super) fn handle(&self, source: &str, settings: &Value, records: usize) -> Result<f64> {
+    fn handle(&self, source: &str, settings: &Value, records: usize) -> Result<f64> {
         let before = self.server.gauge("tindra_event_source_done_total")?;
         let begun = Instant::now();
         let mapping = self.map("of-mapping", source, settings)?;
@@ -113,7 +140,7 @@ impl Bench<'_> {
     }
 
     /// Makes a mapping; returns its id.
-    pub(super) fn map(&self, function: &str, source: &str, settings: &Value) -> Result<String> {
+    fn map(&self, function: &str, source: &str, settings: &Value) -> Result<String> {
         let mut request = json!({ "FunctionName": function, "EventSourceArn": source });
         if let (Some(request), Some(settings)) = (request.as_object_mut(), settings.as_object()) {
             request.extend(settings.clone());
@@ -123,7 +150,7 @@ impl Bench<'_> {
     }
 
     fn make_queue(&self, name: &str) -> Result<()> {
-        let mut sqs = self.asking("AmazonSQS", "sqs", "CreateQueue")?;
+        let mut sqs = self.asking(SQS, "CreateQueue")?;
         told(&mut sqs, &json!({ "QueueName": name }).to_string()).map(drop)
     }
 
@@ -135,13 +162,13 @@ impl Bench<'_> {
             (0..MESSAGES_AT_ONCE).map(|id| json!({ "Id": id.to_string(), "MessageBody": "x".repeat(256) })).collect();
         let batch = json!({ "QueueUrl": self.queue_url(name), "Entries": bodies }).to_string();
         beside_each_other(&|| {
-            let mut sqs = self.asking("AmazonSQS", "sqs", "SendMessageBatch")?;
+            let mut sqs = self.asking(SQS, "SendMessageBatch")?;
             (0..records / MESSAGES_AT_ONCE / CALLERS).try_for_each(|_| told(&mut sqs, &batch).map(drop))
         })?;
         Ok(records)
     }
 
-    pub(super) fn records(&self) -> usize {
+    fn records(&self) -> usize {
         if self.options.is_short { RECORDS / 10 } else { RECORDS }
     }
 
@@ -149,10 +176,74 @@ impl Bench<'_> {
         format!("http://{}/000000000000/{name}", self.server.address())
     }
 
-    /// A connection for one operation of a service with the JSON protocol.
-    pub(super) fn asking(&self, target: &str, service: &str, operation: &str) -> Result<Connection> {
-        let headers = format!("content-type: application/x-amz-json-1.0\r\nx-amz-target: {target}.{operation}\r\n");
+    /// A connection for one operation.
+    fn asking(&self, (service, target, version): Protocol, operation: &str) -> Result<Connection> {
+        let headers =
+            format!("content-type: application/x-amz-json-{version}\r\nx-amz-target: {target}.{operation}\r\n");
         Connection::open_with(self.server.address(), &signed(service, &headers))
+    }
+
+    fn make_stream(&self, name: &str, shards: usize) -> Result<()> {
+        let mut creating = self.asking(KINESIS, "CreateStream")?;
+        told(&mut creating, &json!({ "StreamName": name, "ShardCount": shards }).to_string())?;
+        let mut describing = self.asking(KINESIS, "DescribeStreamSummary")?;
+        let question = json!({ "StreamName": name }).to_string();
+        while told(&mut describing, &question)?["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE" {
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// A stream with the records of a turn, as fast as its shards take them.
+    fn fill_stream(&self, name: &str) -> Result<String> {
+        self.make_stream(name, SHARDS)?;
+        let (left, data) = (AtomicUsize::new(self.records()), "eHh4".repeat(85));
+        beside_each_other(&|| {
+            let mut putting = self.asking(KINESIS, "PutRecords")?;
+            while let Ok(before) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                (left > 0).then(|| left.saturating_sub(RECORDS_AT_ONCE))
+            }) {
+                let keys = before.saturating_sub(RECORDS_AT_ONCE)..before;
+                let mut records: Vec<Value> =
+                    keys.map(|key| json!({ "PartitionKey": key.to_string(), "Data": data })).collect();
+                while !records.is_empty() {
+                    let answer = told(&mut putting, &json!({ "StreamName": name, "Records": records }).to_string())?;
+                    let outcomes = answer["Records"].as_array().context("an outcome for each record")?;
+                    let mut refused = outcomes.iter().map(|outcome| !outcome["ErrorCode"].is_null());
+                    records.retain(|_| refused.next().unwrap_or(false));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(name.to_owned())
+    }
+
+    /// Records a second that clients read, two shards each.
+    fn read_stream(&self, name: &str) -> Result<f64> {
+        let (next_shard, left) = (AtomicUsize::new(0), AtomicUsize::new(self.records()));
+        let begun = Instant::now();
+        beside_each_other(&|| {
+            let mut opening = self.asking(KINESIS, "GetShardIterator")?;
+            let mut reading = self.asking(KINESIS, "GetRecords")?;
+            let mut iterators = Vec::new();
+            for _ in 0..SHARDS / CALLERS {
+                let shard = format!("shardId-{:012}", next_shard.fetch_add(1, Ordering::Relaxed));
+                let open = json!({ "StreamName": name, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+                iterators.push(told(&mut opening, &open.to_string())?["ShardIterator"].clone());
+            }
+            while left.load(Ordering::Relaxed) > 0 {
+                ensure!(begun.elapsed() < BOUND, "the records of {name} were not read within {BOUND:?}");
+                for iterator in &mut iterators {
+                    let read = json!({ "ShardIterator": iterator, "Limit": RECORDS_AT_ONCE }).to_string();
+                    let page = told(&mut reading, &read)?;
+                    let count = page["Records"].as_array().map_or(0, Vec::len);
+                    left.fetch_sub(count, Ordering::Relaxed);
+                    *iterator = page["NextShardIterator"].clone();
+                }
+            }
+            Ok(())
+        })?;
+        Ok(self.records() as f64 / begun.elapsed().as_secs_f64())
     }
 }
 
@@ -160,8 +251,12 @@ fn queue_arn(name: &str) -> String {
     format!("arn:aws:sqs:{ACCOUNT}:{name}")
 }
 
+fn stream_arn(name: &str) -> String {
+    format!("arn:aws:kinesis:{ACCOUNT}:stream/{name}")
+}
+
 /// Sends a request of the JSON protocol and reads its answer.
-pub(super) fn told(connection: &mut Connection, request: &str) -> Result<Value> {
+fn told(connection: &mut Connection, request: &str) -> Result<Value> {
     let answer = connection.post("/", request.as_bytes())?;
     let text = String::from_utf8_lossy(&answer.body);
     ensure!(answer.status == 200, "{request} was answered {}: {text}", answer.status);
@@ -169,7 +264,7 @@ pub(super) fn told(connection: &mut Connection, request: &str) -> Result<Value> 
 }
 
 /// Does the same in as many threads as there are callers.
-pub(super) fn beside_each_other(what: &(impl Fn() -> Result<()> + Sync)) -> Result<()> {
+fn beside_each_other(what: &(impl Fn() -> Result<()> + Sync)) -> Result<()> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CALLERS).map(|_| scope.spawn(what)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("a caller does not panic"))

@@ -20,7 +20,7 @@ pub const PUSH_PREFIX: &str = "push/";
 pub struct Push {
     /// Who pushes.
     pub source: Source,
-    /// Whom: the ARN of a function, queue, topic, bus or API destination; for an endpoint of a topic, its URL.
+    /// Whom: the ARN of a function, queue, topic, bus, stream or API destination; for an endpoint of a topic, its URL.
     pub target_arn: String,
     /// The role on whose behalf; without one the target's own policy says whether the source may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +67,8 @@ pub enum Content {
     Topic(TopicMessage),
     /// An entry for a bus: the whole event.
     Bus,
+    /// A record of a stream.
+    Stream(StreamRecord),
     /// An HTTP request to a URL that a user named.
     Http(HttpRequest),
 }
@@ -94,6 +96,13 @@ pub struct TopicMessage {
     /// What a queue's message has, too.
     #[serde(flatten)]
     pub message: QueueMessage,
+}
+
+/// What goes with a record of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamRecord {
+    /// Which shard it goes to.
+    pub partition_key: String,
 }
 
 /// An HTTP request whose body is the push's.

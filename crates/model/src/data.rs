@@ -16,6 +16,9 @@ pub(crate) struct ServiceData {
     /// JSON 1.0 and not 1.1.
     #[serde(skip)]
     pub(crate) is_json_1_0: bool,
+    /// JSON in another encoding: CBOR.
+    #[serde(skip)]
+    pub(crate) is_cbor: bool,
     /// Errors tell their code of the query protocol in a header (`awsQueryCompatible`).
     #[serde(skip)]
     pub(crate) is_query_compatible: bool,

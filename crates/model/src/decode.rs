@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::cbor;
 use crate::data::{Location, Member, Protocol, Shape};
 use crate::error::ApiError;
 use crate::service::{Call, Operation, Service, WireRequest};
@@ -146,14 +147,14 @@ impl Service {
                 return Ok(Some(body.clone()));
             }
             if !body.is_empty() {
-                input.insert(member.name.clone(), self.coerce(&member.shape, parse(body)?, &member.name)?);
+                input.insert(member.name.clone(), self.coerce(&member.shape, self.parse(body)?, &member.name)?);
             }
             return Ok(None);
         }
         if body.is_empty() || shape.members.iter().all(|member| member.location != Location::Body) {
             return Ok(None);
         }
-        let mut parsed = match parse(body)? {
+        let mut parsed = match self.parse(body)? {
             Value::Object(parsed) => parsed,
             other => return Err(wrong_type("the body", "an object", &other)),
         };
@@ -164,6 +165,10 @@ impl Service {
             }
         }
         Ok(None)
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Value, ApiError> {
+        if self.data.is_cbor { cbor::read(body) } else { parse_json(body) }
     }
 
     /// Checks the JSON types below a value; unknown members are left out, as AWS does.
@@ -233,7 +238,7 @@ impl Service {
     }
 }
 
-fn parse(body: &[u8]) -> Result<Value, ApiError> {
+fn parse_json(body: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(body)
         .map_err(|error| ApiError::new("SerializationException", format!("The body is not valid JSON: {error}.")))
 }

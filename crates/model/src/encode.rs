@@ -13,6 +13,7 @@ const REST_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT_XML: HeaderValue = HeaderValue::from_static("text/xml");
 const JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+const CBOR_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-cbor-1.1");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -22,6 +23,7 @@ impl Service {
         match self.data.protocol {
             Protocol::RestJson => REST_JSON,
             Protocol::Json if self.data.is_json_1_0 => JSON_1_0,
+            Protocol::Json if self.data.is_cbor => CBOR_1_1,
             Protocol::Json => JSON_1_1,
             Protocol::Query => TEXT_XML,
         }
@@ -61,7 +63,7 @@ impl Service {
         *response.body_mut() = match (shape, reply.payload) {
             (_, Some(payload)) => payload,
             (Some(shape), None) if shape.payload.is_none() => {
-                to_bytes(&self.under_wire_names(shape, Value::Object(members)))
+                self.to_bytes(Some(shape), &self.under_wire_names(shape, Value::Object(members)))
             }
             // Without a payload its place is empty, and so is the answer of an operation that has no output.
             (_, None) => Bytes::new(),
@@ -118,8 +120,20 @@ impl Service {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        *response.body_mut() = to_bytes(&Value::Object(body));
+        *response.body_mut() = self.to_bytes(self.shape(error.code()), &Value::Object(body));
         response
+    }
+
+    /// A value as a body of the service, or as the payload of one of its events.
+    fn to_bytes(&self, shape: Option<&Shape>, value: &Value) -> Bytes {
+        if self.data.is_cbor { self.write_cbor(shape, value).into() } else { to_bytes(value) }
+    }
+
+    /// The payload of an event of a stream, by the name of its shape, and its content type.
+    #[must_use]
+    pub fn encode_event(&self, shape: &str, event: &Value) -> (Bytes, &'static str) {
+        let kind = if self.data.is_cbor { "application/x-amz-cbor-1.1" } else { "application/x-amz-json-1.1" };
+        (self.to_bytes(self.shape(shape), event), kind)
     }
 
     /// A value with its members under the names that they have on the wire, where those are others.

@@ -8,6 +8,7 @@
 //! `serde_json::from_value(call.input)` reads a request, `serde_json::to_value` makes a [`Reply`]'s output.
 
 pub mod apigatewayv2;
+mod cbor;
 mod data;
 mod decode;
 mod encode;
@@ -25,7 +26,7 @@ pub use decode::percent_decode;
 pub use error::ApiError;
 pub use service::{
     Call, Operation, Reply, Service, WireRequest, apigateway, apigatewaymanagementapi, apigatewayv2,
-    application_autoscaling, events, iam, lambda, logs, scheduler, sns, sqs, sqs_query, sts,
+    application_autoscaling, events, iam, kinesis, kinesis_cbor, lambda, logs, scheduler, sns, sqs, sqs_query, sts,
 };
 pub use validate::is_retired_runtime;
 pub use value::{Blob, Sensitive};

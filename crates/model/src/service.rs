@@ -146,6 +146,28 @@ pub fn scheduler() -> &'static Service {
     &SERVICE
 }
 
+/// Kinesis Data Streams, `2013-12-02`: the operations that are served, and those that are refused in words of their own.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn kinesis() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::read(KINESIS));
+    &SERVICE
+}
+
+/// Kinesis as Java's SDKs speak it, with bodies in CBOR: the same operations.
+///
+/// # Panics
+/// Never: the data is part of the binary, and a test reads it.
+#[must_use]
+pub fn kinesis_cbor() -> &'static Service {
+    static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::of(ServiceData { is_cbor: true, ..parse(KINESIS) }));
+    &SERVICE
+}
+
+const KINESIS: &str = include_str!("../data/kinesis.generated.json");
+
 /// A service model with its interpreter.
 #[derive(Debug)]
 pub struct Service {

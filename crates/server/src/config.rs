@@ -53,8 +53,8 @@ pub const CONNECTIONS_MAX_DEFAULT: usize = 12_000;
 
 /// The services that can be switched off, by the names with which requests to them are signed. What is left is Lambda, and
 /// IAM and STS, without which nobody's tools start.
-pub const SERVICES_SWITCHABLE: [&str; 8] =
-    ["s3", "sqs", "sns", "events", "scheduler", "logs", "apigateway", "application-autoscaling"];
+pub const SERVICES_SWITCHABLE: [&str; 9] =
+    ["s3", "sqs", "sns", "events", "scheduler", "kinesis", "logs", "apigateway", "application-autoscaling"];
 
 /// Who may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -185,7 +185,7 @@ pub struct Settings {
     pub subnets: Option<Vec<Subnet>>,
     /// Security groups that functions can name in `VpcConfig`. Default none.
     pub security_groups: Option<Vec<SecurityGroup>>,
-    /// Services that are not served here, out of `s3`, `sqs`, `sns`, `events`, `scheduler`, `logs`, `apigateway` and
+    /// Services that are not served here, out of `s3`, `sqs`, `sns`, `events`, `scheduler`, `kinesis`, `logs`, `apigateway` and
     /// `application-autoscaling`. Default none.
     pub disabled_services: Option<Vec<String>>,
     /// URL of the S3 that code is read from and records of invokes go to, `http://` or `https://`. Default:

@@ -24,6 +24,7 @@ mod preface;
 mod queue;
 mod refusal;
 mod route;
+mod subscription;
 mod timed_stream;
 mod topics;
 mod unavailable;
@@ -214,6 +215,10 @@ impl<B: Backends> Edge<B> {
             Door::Logs if call.operation.name() == "StartLiveTail" => {
                 let tail = self.backends.live_tail(&who.scope, call).await.map_err(refuse)?;
                 return Ok(live_tail::answer(tail));
+            }
+            Door::Neighbour(Neighbour::Kinesis) if call.operation.name() == "SubscribeToShard" => {
+                let subscription = self.backends.subscribe(&who.scope, call).await.map_err(refuse)?;
+                return Ok(subscription::answer(subscription, served.service));
             }
             Door::Logs => self.backends.logs(&who.scope, call).await,
             Door::Autoscaling => self.backends.autoscaling(&who.scope, call).await,

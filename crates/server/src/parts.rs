@@ -19,6 +19,7 @@ use tindra_services::Asker;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::EventBridgeService;
 use tindra_services::iam::{IamService, Identity};
+use tindra_services::kinesis::{KinesisService, Subscription};
 use tindra_services::logs::{LiveTail, LogsError, LogsService};
 use tindra_services::scheduler::SchedulerService;
 use tindra_services::sns::SnsService;
@@ -46,6 +47,7 @@ pub(crate) struct Neighbours {
     pub(crate) sns: SnsService,
     pub(crate) eventbridge: EventBridgeService,
     pub(crate) scheduler: SchedulerService,
+    pub(crate) kinesis: KinesisService,
     pub(crate) s3: S3Service,
     pub(crate) http_apis: HttpApis,
     pub(crate) function_urls: FunctionUrls,
@@ -124,6 +126,10 @@ impl Backends for Parts {
         tail.map_err(|LogsError { code, message }| ApiError::new(code, message))
     }
 
+    async fn subscribe(&self, scope: &Scope, call: Call) -> Result<Subscription, ApiError> {
+        self.neighbours.kinesis.subscribe(scope, call.input).await
+    }
+
     async fn autoscaling(&self, scope: &Scope, call: Call) -> Result<Reply, ApiError> {
         self.neighbours.autoscaling.call(scope, call).await
     }
@@ -145,12 +151,13 @@ impl Backends for Parts {
     }
 
     async fn neighbour(&self, neighbour: Neighbour, asker: Asker<'_>, call: Call) -> Result<Reply, ApiError> {
-        let Neighbours { sqs, sns, eventbridge, scheduler, .. } = &self.neighbours;
+        let Neighbours { sqs, sns, eventbridge, scheduler, kinesis, .. } = &self.neighbours;
         match neighbour {
             Neighbour::Sqs => sqs.call(asker, call).await,
             Neighbour::Sns => sns.call(asker, call).await,
             Neighbour::EventBridge => eventbridge.call(asker, call).await,
             Neighbour::Scheduler => scheduler.call(asker, call).await,
+            Neighbour::Kinesis => kinesis.call(asker.scope, call).await,
         }
     }
 
@@ -179,6 +186,7 @@ impl Backends for Parts {
     }
 
     async fn reset(&self) -> Result<(), String> {
+        self.neighbours.kinesis.reset().await.map_err(|error| error.to_string())?;
         self.control.reset().await.map_err(|error| error.to_string())?;
         self.neighbours.s3.reset().await.map_err(|error| format!("failed to remove the files of S3: {error}"))?;
         let letters = tindra_store::MailWork::Purge { prefix: String::new() };

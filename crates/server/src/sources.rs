@@ -1,4 +1,4 @@
-//! Where the sources of event source mappings are: queues here, and queues and streams that the operator says are elsewhere.
+//! Where the sources of event source mappings are: queues and streams here, or those that the operator says are elsewhere.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind};
 use tindra_core::function::{Function, Version};
 use tindra_events::mappings::{SourceApi, SourceError, Sources};
 use tindra_outside::{Outside, OutsideError, OutsideService};
+use tindra_services::kinesis::KinesisService;
 use tindra_services::sqs::SqsService;
 use tindra_store::{BoxFuture, JsonRecords as _, Store, Versioned};
 
@@ -28,6 +29,8 @@ pub(crate) struct SourcesOfServer {
     pub(crate) store: Store,
     /// None where SQS is switched off.
     pub(crate) sqs: Option<SqsService>,
+    /// None where Kinesis is switched off.
+    pub(crate) kinesis: Option<KinesisService>,
     pub(crate) outside: Outside,
     /// What roles may do; none where everybody may do everything.
     pub(crate) authority: Option<RoleAuthority>,
@@ -66,6 +69,17 @@ impl SourcesOfServer {
     fn stream(&self, service: OutsideService, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
         if self.outside.is_known(service) {
             return Ok(Arc::new(StreamElsewhere { outside: self.outside.clone(), arn }));
+        }
+        match (service, &self.kinesis) {
+            (OutsideService::Kinesis, Some(kinesis)) => {
+                return Ok(Arc::new(StreamHere { kinesis: kinesis.clone(), arn }));
+            }
+            (OutsideService::Kinesis, None) => {
+                let problem =
+                    "Kinesis is switched off here; take kinesis out of disabled_services, or set kinesis_endpoint";
+                return Err(SourceError::new(problem));
+            }
+            _ => {}
         }
         let (setting, variable) = (service.setting(), service.variable());
         Err(SourceError::new(format!("no endpoint for {service} is configured; set {setting} or {variable}")))
@@ -128,6 +142,32 @@ struct QueueElsewhere {
 impl SourceApi for QueueElsewhere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
         Box::pin(async move { self.outside.ask_queue(&self.arn, operation, input).await.map_err(refused) })
+    }
+}
+
+#[derive(Debug)]
+struct StreamHere {
+    kinesis: KinesisService,
+    arn: String,
+}
+
+impl SourceApi for StreamHere {
+    fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
+        Box::pin(async move {
+            let answer = self.kinesis.ask_stream(&self.arn, operation, input).await;
+            answer.map_err(|error| {
+                let message = format!("{}: {}", error.code(), error.message());
+                SourceError::refused(error.code(), message)
+            })
+        })
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
+
+    fn more<'a>(&'a self, iterator: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.kinesis.wait_for_records(&self.arn, iterator))
     }
 }
 

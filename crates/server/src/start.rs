@@ -26,6 +26,7 @@ use tindra_services::Surroundings;
 use tindra_services::autoscaling::AutoscalingService;
 use tindra_services::eventbridge::{self, EventBridgeService};
 use tindra_services::iam::IamService;
+use tindra_services::kinesis::KinesisService;
 use tindra_services::logs::LogsService;
 use tindra_services::scheduler::{self, SchedulerService};
 use tindra_services::sns::{self, SnsService};
@@ -161,11 +162,15 @@ impl Server {
         let eventbridge = EventBridgeService::start(ground.clone())
             .await
             .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
+        let kinesis = KinesisService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "Kinesis", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
         let receivers = Receivers {
             sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
             eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),
             sns: serves("sns").then(|| Arc::new(sns.clone()) as _),
+            kinesis: serves("kinesis").then(|| Arc::new(kinesis.clone()) as _),
         };
         if let Some(queues) = receivers.sqs.clone().filter(|_| !outside.is_known(OutsideService::Sqs)) {
             sns.deliver_to(queues);
@@ -187,6 +192,7 @@ impl Server {
         let sources = SourcesOfServer {
             store: store.clone(),
             sqs: serves("sqs").then(|| sqs.clone()),
+            kinesis: serves("kinesis").then(|| kinesis.clone()),
             outside: outside.clone(),
             authority: authority(Arc::clone(&identities)),
         };
@@ -241,6 +247,7 @@ impl Server {
             sns,
             eventbridge,
             scheduler,
+            kinesis: kinesis.clone(),
             s3,
             http_apis,
             function_urls,
@@ -267,6 +274,7 @@ impl Server {
             mappings,
             worker,
             logs,
+            kinesis,
             _data: data,
         })
     }
@@ -287,6 +295,7 @@ pub struct Running {
     mappings: Mappings,
     worker: Worker,
     logs: LogsService,
+    kinesis: KinesisService,
     _data: DataDirectory,
 }
 
@@ -331,6 +340,7 @@ impl Running {
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         self.logs.end_live_tails();
+        self.kinesis.end_subscriptions();
         self.drain().await;
         self.accepting.abort();
         self.parts.async_invokes().stop();

@@ -4,7 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde_json::json;
 use tindra_core::clock::Timer;
 use tindra_core::function::Scope;
 use tindra_core::push::{Attribute, Content, Push, PushError, QueueMessage};
@@ -13,6 +16,7 @@ use tindra_events::{PushTo, Pushed, event_message};
 use tindra_invoke::environments::Environments;
 use tindra_invoke::{InvokeError, InvokeRequest, Invoker, Mode};
 use tindra_outside::{MessageAttribute, Outside, OutsideError, OutsideService, PutEvent};
+use tindra_services::kinesis::stream_of_arn;
 use tindra_services::receive::Receive;
 use tindra_store::BoxFuture;
 use uuid::Uuid;
@@ -25,6 +29,7 @@ pub(crate) struct Receivers {
     pub(crate) sqs: Option<Arc<dyn Receive>>,
     pub(crate) sns: Option<Arc<dyn Receive>>,
     pub(crate) eventbridge: Option<Arc<dyn Receive>>,
+    pub(crate) kinesis: Option<Arc<dyn Receive>>,
 }
 
 impl Receivers {
@@ -35,6 +40,7 @@ impl Receivers {
             sqs: self.sqs.clone().filter(|_| is_here(OutsideService::Sqs)),
             sns: self.sns.clone().filter(|_| is_here(OutsideService::Sns)),
             eventbridge: self.eventbridge.clone().filter(|_| is_here(OutsideService::EventBridge)),
+            kinesis: self.kinesis.clone().filter(|_| is_here(OutsideService::Kinesis)),
         }
     }
 
@@ -45,6 +51,7 @@ impl Receivers {
             Content::Queue(_) => self.sqs.as_ref(),
             Content::Topic(_) => self.sns.as_ref(),
             Content::Bus => self.eventbridge.as_ref(),
+            Content::Stream(_) => self.kinesis.as_ref(),
             Content::Http(_) if push.source.principal.starts_with("sns.") => self.sns.as_ref(),
             Content::Http(_) => self.eventbridge.as_ref(),
         }
@@ -102,6 +109,7 @@ impl<E: Environments> Targets<E> {
             Content::Queue(_) => OutsideService::Sqs,
             Content::Topic(_) => OutsideService::Sns,
             Content::Bus => OutsideService::EventBridge,
+            Content::Stream(_) => OutsideService::Kinesis,
             Content::Function | Content::Http(_) => return false,
         };
         self.outside.is_known(service)
@@ -115,6 +123,7 @@ impl<E: Environments> Targets<E> {
             Content::Queue(_) => "sqs:SendMessage",
             Content::Topic(_) => "sns:Publish",
             Content::Bus => "events:PutEvents",
+            Content::Stream(_) => "kinesis:PutRecord",
             Content::Http(_) => "events:InvokeApiDestination",
         };
         let session = push.source.arn.rsplit([':', '/']).next().unwrap_or_default();
@@ -160,6 +169,12 @@ impl<E: Environments> Targets<E> {
         let sent = match &push.content {
             Content::Queue(message) => self.outside.send_message(target, &text, &attributes(message), trace).await,
             Content::Topic(topic) => self.outside.publish(target, &text, &attributes(&topic.message), trace).await,
+            Content::Stream(record) => {
+                let name = stream_of_arn(target).map(|(_, name)| name);
+                let input =
+                    json!({ "StreamName": name, "PartitionKey": record.partition_key, "Data": STANDARD.encode(body) });
+                self.outside.ask_stream(target, "PutRecord", input).await.map(drop)
+            }
             _ => self.outside.put_event(target, put_event(push, body)).await,
         };
         sent.map_err(|error: OutsideError| match error.is_passing() {

@@ -10,6 +10,7 @@ pub mod eventbridge;
 mod followed;
 pub mod iam;
 mod instant;
+pub mod kinesis;
 pub mod logs;
 pub mod outbox;
 pub mod receive;

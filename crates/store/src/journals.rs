@@ -43,12 +43,13 @@ pub struct JournalBounds {
 /// Durable journals.
 pub trait Journals: Send + Sync + std::fmt::Debug {
     /// Records from an offset on with their offsets, at most `limit`; from the first one there is when `from` has been
-    /// trimmed.
+    /// trimmed. Once they have `bytes_max` bytes together none follows, so that the last one may go beyond it.
     fn read<'a>(
         &'a self,
         journal: &'a str,
         from: u64,
         limit: usize,
+        bytes_max: usize,
     ) -> BoxFuture<'a, Result<Vec<(u64, Bytes)>, StoreError>>;
 
     /// Where it begins and ends; both 0 for one that does not exist.

@@ -17,7 +17,7 @@ pub(super) struct Group {
     pub(super) operations: &'static [&'static str],
 }
 
-pub(super) const SERVICES: [Service; 12] = [
+pub(super) const SERVICES: [Service; 13] = [
     Service {
         name: "lambda",
         model: "lambda/2015-03-31",
@@ -537,4 +537,44 @@ pub(super) const SERVICES: [Service; 12] = [
         groups: &[],
     },
     Service { name: "scheduler", model: "scheduler/2021-06-30", kept: &[], groups: &[] },
+    Service {
+        name: "kinesis",
+        model: "kinesis/2013-12-02",
+        kept: &[
+            "AddTagsToStream",
+            "CreateStream",
+            "DecreaseStreamRetentionPeriod",
+            "DeleteStream",
+            "DeregisterStreamConsumer",
+            "DescribeLimits",
+            "DescribeStream",
+            "DescribeStreamConsumer",
+            "DescribeStreamSummary",
+            "DisableEnhancedMonitoring",
+            "EnableEnhancedMonitoring",
+            "GetRecords",
+            "GetShardIterator",
+            "IncreaseStreamRetentionPeriod",
+            "ListShards",
+            "ListStreamConsumers",
+            "ListStreams",
+            "ListTagsForResource",
+            "ListTagsForStream",
+            "MergeShards",
+            "PutRecord",
+            "PutRecords",
+            "RegisterStreamConsumer",
+            "RemoveTagsFromStream",
+            "SplitShard",
+            "StartStreamEncryption",
+            "StopStreamEncryption",
+            "SubscribeToShard",
+            "TagResource",
+            "UntagResource",
+            "UpdateMaxRecordSize",
+            "UpdateShardCount",
+            "UpdateStreamMode",
+        ],
+        groups: &[],
+    },
 ];

@@ -53,6 +53,10 @@ impl Cursor {
             Some(iterator) => iterator,
             None => self.open().await?,
         };
+        if self.source.tells() {
+            // Looked at all the same after a while: who tells may not have heard of it either.
+            let _ = timeout(self.source.idle_wait(), self.source.more(&iterator)).await;
+        }
         let mut page = in_time(self.source.read(&self.shard_id, &iterator, records_max)).await?;
         self.iterator.clone_from(&page.next);
         if let Some(last) = page.records.last() {

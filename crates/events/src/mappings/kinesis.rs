@@ -87,6 +87,14 @@ impl ShardSource for KinesisStream {
         })
     }
 
+    fn tells(&self) -> bool {
+        self.api.tells()
+    }
+
+    fn more<'a>(&'a self, iterator: &'a str) -> BoxFuture<'a, ()> {
+        self.api.more(iterator)
+    }
+
     fn read<'a>(
         &'a self,
         shard_id: &'a str,

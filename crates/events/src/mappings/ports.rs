@@ -46,6 +46,17 @@ pub trait SourceApi: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the service does not answer, or refuses.
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>>;
+
+    /// Whether it tells when there is more to be read of a stream: [`SourceApi::more`].
+    fn tells(&self) -> bool {
+        false
+    }
+
+    /// Returns once it is worth while to read on from an iterator: at once where there are records, or the shard has ended.
+    fn more<'a>(&'a self, iterator: &'a str) -> BoxFuture<'a, ()> {
+        let _ = iterator;
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Where the sources of mappings are.
@@ -74,6 +85,17 @@ pub(super) trait ShardSource: Send + Sync + std::fmt::Debug {
         shard_id: &'a str,
         position: &'a ShardPosition,
     ) -> BoxFuture<'a, Result<String, SourceError>>;
+
+    /// Whether it tells when there is more: [`ShardSource::more`].
+    fn tells(&self) -> bool {
+        false
+    }
+
+    /// Returns once it is worth while to read on from an iterator.
+    fn more<'a>(&'a self, iterator: &'a str) -> BoxFuture<'a, ()> {
+        let _ = iterator;
+        Box::pin(std::future::pending())
+    }
 
     /// Reads on from an iterator.
     fn read<'a>(

@@ -206,7 +206,11 @@ impl ShardReader {
             self.work.end();
             self.read_at = None;
         } else {
-            let wait = if is_at_tip { self.stream.source.idle_wait() } else { READ_WAIT };
+            let wait = match is_at_tip {
+                _ if self.stream.source.tells() => Duration::ZERO,
+                true => self.stream.source.idle_wait(),
+                false => READ_WAIT,
+            };
             self.read_at = Some(now + wait);
         }
     }

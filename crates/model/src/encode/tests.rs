@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{apigatewayv2, application_autoscaling, iam, lambda, logs, sts};
+use crate::{apigatewayv2, application_autoscaling, iam, kinesis, lambda, logs, sts};
 
 #[test]
 fn errors_have_the_members_that_the_model_spells() {
@@ -90,7 +90,7 @@ fn members_have_the_names_of_the_wire() {
 /// One line for each error that a service can answer: its code, status and body.
 fn all_errors() -> String {
     let mut text = String::new();
-    for service in [apigatewayv2(), application_autoscaling(), iam(), lambda(), logs(), sts()] {
+    for service in [apigatewayv2(), application_autoscaling(), iam(), kinesis(), lambda(), logs(), sts()] {
         let modelled = service.data.shapes.iter().filter(|(_, shape)| shape.exception).map(|(name, _)| name.as_str());
         let mut codes: Vec<&'static str> = modelled.chain(UNMODELLED.iter().map(|(code, _, _)| *code)).collect();
         codes.sort_unstable();

@@ -153,7 +153,7 @@ fn the_runtime_has_words_of_its_own() {
 
 #[test]
 fn every_pattern_of_the_model_compiles() {
-    for service in [lambda(), crate::logs(), crate::application_autoscaling()] {
+    for service in [lambda(), crate::logs(), crate::application_autoscaling(), crate::kinesis()] {
         for (name, shape) in &service.data.shapes {
             assert!(shape.pattern.is_none() || shape.regex().is_some(), "{name}: {:?}", shape.pattern);
         }

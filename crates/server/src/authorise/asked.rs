@@ -2,6 +2,7 @@
 
 mod events;
 mod queues;
+mod streams;
 mod topics;
 
 use serde_json::Value;
@@ -83,6 +84,7 @@ impl Asked {
                 Self { owner, topic, subscription: topics::subscription(call), ..asked(resource) }
             }
             "events" => asked(events::of_events(call, &who.scope)),
+            "kinesis" => asked(streams::resource(call, &who.scope)),
             "scheduler" => asked(events::of_scheduler(call, &who.scope)),
             "iam" => Self { entity: entity(call, who), ..asked(of_iam(call, who)) },
             _ => asked(text(&call.input, "RoleArn").unwrap_or("*").to_owned()),

@@ -19,6 +19,7 @@ use tindra_model::{ApiError, Call, Reply};
 use tindra_s3::S3Service;
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::kinesis::Subscription;
 use tindra_services::logs::LiveTail;
 use tindra_services::sns::SnsService;
 use tindra_worker::{Headroom, Listed};
@@ -68,6 +69,8 @@ pub enum Neighbour {
     EventBridge,
     /// EventBridge Scheduler.
     Scheduler,
+    /// Kinesis.
+    Kinesis,
 }
 
 /// The parts behind the edge.
@@ -94,6 +97,9 @@ pub trait Backends: Send + Sync + 'static {
 
     /// The events of log groups from now on.
     fn live_tail(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<LiveTail, ApiError>> + Send;
+
+    /// The records of a shard of a stream from now on.
+    fn subscribe(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Subscription, ApiError>> + Send;
 
     /// An operation of Application Auto Scaling.
     fn autoscaling(&self, scope: &Scope, call: Call) -> impl Future<Output = Result<Reply, ApiError>> + Send;

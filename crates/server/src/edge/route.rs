@@ -21,6 +21,11 @@ const LOGS_TARGET: &str = "Logs_20140328.";
 const AUTOSCALING_TARGET: &str = "AnyScaleFrontendService.";
 const SQS_TARGET: &str = "AmazonSQS.";
 const EVENTS_TARGET: &str = "AWSEvents.";
+const KINESIS_TARGET: &str = "Kinesis_20131202.";
+/// As Java's SDKs write bodies for Kinesis.
+const CBOR: &str = "application/x-amz-cbor-1.1";
+/// Records of 10 MB together (AWS); in JSON that is a third more.
+const RECORDS_BODY_BYTES_MAX: usize = 16 << 20;
 /// A message of a queue or topic with its attributes is 1 MB (AWS), ten of them one request; forms and JSON make it
 /// up to three times as much.
 pub(super) const MESSAGE_BODY_BYTES_MAX: usize = 4 << 20;
@@ -29,6 +34,7 @@ const SQS: Door = Door::Neighbour(Neighbour::Sqs);
 const SNS: Door = Door::Neighbour(Neighbour::Sns);
 const EVENTS: Door = Door::Neighbour(Neighbour::EventBridge);
 const SCHEDULER: Door = Door::Neighbour(Neighbour::Scheduler);
+const KINESIS: Door = Door::Neighbour(Neighbour::Kinesis);
 
 /// One of the server's own pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +129,14 @@ pub(super) fn destination<'a>(
         }
         (Some(target), _) if target.starts_with(SQS_TARGET) => by_head(SQS, tindra_model::sqs(), parts),
         (Some(target), _) if target.starts_with(EVENTS_TARGET) => by_head(EVENTS, tindra_model::events(), parts),
+        (Some(target), _) if target.starts_with(KINESIS_TARGET) => by_head(KINESIS, kinesis(&parts.headers), parts),
         (_, Some("sqs")) => Ok(form(SQS, tindra_model::sqs_query())),
         // Nobody signed it, but only queues have such paths.
         (None, None) if is_of_queues(path) => Ok(form(SQS, tindra_model::sqs_query())),
         (_, Some("sns")) => Ok(form(SNS, tindra_model::sns())),
         (_, Some("events")) => by_head(EVENTS, tindra_model::events(), parts),
         (_, Some("scheduler")) => by_head(SCHEDULER, tindra_model::scheduler(), parts),
+        (_, Some("kinesis")) => by_head(KINESIS, kinesis(&parts.headers), parts),
         (_, Some("logs")) => by_head(Door::Logs, tindra_model::logs(), parts),
         (_, Some("application-autoscaling")) => {
             by_head(Door::Autoscaling, tindra_model::application_autoscaling(), parts)
@@ -145,6 +153,15 @@ pub(super) fn destination<'a>(
         (None, Some("lambda") | None) => lambda(parts),
         (_, Some(service)) => Err(Refusal::NotServed(service.to_owned())),
         (Some(target), None) => Err(Refusal::NotServed(target.split('.').next().unwrap_or_default().to_owned())),
+    }
+}
+
+/// Kinesis as the client speaks it.
+fn kinesis(headers: &HeaderMap) -> &'static Service {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    match kind.is_some_and(|kind| kind.starts_with(CBOR)) {
+        true => tindra_model::kinesis_cbor(),
+        false => tindra_model::kinesis(),
     }
 }
 
@@ -247,6 +264,7 @@ impl Arrived {
             "Invoke" | "InvokeWithResponseStream" => limits::SYNC_REQUEST_BYTES_MAX,
             "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => limits::CREATE_FUNCTION_BODY_BYTES_MAX,
             "ImportRestApi" | "PutRestApi" => limits::API_DEFINITION_BYTES_MAX,
+            "PutRecord" | "PutRecords" => RECORDS_BODY_BYTES_MAX,
             _ if matches!(self.door, Door::Neighbour(_)) => MESSAGE_BODY_BYTES_MAX,
             _ => BODY_BYTES_MAX,
         }

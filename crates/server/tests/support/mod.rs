@@ -28,6 +28,7 @@ use tindra_server::config::Mode;
 use tindra_server::edge::{Backends, Edge, EdgeOptions, Health, Neighbour, Patience, Peer, Protocol};
 use tindra_services::Asker;
 use tindra_services::iam::Identity;
+use tindra_services::kinesis::Subscription;
 use tindra_services::logs::LiveTail;
 use tindra_services::outbox::Outbox;
 use tindra_services::sns::SnsService;
@@ -150,6 +151,10 @@ impl Backends for Fakes {
     }
 
     async fn logs(&self, _scope: &Scope, call: Call) -> Result<Reply, ApiError> {
+        Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
+    }
+
+    async fn subscribe(&self, _scope: &Scope, call: Call) -> Result<Subscription, ApiError> {
         Err(ApiError::new("ResourceNotFoundException", call.operation.name()))
     }
 

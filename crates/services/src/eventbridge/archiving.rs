@@ -69,7 +69,7 @@ impl EventBridgeService {
         let Some(since_ms) = archive.kept_since_ms(now_ms) else { return Ok(later) };
         let (figures, guard) = self.figures(&archive).await?;
         let journal = archive.journal();
-        let oldest = self.around.store.journals.read(&journal, 0, STEP).await?;
+        let oldest = self.around.store.journals.read(&journal, 0, STEP, usize::MAX).await?;
         let expired: Vec<&(u64, Bytes)> = oldest.iter().take_while(|(_, body)| is_before(body, since_ms)).collect();
         let Some((last, _)) = expired.last() else { return Ok(later) };
         let bytes: u64 = expired.iter().map(|(_, body)| bytes_of(body)).sum();

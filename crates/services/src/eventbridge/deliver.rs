@@ -2,19 +2,21 @@
 
 use bytes::Bytes;
 use tindra_core::push::{
-    Attribute, Content, DeadLetter, HttpRequest, Push, PushPolicy, QueueMessage, Source, TopicMessage,
+    Attribute, Content, DeadLetter, HttpRequest, Push, PushPolicy, QueueMessage, Source, StreamRecord, TopicMessage,
 };
 use tindra_store::{Message, StoreError};
 
 use super::EventBridgeService;
 use super::event::Event;
-use super::input::{self, Facts};
+use super::input::{self, Facts, Path};
 use super::live::Listener;
 use super::names::BusName;
 use super::records::Rule;
 use super::target::{Sort, Target};
 use crate::outbox::push_message;
 
+/// Of a partition key of Kinesis (AWS).
+const PARTITION_KEY_LETTERS_MAX: usize = 256;
 /// The principal in policies.
 pub(super) const PRINCIPAL: &str = "events.amazonaws.com";
 
@@ -46,6 +48,7 @@ impl EventBridgeService {
                 Sort::Queue => Content::Queue(queue_message(target)),
                 Sort::Topic => Content::Topic(TopicMessage::default()),
                 Sort::Bus => Content::Bus,
+                Sort::Stream => Content::Stream(stream_record(target, event)),
                 Sort::ApiDestination => Content::Http(self.request_for(target, event).await?),
             };
             messages.push(message(rule, target, content, event));
@@ -84,6 +87,16 @@ fn message(rule: &Rule, target: &Target, content: Content, event: &Event) -> Mes
 fn queue_message(target: &Target) -> QueueMessage {
     let group_id = target.sqs_parameters.as_ref().and_then(|parameters| parameters.message_group_id.clone());
     QueueMessage { group_id, ..QueueMessage::default() }
+}
+
+/// Without a path the event's id is the partition key (AWS); also where the path leads nowhere, or too far.
+fn stream_record(target: &Target, event: &Event) -> StreamRecord {
+    let path = target.kinesis_parameters.as_ref().and_then(|parameters| Path::parse(&parameters.partition_key_path));
+    let key = path.and_then(|path| {
+        path.find(&event.value).map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned))
+    });
+    let key = key.filter(|key| !key.is_empty() && key.chars().count() <= PARTITION_KEY_LETTERS_MAX);
+    StreamRecord { partition_key: key.unwrap_or_else(|| event.value["id"].as_str().unwrap_or("-").to_owned()) }
 }
 
 fn policy(target: &Target) -> PushPolicy {

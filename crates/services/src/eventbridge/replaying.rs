@@ -47,7 +47,7 @@ impl EventBridgeService {
             // The next step finds the same place.
             return Ok(Vec::new());
         }
-        let page = self.around.store.journals.read(&archive.journal(), replay.offset, STEP).await?;
+        let page = self.around.store.journals.read(&archive.journal(), replay.offset, STEP, usize::MAX).await?;
         let kept_since_ms = archive.kept_since_ms(self.now_ms()).unwrap_or(0);
         let (mut messages, mut next) = (Vec::new(), replay.end);
         for (offset, body) in page.into_iter().filter(|(offset, _)| *offset < replay.end) {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::error::EventsError;
 use super::input::{Path, Template};
 use super::names::{BusName, Kind};
+use crate::kinesis::stream_of_arn;
 
 /// Variables of an input transformer (AWS).
 const VARIABLES_MAX: usize = 100;
@@ -32,6 +33,8 @@ pub(super) struct Target {
     pub(super) input_transformer: Option<InputTransformer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sqs_parameters: Option<SqsParameters>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kinesis_parameters: Option<KinesisParameters>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) http_parameters: Option<HttpParameters>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,13 @@ pub(super) struct InputTransformer {
 pub(super) struct SqsParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) message_group_id: Option<String>,
+}
+
+/// `KinesisParameters`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct KinesisParameters {
+    pub(super) partition_key_path: String,
 }
 
 /// `HttpParameters`. Values that begin with `$.` are read out of the event.
@@ -97,6 +107,7 @@ pub(super) enum Sort {
     Queue,
     Topic,
     Bus,
+    Stream,
     ApiDestination,
 }
 
@@ -111,10 +122,11 @@ impl Sort {
             "lambda" if resource.starts_with("function:") => Ok(Self::Function),
             "sqs" => Ok(Self::Queue),
             "sns" => Ok(Self::Topic),
+            "kinesis" if stream_of_arn(arn).is_some() => Ok(Self::Stream),
             "events" if BusName::parse_arn(arn).is_some() => Ok(Self::Bus),
             "events" if Kind::ApiDestination.parse_arn(arn).is_some() => Ok(Self::ApiDestination),
             _ => Err(EventsError::invalid(format!(
-                "tindra does not support targets of {service}: {arn}. A target is a Lambda function, an SQS queue, an SNS topic, an event bus or an API destination."
+                "tindra does not support targets of {service}: {arn}. A target is a Lambda function, an SQS queue, an SNS topic, an event bus, a Kinesis stream or an API destination."
             ))),
         }
     }
@@ -135,8 +147,9 @@ impl Target {
             false => Ok(()),
         };
         applies("SqsParameters", Sort::Queue, self.sqs_parameters.is_some())?;
+        applies("KinesisParameters", Sort::Stream, self.kinesis_parameters.is_some())?;
         applies("HttpParameters", Sort::ApiDestination, self.http_parameters.is_some())?;
-        if sort == Sort::ApiDestination && self.role_arn.is_none() {
+        if matches!(sort, Sort::ApiDestination | Sort::Stream) && self.role_arn.is_none() {
             return Err(EventsError::invalid(format!("RoleArn is required for target {}.", self.arn)));
         }
         if sort == Sort::Queue && self.arn.ends_with(".fifo") {
@@ -173,6 +186,9 @@ impl Target {
         let path = |path: &str| Path::parse(path).map(drop).ok_or_else(|| invalid_path(path, id));
         if let Some(input_path) = &self.input_path {
             path(input_path)?;
+        }
+        if let Some(KinesisParameters { partition_key_path }) = &self.kinesis_parameters {
+            path(partition_key_path)?;
         }
         let Some(transformer) = &self.input_transformer else { return Ok(()) };
         if transformer.input_paths_map.len() > VARIABLES_MAX {

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tindra_core::clock::UnixMs;
 use tindra_core::function::Scope;
-use tindra_core::push::{Attribute, Content, DeadLetter, Push, PushPolicy, QueueMessage, Source, TopicMessage};
+use tindra_core::push::{
+    Attribute, Content, DeadLetter, Push, PushPolicy, QueueMessage, Source, StreamRecord, TopicMessage,
+};
 use tindra_store::{Batch, BoxFuture, JsonBatch as _, JsonRecords as _, Message, Precondition, StoreError, Versioned};
 use uuid::Uuid;
 
@@ -154,6 +156,11 @@ fn called(schedule: &Schedule, input: Option<String>, at_ms: UnixMs) -> Called {
         Ok(Sort::Queue) => {
             let group_id = target.sqs_parameters.as_ref().and_then(|parameters| parameters.message_group_id.clone());
             to(Content::Queue(QueueMessage { group_id, ..QueueMessage::default() }), own(input))
+        }
+        Ok(Sort::Stream) => {
+            let partition_key = target.kinesis_parameters.as_ref().map(|parameters| parameters.partition_key.clone());
+            let record = StreamRecord { partition_key: partition_key.unwrap_or_else(|| schedule.name.clone()) };
+            to(Content::Stream(record), own(input))
         }
         Ok(Sort::Topic) => to(Content::Topic(TopicMessage::default()), own(input)),
         Ok(Sort::Bus) => {

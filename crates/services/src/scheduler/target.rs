@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::calls::UniversalCall;
 use super::error::SchedulerError;
+use crate::kinesis::stream_of_arn;
 
 /// What the ARNs of universal targets begin with.
 const UNIVERSAL: &str = "arn:aws:scheduler:::aws-sdk:";
@@ -25,6 +26,8 @@ pub(super) struct Target {
     pub(super) event_bridge_parameters: Option<EventBridgeParameters>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sqs_parameters: Option<SqsParameters>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kinesis_parameters: Option<KinesisParameters>,
     /// What is for targets that are not served.
     #[serde(flatten)]
     others: Map<String, Value>,
@@ -68,6 +71,13 @@ pub(super) struct SqsParameters {
     pub(super) message_group_id: Option<String>,
 }
 
+/// `KinesisParameters`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct KinesisParameters {
+    pub(super) partition_key: String,
+}
+
 /// What a target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -75,6 +85,7 @@ pub(super) enum Sort {
     Queue,
     Topic,
     Bus,
+    Stream,
     /// An operation of another service, whose parameters are the input.
     Universal(UniversalCall),
 }
@@ -94,8 +105,9 @@ impl Sort {
             "sqs" => Ok(Self::Queue),
             "sns" => Ok(Self::Topic),
             "events" if resource.starts_with("event-bus/") => Ok(Self::Bus),
+            "kinesis" if stream_of_arn(arn).is_some() => Ok(Self::Stream),
             _ => Err(SchedulerError::invalid(format!(
-                "tindra does not support targets of {service}: {arn}. A target is a Lambda function, an SQS queue, an SNS topic, an event bus, or {UNIVERSAL} with lambda:invoke, sqs:sendMessage or sns:publish."
+                "tindra does not support targets of {service}: {arn}. A target is a Lambda function, an SQS queue, an SNS topic, an event bus, a Kinesis stream, or {UNIVERSAL} with lambda:invoke, sqs:sendMessage or sns:publish."
             ))),
         }
     }
@@ -113,6 +125,7 @@ impl Target {
             false => Ok(()),
         };
         applies("SqsParameters", Sort::Queue, self.sqs_parameters.is_some())?;
+        applies("KinesisParameters", Sort::Stream, self.kinesis_parameters.is_some())?;
         applies("EventBridgeParameters", Sort::Bus, self.event_bridge_parameters.is_some())?;
         match sort {
             Sort::Function => {
@@ -128,6 +141,11 @@ impl Target {
                 }
             }
             Sort::Topic => {}
+            Sort::Stream => {
+                if self.kinesis_parameters.is_none() {
+                    return Err(invalid("KinesisParameters must be given for a Kinesis stream.".to_owned()));
+                }
+            }
             Sort::Bus => {
                 if self.event_bridge_parameters.is_none() {
                     return Err(invalid("EventBridgeParameters must be given for an event bus.".to_owned()));

@@ -10,16 +10,22 @@ use super::numbers::{name, rows, signed, unsigned};
 use crate::{JournalBounds, StoreError, checksum};
 
 const BOUNDS: &str = "SELECT first, next FROM journals WHERE journal = $1";
-const READ: &str = "SELECT position, value, checksum FROM journal_records WHERE journal = $1 AND position >= $2
-    ORDER BY position LIMIT $3";
+/// The sizes are known without the values, so that those beyond the bound are not even read.
+const READ: &str = "SELECT r.position, r.value, r.checksum FROM journal_records r JOIN (
+        SELECT position, sum(octet_length(value)) OVER (ORDER BY position) - octet_length(value) AS before FROM (
+            SELECT position, value FROM journal_records WHERE journal = $1 AND position >= $2 ORDER BY position LIMIT $3
+        ) page
+    ) sizes ON r.position = sizes.position
+    WHERE r.journal = $1 AND sizes.before < $4 ORDER BY r.position";
 
 pub(super) async fn read(
     connection: Arc<Connection>,
     journal: &str,
     from: u64,
     limit: usize,
+    bytes_max: usize,
 ) -> Result<Vec<(u64, Bytes)>, Fault> {
-    let found = connection.query(READ, &[&journal.as_bytes(), &signed(from), &rows(limit)]).await?;
+    let found = connection.query(READ, &[&journal.as_bytes(), &signed(from), &rows(limit), &rows(bytes_max)]).await?;
     let mut records = Vec::with_capacity(found.len());
     for row in &found {
         let position = unsigned(row, 0);

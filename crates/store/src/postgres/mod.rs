@@ -295,9 +295,12 @@ impl Journals for Postgres {
         journal: &'a str,
         from: u64,
         limit: usize,
+        bytes_max: usize,
     ) -> BoxFuture<'a, Result<Vec<(u64, Bytes)>, StoreError>> {
         Box::pin(async move {
-            self.pool.with("read a journal", |connection| journals::read(connection, journal, from, limit)).await
+            self.pool
+                .with("read a journal", |connection| journals::read(connection, journal, from, limit, bytes_max))
+                .await
         })
     }
 

@@ -53,13 +53,16 @@ pub(super) fn read(
     journal: &str,
     from: u64,
     limit: usize,
+    bytes_max: usize,
 ) -> Result<Vec<(u64, Bytes)>, StoreError> {
     let failed = |error| StoreError::storage(format!("read the journal {journal}"), error);
     let mut statement = connection.prepare_cached(READ).map_err(failed)?;
     let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![journal, signed(from), limit_rows]).map_err(failed)?;
-    let mut records = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    while bytes < bytes_max
+        && let Some(row) = rows.next().map_err(failed)?
+    {
         let position: i64 = row.get(0).map_err(failed)?;
         let value: Vec<u8> = row.get(1).map_err(failed)?;
         let sum: u32 = row.get(2).map_err(failed)?;
@@ -69,6 +72,7 @@ pub(super) fn read(
             let cause = "its checksum does not match: the disk changed it; restore it from a backup";
             return Err(StoreError::storage(attempt, cause));
         }
+        bytes += value.len();
         records.push((position, value.into()));
     }
     Ok(records)

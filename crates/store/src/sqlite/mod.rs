@@ -248,10 +248,12 @@ impl Journals for Sqlite {
         journal: &'a str,
         from: u64,
         limit: usize,
+        bytes_max: usize,
     ) -> BoxFuture<'a, Result<Vec<(u64, Bytes)>, StoreError>> {
         let journal = journal.to_owned();
         Box::pin(
-            self.readers.read("read a journal", move |connection| journals::read(connection, &journal, from, limit)),
+            self.readers
+                .read("read a journal", move |connection| journals::read(connection, &journal, from, limit, bytes_max)),
         )
     }
 

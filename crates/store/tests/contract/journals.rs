@@ -12,7 +12,7 @@ async fn append(store: &Store, at: u64, records: &[&'static str]) -> Result<u64,
 }
 
 async fn read(store: &Store, from: u64, limit: usize) -> Vec<(u64, String)> {
-    let records = store.journals.read("j", from, limit).await.unwrap();
+    let records = store.journals.read("j", from, limit, usize::MAX).await.unwrap();
     records.into_iter().map(|(offset, record)| (offset, String::from_utf8(record.to_vec()).unwrap())).collect()
 }
 
@@ -30,7 +30,18 @@ pub(crate) async fn keep_order_and_offsets(open: Open) {
     place.reopen();
     assert_eq!(place.store().journals.bounds("j").await.unwrap(), JournalBounds { first: 0, end: 4 });
     assert_eq!(place.store().journals.bounds("k").await.unwrap(), JournalBounds::default());
-    assert_eq!(place.store().journals.read("k", 0, 9).await.unwrap(), []);
+    assert_eq!(place.store().journals.read("k", 0, 9, usize::MAX).await.unwrap(), []);
+}
+
+pub(crate) async fn pages_are_bounded_by_bytes(open: Open) {
+    let place = Place::new(open);
+    append(place.store(), 0, &["aa", "", "bbb", "c"]).await.unwrap();
+    for (from, limit, bytes_max, count) in
+        [(0, 9, 2, 1), (0, 9, 3, 3), (0, 9, 5, 3), (0, 9, 6, 4), (2, 9, 1, 1), (0, 2, 9, 2)]
+    {
+        let read = place.store().journals.read("j", from, limit, bytes_max).await.unwrap();
+        assert_eq!((read.len(), read[0].0), (count, from), "{bytes_max} bytes from {from}");
+    }
 }
 
 pub(crate) async fn one_that_was_overtaken_is_told(open: Open) {

@@ -68,7 +68,7 @@ macro_rules! suite {
                 a_key_takes_one_letter_for_some_time, letters_taken_too_often_go_elsewhere_and_come_back,
                 old_letters_and_cleared_ones_are_gone, takers_share_nothing, watchers_are_told_of_letters;
             mail_model: random_operations_on_letters_agree_with_a_list;
-            journals: keep_order_and_offsets, one_that_was_overtaken_is_told, trimmed_ones_keep_their_offsets;
+            journals: keep_order_and_offsets, pages_are_bounded_by_bytes, one_that_was_overtaken_is_told, trimmed_ones_keep_their_offsets;
             queues: messages_come_as_they_are_due, no_more_than_wanted_are_leased,
                 completed_ones_are_gone_and_delayed_ones_come_again, a_lease_that_has_lapsed_is_somebody_elses,
                 one_can_be_held_from_the_beginning, a_message_is_put_in_once,

@@ -1,0 +1,36 @@
+"""Terraform's AWS provider makes streams and consumers, sees nothing left to do, updates them, and leaves nothing behind."""
+
+import pathlib
+import shutil
+
+import pytest
+
+from support import packages
+from support.server import Server
+from test_terraform import Terraform
+
+READS = "def handler(event, context):\n    print('READS', len(event['Records']))\n"
+CONFIGURATION = pathlib.Path(__file__).parent / "terraform/kinesis.tf"
+
+
+def test_apply_plan_update_destroy(tmp_path):
+    if shutil.which("terraform") is None:
+        pytest.fail("terraform is not installed; install it to run this test")
+    shutil.copy(CONFIGURATION, tmp_path / "main.tf")
+    (tmp_path / "reads.zip").write_bytes(packages.python(READS))
+    with Server() as server:
+        terraform = Terraform(tmp_path, server)
+        kinesis = server.client("kinesis")
+        terraform.run("init", "-input=false")
+        terraform.run("apply", "-auto-approve", "-input=false")
+        terraform.assert_nothing_to_do()
+        told = kinesis.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]
+        assert (told["OpenShardCount"], told["RetentionPeriodHours"]) == (2, 48)
+        assert kinesis.describe_stream_summary(StreamName="views")["StreamDescriptionSummary"]["ConsumerCount"] == 1
+
+        terraform.run("apply", "-auto-approve", "-input=false", shards="3")
+        terraform.assert_nothing_to_do(shards="3")
+        assert kinesis.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]["OpenShardCount"] == 3
+
+        terraform.run("destroy", "-auto-approve", "-input=false", shards="3")
+        assert kinesis.list_streams()["StreamNames"] == []
