@@ -121,6 +121,49 @@ def test_a_position_survives_changes_and_the_server(moto, mapped):
         server.stop()
 
 
+def test_nothing_is_lost_when_the_server_is_killed(moto, mapped):
+    stream = Stream(moto.kinesis)
+    with Server(config=moto.config(), environment=KEYS) as server:
+        function = mapped(server, stream.arn, BatchSize=3, ParallelizationFactor=4)
+        for number in range(40):
+            stream.put({"n": number}, key=f"k{number % 7}")
+            if number == 20:
+                function.handled(5)
+                server.kill()
+                server.start()
+        until(lambda: set(numbers(function.data())) == set(range(40)), 40, "every record", 0.1)
+        for key in range(7):
+            first = list(dict.fromkeys(number for number in numbers(function.data()) if number % 7 == key))
+            assert first == sorted(first), "the order of a key holds"
+        function.end()
+        server.stop()
+
+
+def test_data_that_no_filter_can_read_is_left_out(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put(b"no json", {"n": 1, "kind": "a"}, {"n": 2, "kind": "b"}, {"n": 3, "kind": "a"})
+    pattern = json.dumps({"data": {"kind": ["a"]}})
+    function = mapped(reading, stream.arn, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    assert numbers(function.handled(2)) == [1, 3]
+
+
+def test_sources_are_shown(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put({"n": 1}, {"n": 2, "fails": "batch"})
+    function = mapped(reading, stream.arn, BatchSize=1)
+    [shard] = until(lambda: [one for one in function.sources()["shards"] if one["state"] == "retrying"], 20, "the record to fail", 0.1)
+    assert shard["reason"] == "Function call failed" and shard["since_ms"] > 0 and shard["lag_ms"] == 0
+    assert shard["position"] == function.batches()[0]["Records"][0]["kinesis"]["sequenceNumber"]
+    assert function.sources()["result"] == function.result() == "PROBLEM: Function call failed"
+    shown = reading.tindra("sources", function.function.name).stdout
+    for part in (function.uuid, stream.arn, "Enabled", "PROBLEM: Function call failed", shard["shard"], "retrying"):
+        assert part in shown, shown
+    listed = json.loads(reading.tindra("sources", "--json").stdout)["sources"]
+    assert function.uuid in [one["uuid"] for one in listed]
+    function.change(Enabled=False)
+    until(lambda: function.sources()["shards"][0]["state"] == "unread", 10, "the reader to end")
+
+
 def test_the_latest_are_those_after_the_mapping(reading, moto, mapped):
     stream = Stream(moto.kinesis)
     stream.put({"n": 1})
