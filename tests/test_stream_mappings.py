@@ -6,6 +6,7 @@ import json
 import pytest
 
 from support.moto import KEYS
+from support.postgres import Postgres
 from support.server import Server
 from support.streams import Kinesalite, Mapped, Stream, Table
 from support.wait import until
@@ -121,6 +122,20 @@ def test_a_position_survives_changes_and_the_server(moto, mapped):
         server.stop()
 
 
+def test_positions_lie_in_postgresql_as_well(moto, mapped):
+    stream = Stream(moto.kinesis)
+    with Postgres() as database, Server(config=moto.config(), arguments=["--store", database.url], environment=KEYS) as server:
+        function = mapped(server, stream.arn)
+        stream.put({"n": 1})
+        function.handled(1)
+        server.stop()
+        stream.put({"n": 2})
+        server.start()
+        assert numbers(function.handled(2)) == [1, 2], "who stops gives its shards back"
+        function.end()
+        server.stop()
+
+
 def test_nothing_is_lost_when_the_server_is_killed(moto, mapped):
     stream = Stream(moto.kinesis)
     with Server(config=moto.config(), environment=KEYS) as server:
@@ -197,6 +212,15 @@ def test_an_unreachable_stream_is_shown(reading, mapped):
     function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/none")
     problem = until(lambda: function.result().startswith("PROBLEM: ") and function.result(), 20, "the problem")
     assert "ResourceNotFoundException" in problem, problem
+
+
+def test_a_stream_that_comes_is_read(reading, moto, mapped):
+    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/late")
+    until(lambda: function.result().startswith("PROBLEM: "), 20, "the problem")
+    moto.kinesis.create_stream(StreamName="late", ShardCount=1)
+    until(lambda: function.result() == "No records processed", 30, "the stream to be found", 0.1)
+    moto.kinesis.put_record(StreamName="late", PartitionKey="k", Data=b'{"n": 1}')
+    assert numbers(function.handled(1)) == [1]
 
 
 def test_children_wait_for_their_parent(mapped):
