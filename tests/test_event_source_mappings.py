@@ -204,11 +204,14 @@ def test_every_setting_is_kept(client):
         "MetricsConfig": {"Metrics": ["EventCount"]},
     }
     stream = {
-        "BatchSize": 1, "MaximumBatchingWindowInSeconds": 1, "ParallelizationFactor": 10,
+        "BatchSize": 1, "MaximumBatchingWindowInSeconds": 1,
         "MaximumRecordAgeInSeconds": 604_800, "MaximumRetryAttempts": 10_000, "BisectBatchOnFunctionError": True,
         "TumblingWindowInSeconds": 900, "DestinationConfig": {"OnFailure": {"Destination": DEAD}},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     }
+    lanes = {"ParallelizationFactor": 10}
+    message = refusal(client, "kinesis", **stream, **lanes)
+    assert message == "ParallelizationFactor must be 1 with TumblingWindowInSeconds."
     registry = {
         "SchemaRegistryURI": "https://registry.example", "EventRecordFormat": "JSON",
         "AccessConfigs": [{"Type": "BASIC_AUTH", "URI": SECRET}], "SchemaValidationConfigs": [{"Attribute": "VALUE"}],
@@ -222,7 +225,7 @@ def test_every_setting_is_kept(client):
     documents = {
         "DocumentDBEventSourceConfig": {"DatabaseName": "shop", "CollectionName": "orders", "FullDocument": "UpdateLookup"},
     }
-    for kind, members in (("sqs", queue), ("kinesis", stream), ("msk", kafka), ("documentdb", documents)):
+    for kind, members in (("sqs", queue), ("kinesis", stream), ("dynamodb", lanes), ("msk", kafka), ("documentdb", documents)):
         mapping = settled(client, create(client, kind, **members)["UUID"])
         assert {name: mapping[name] for name in members} == members
 

@@ -105,6 +105,11 @@ def mapped():
             one.function.delete()
 
 
+def test_messages_stay_hidden_for_as_long_as_the_function_may_run(server, mapped):
+    with pytest.raises(Exception, match="Queue visibility timeout: 5 seconds is less than Function timeout: 10 seconds"):
+        mapped(server, {"VisibilityTimeout": "5"})
+
+
 def test_messages_run_a_function_and_are_removed(server, mapped):
     queue = mapped(server)
     attributes = {"kind": {"DataType": "String", "StringValue": "x"}, "raw": {"DataType": "Binary", "BinaryValue": b"\x01"}}

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from support.moto import KEYS
+from support.postgres import Postgres
 from support.server import Server
 from support.streams import Kinesalite, Mapped, Stream, Table
 from support.wait import until
@@ -121,6 +122,63 @@ def test_a_position_survives_changes_and_the_server(moto, mapped):
         server.stop()
 
 
+def test_positions_lie_in_postgresql_as_well(moto, mapped):
+    stream = Stream(moto.kinesis)
+    with Postgres() as database, Server(config=moto.config(), arguments=["--store", database.url], environment=KEYS) as server:
+        function = mapped(server, stream.arn)
+        stream.put({"n": 1})
+        function.handled(1)
+        server.stop()
+        stream.put({"n": 2})
+        server.start()
+        assert numbers(function.handled(2)) == [1, 2], "who stops gives its shards back"
+        function.end()
+        server.stop()
+
+
+def test_nothing_is_lost_when_the_server_is_killed(moto, mapped):
+    stream = Stream(moto.kinesis)
+    with Server(config=moto.config(), environment=KEYS) as server:
+        function = mapped(server, stream.arn, BatchSize=3, ParallelizationFactor=4)
+        for number in range(40):
+            stream.put({"n": number}, key=f"k{number % 7}")
+            if number == 20:
+                function.handled(5)
+                server.kill()
+                server.start()
+        until(lambda: set(numbers(function.data())) == set(range(40)), 40, "every record", 0.1)
+        for key in range(7):
+            first = list(dict.fromkeys(number for number in numbers(function.data()) if number % 7 == key))
+            assert first == sorted(first), "the order of a key holds"
+        function.end()
+        server.stop()
+
+
+def test_data_that_no_filter_can_read_is_left_out(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put(b"no json", {"n": 1, "kind": "a"}, {"n": 2, "kind": "b"}, {"n": 3, "kind": "a"})
+    pattern = json.dumps({"data": {"kind": ["a"]}})
+    function = mapped(reading, stream.arn, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    assert numbers(function.handled(2)) == [1, 3]
+
+
+def test_sources_are_shown(reading, moto, mapped):
+    stream = Stream(moto.kinesis)
+    stream.put({"n": 1}, {"n": 2, "fails": "batch"})
+    function = mapped(reading, stream.arn, BatchSize=1)
+    [shard] = until(lambda: [one for one in function.sources()["shards"] if one["state"] == "retrying"], 20, "the record to fail", 0.1)
+    assert shard["reason"] == "Function call failed" and shard["since_ms"] > 0 and shard["lag_ms"] == 0
+    assert shard["position"] == function.batches()[0]["Records"][0]["kinesis"]["sequenceNumber"]
+    assert function.sources()["result"] == function.result() == "PROBLEM: Function call failed"
+    shown = reading.tindra("sources", function.function.name).stdout
+    for part in (function.uuid, stream.arn, "Enabled", "PROBLEM: Function call failed", shard["shard"], "retrying"):
+        assert part in shown, shown
+    listed = json.loads(reading.tindra("sources", "--json").stdout)["sources"]
+    assert function.uuid in [one["uuid"] for one in listed]
+    function.change(Enabled=False)
+    until(lambda: function.sources()["shards"][0]["state"] == "unread", 10, "the reader to end")
+
+
 def test_the_latest_are_those_after_the_mapping(reading, moto, mapped):
     stream = Stream(moto.kinesis)
     stream.put({"n": 1})
@@ -154,6 +212,15 @@ def test_an_unreachable_stream_is_shown(reading, mapped):
     function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/none")
     problem = until(lambda: function.result().startswith("PROBLEM: ") and function.result(), 20, "the problem")
     assert "ResourceNotFoundException" in problem, problem
+
+
+def test_a_stream_that_comes_is_read(reading, moto, mapped):
+    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/late")
+    until(lambda: function.result().startswith("PROBLEM: "), 20, "the problem")
+    moto.kinesis.create_stream(StreamName="late", ShardCount=1)
+    until(lambda: function.result() == "No records processed", 30, "the stream to be found", 0.1)
+    moto.kinesis.put_record(StreamName="late", PartitionKey="k", Data=b'{"n": 1}')
+    assert numbers(function.handled(1)) == [1]
 
 
 def test_children_wait_for_their_parent(mapped):

@@ -9,10 +9,6 @@ terraform {
 
 variable "endpoint" {}
 
-variable "shards" {
-  default = 2
-}
-
 provider "aws" {
   region                      = "us-east-1"
   access_key                  = "test"
@@ -29,9 +25,8 @@ provider "aws" {
 }
 
 resource "aws_kinesis_stream" "clicks" {
-  name             = "clicks"
-  shard_count      = var.shards
-  retention_period = 48
+  name        = "clicks"
+  shard_count = 2
   tags = {
     Team = "red"
   }
@@ -63,12 +58,12 @@ resource "aws_lambda_function" "reads" {
 }
 
 resource "aws_lambda_event_source_mapping" "clicks" {
-  event_source_arn                   = aws_kinesis_stream.clicks.arn
-  function_name                      = aws_lambda_function.reads.arn
-  starting_position                  = "TRIM_HORIZON"
-  batch_size                         = 50
-  bisect_batch_on_function_error     = true
-  maximum_retry_attempts             = 3
+  event_source_arn               = aws_kinesis_stream.clicks.arn
+  function_name                  = aws_lambda_function.reads.arn
+  starting_position              = "TRIM_HORIZON"
+  batch_size                     = 50
+  bisect_batch_on_function_error = true
+  maximum_retry_attempts         = 3
 }
 
 resource "aws_lambda_event_source_mapping" "views" {

@@ -56,7 +56,7 @@ use tindra_core::function::{Function, Scope};
 use tindra_core::limits;
 use tindra_model::lambda::functions::FunctionConfiguration;
 use tindra_model::{ApiError, Call, Reply};
-use tindra_store::Store;
+use tindra_store::{BoxFuture, Store};
 
 pub use caller::{Caller, Principal};
 pub use code_source::{CodeFuture, CodeSource, CodeSourceError, ObjectName};
@@ -85,6 +85,12 @@ pub trait Networks: Send + Sync + Debug {
     fn vpc_of_security_group(&self, id: &str) -> Option<String>;
 }
 
+/// The queues that mappings take messages from.
+pub trait KnownQueues: Send + Sync + Debug {
+    /// The visibility timeout of a queue in seconds; none when it is not known here.
+    fn visibility_timeout_s<'a>(&'a self, queue_arn: &'a str) -> BoxFuture<'a, Option<u32>>;
+}
+
 /// What can be set.
 #[derive(Clone, Debug)]
 pub struct ControlOptions {
@@ -98,6 +104,8 @@ pub struct ControlOptions {
     pub networks: Option<Arc<dyn Networks>>,
     /// Without it `RuntimeVersionConfig` is left out.
     pub runtime_versions: Option<Arc<dyn RuntimeVersions>>,
+    /// Without it a function may run for longer than its queue hides messages.
+    pub queues: Option<Arc<dyn KnownQueues>>,
 }
 
 impl Default for ControlOptions {
@@ -108,6 +116,7 @@ impl Default for ControlOptions {
             code_source: None,
             networks: None,
             runtime_versions: None,
+            queues: None,
         }
     }
 }

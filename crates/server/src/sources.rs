@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tindra_brokers::RabbitQueue;
+use tindra_control::KnownQueues;
 use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind};
 use tindra_core::function::{Function, Version};
 use tindra_events::mappings::{BrokerQueue, SourceApi, SourceError, Sources};
@@ -141,6 +142,20 @@ impl SourceApi for QueueHere {
                 let message = format!("{}: {}", error.code(), error.message());
                 SourceError::refused(error.code(), message)
             })
+        })
+    }
+}
+
+/// The queues that are here.
+#[derive(Debug)]
+pub(crate) struct QueuesHere(pub(crate) SqsService);
+
+impl KnownQueues for QueuesHere {
+    fn visibility_timeout_s<'a>(&'a self, queue_arn: &'a str) -> BoxFuture<'a, Option<u32>> {
+        Box::pin(async move {
+            let input = json!({ "AttributeNames": ["VisibilityTimeout"] });
+            let answer = self.0.ask_queue(queue_arn, "GetQueueAttributes", &input).await.ok()?;
+            answer["Attributes"]["VisibilityTimeout"].as_str()?.parse().ok()
         })
     }
 }

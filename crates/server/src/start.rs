@@ -61,7 +61,7 @@ use crate::ground::Ground;
 use crate::log_destinations::FunctionsOfLogs;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
-use crate::sources::SourcesOfServer;
+use crate::sources::{QueuesHere, SourcesOfServer};
 use crate::targets::{Receivers, Targets};
 use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
@@ -135,12 +135,17 @@ impl Server {
         let s3 = S3Service::start(ground.clone(), config.objects_directory())
             .await
             .map_err(|source| ServerError::Part { part: "S3", source: source.into() })?;
-        let control = Control::new(store.clone(), Arc::clone(&clock), control_options(&config, &worker, &clock, &s3));
+        let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
+        let serves = |service: &str| !config.disabled_services.contains(service);
+        let sqs = SqsService::start(ground.clone(), iam.clone());
+        let has_queues = serves("sqs") && !outside.is_known(OutsideService::Sqs);
+        let queues = has_queues.then(|| Arc::new(QueuesHere(sqs.clone())) as _);
+        let options = ControlOptions { queues, ..control_options(&config, &worker, &clock, &s3) };
+        let control = Control::new(store.clone(), Arc::clone(&clock), options);
         let control = Arc::new(control);
         let provisioning = ProvisioningOfLambda { control: Arc::clone(&control), invoker: invoker.clone() };
         let autoscaling =
             AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
-        let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
         let authority = |identities| (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
         let functions = Arc::new(FunctionsOfLambda {
             invoker: invoker.clone(),
@@ -152,7 +157,6 @@ impl Server {
             .await
             .map_err(|source| ServerError::Part { part: "log subscriptions", source: source.into() })?;
         let services_outbox = Arc::clone(&ground.outbox);
-        let sqs = SqsService::start(ground.clone(), iam.clone());
         let sns = SnsService::start(ground.clone())
             .await
             .map_err(|source| ServerError::Part { part: "topics", source: source.into() })?;
@@ -163,7 +167,6 @@ impl Server {
             .await
             .map_err(|source| ServerError::Part { part: "Kinesis", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
-        let serves = |service: &str| !config.disabled_services.contains(service);
         let receivers = Receivers {
             sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
             eventbridge: serves("events").then(|| Arc::new(eventbridge.clone()) as _),

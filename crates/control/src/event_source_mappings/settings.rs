@@ -185,6 +185,10 @@ fn check(kind: SourceKind, settings: &MappingSettings) -> Result<(), ControlErro
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than {SMALL_BATCH_MAX}"
         )));
     }
+    // The state of a window is one for the whole shard.
+    if settings.tumbling_window_s > 0 && settings.parallelization_factor > 1 {
+        return Err(ControlError::invalid("ParallelizationFactor must be 1 with TumblingWindowInSeconds."));
+    }
     if settings.maximum_record_age_s.is_some_and(|age| age < RECORD_AGE_S_MIN) {
         return Err(ControlError::Invalid(format!(
             "MaximumRecordAgeInSeconds must be -1 or at least {RECORD_AGE_S_MIN}."

@@ -24,3 +24,6 @@ pub use shards::{Reconciled, ShardInfo, is_runnable, reconcile};
 pub use verdict::{BatchEnd, judge};
 pub use window::OpenWindow;
 pub use work::{Ended, ShardWork, Step};
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,13 @@ impl Seen {
         self.change(|seen| seen.doing = doing);
     }
 
+    /// Whether another shard of the mapping is retrying.
+    pub(super) fn is_other_retrying(&self) -> bool {
+        let is_other = |key: &(Uuid, String)| key.0 == self.key.0 && key.1 != self.key.1;
+        let is_retrying = |seen: &ShardSeen| seen.doing != Doing::Reading || seen.source_fails.is_some();
+        lock(&self.shards).iter().any(|(key, seen)| is_other(key) && is_retrying(seen))
+    }
+
     fn change(&self, change: impl FnOnce(&mut ShardSeen)) {
         change(lock(&self.shards).entry(self.key.clone()).or_default());
     }

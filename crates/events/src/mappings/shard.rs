@@ -190,6 +190,7 @@ impl ShardReader {
         };
         if std::mem::take(&mut self.read_failures) > 0 {
             self.seen.reads_again();
+            self.stream.status.can_read().await;
         }
         let now_ms = self.stream.tools.timer.unix_ms();
         let Page { records, next, behind_ms } = page;
@@ -267,6 +268,8 @@ impl ShardReader {
         figures::failed(mapping, ended.failed);
         match (run.problem, ended.failed) {
             (Some(problem), _) => stream.status.has_problem(&problem).await,
+            // One shard that is well does not hide another that is not.
+            (None, 0) if self.seen.is_other_retrying() => {}
             (None, 0) => stream.status.is_well().await,
             (None, _) => stream.status.has_problem("Function call failed").await,
         }

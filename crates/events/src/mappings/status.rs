@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use tindra_core::event_source_mapping::{EventSourceMapping, ProcessingResult};
-use tindra_store::{Batch, JsonBatch as _, Precondition, Store};
+use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, Store, Versioned};
 
 /// `LastProcessingResult` of one mapping; written when it changes.
 #[derive(Debug)]
@@ -31,6 +31,16 @@ impl Status {
     /// Something is wrong.
     pub(super) async fn has_problem(&self, problem: &str) {
         self.says(format!("PROBLEM: {problem}")).await;
+    }
+
+    /// The source can be read; what was said of it when it could not does not hold any more.
+    pub(super) async fn can_read(&self) {
+        let read: Result<Option<Versioned<ProcessingResult>>, _> = self.store.metadata.get_json(&self.key).await;
+        if let Ok(Some(last)) = read
+            && last.value.text.starts_with("PROBLEM")
+        {
+            self.says("No records processed".to_owned()).await;
+        }
     }
 
     async fn says(&self, text: String) {

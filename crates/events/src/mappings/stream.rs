@@ -32,6 +32,8 @@ pub(super) struct StreamPoller {
     told: HashMap<String, Arc<Told>>,
     /// The shards of the last listing that had any, with the last sequence numbers of those that are closed.
     listed: HashMap<String, Option<String>>,
+    /// How long to wait after a look at the stream that has failed; none after a success.
+    patience: Option<Duration>,
     readers: JoinSet<()>,
     /// Which shards they read.
     read: HashMap<Id, String>,
@@ -54,6 +56,7 @@ impl StreamPoller {
             owner,
             told: HashMap::new(),
             listed: HashMap::new(),
+            patience: Some(super::RETRY_AFTER),
             readers: JoinSet::new(),
             read: HashMap::new(),
         }
@@ -69,14 +72,21 @@ impl StreamPoller {
                 looked = self.look(&stopping) => looked,
             };
             let wait = match looked {
-                Ok(wait) => wait,
+                Ok(wait) => {
+                    if self.patience.take().is_some() {
+                        self.stream.status.can_read().await;
+                    }
+                    wait
+                }
                 Err(error) => {
                     let mapping = self.stream.mapping.uuid;
                     tracing::warn!(%mapping, error = &error as &dyn std::error::Error, "a stream's shards could not be looked at; trying again");
                     if let LookError::Source(error) = &error {
                         self.stream.status.has_problem(&error.message).await;
                     }
-                    LOOK_EVERY
+                    let wait = self.patience.unwrap_or(super::RETRY_AFTER);
+                    self.patience = Some((wait * 2).min(super::RETRY_AFTER_MAX));
+                    wait
                 }
             };
             tokio::select! {

@@ -28,7 +28,7 @@ impl Invoke for Function {
             let records: Vec<u64> = event["Records"].as_array().unwrap().iter().map(sequence).collect();
             world.begin(records.clone());
             let wait_ms = if world.below(50) == 0 { 60_000 } else { 200 };
-            tokio::time::sleep(Duration::from_millis(world.below(wait_ms))).await;
+            world.clock.pass(Duration::from_millis(world.below(wait_ms))).await;
             Ok(finished(self.outcome(&records)))
         })
     }

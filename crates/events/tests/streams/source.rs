@@ -1,13 +1,13 @@
 //! A stream of Kinesis that refuses, hangs, and splits as a seed says.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tindra_core::clock::Clock as _;
 use tindra_core::event_source_mapping::EventSourceMapping;
-use tindra_events::mappings::{SourceApi, SourceError, Sources};
+use tindra_events::mappings::{BrokerQueue, SourceApi, SourceError, Sources};
 use tindra_store::BoxFuture;
 use tindra_testkit::{RuntimeClock, Seeded};
 
@@ -38,6 +38,8 @@ struct Shard {
 #[derive(Debug)]
 pub(crate) struct Stream {
     shards: Vec<Shard>,
+    /// Of all records.
+    keys: BTreeMap<u64, &'static str>,
     next: u64,
     chance: Seeded,
     clock: Arc<RuntimeClock>,
@@ -52,10 +54,11 @@ impl Stream {
             Shard { id: "shard-0".to_owned(), parent: None, keys: (0, KEYS.len()), records: Vec::new(), ending: None };
         Self {
             shards: vec![first],
+            keys: BTreeMap::new(),
             next: FIRST,
             chance: Seeded::new(seed ^ 0xff),
             clock,
-            ends: seed % 2 == 0,
+            ends: seed.is_multiple_of(2),
             is_well: false,
         }
     }
@@ -63,6 +66,7 @@ impl Stream {
     pub(crate) fn put(&mut self, chance: &mut Seeded, count: u64) {
         for _ in 0..count {
             let number = usize::try_from(chance.below(KEYS.len() as u64)).unwrap();
+            self.keys.insert(self.next, KEYS[number]);
             let record = Record { sequence: self.next, key: KEYS[number], at_ms: self.clock.unix_ms() };
             self.next += 1;
             let is_its = |shard: &&mut Shard| shard.ending.is_none() && (shard.keys.0..shard.keys.1).contains(&number);
@@ -114,20 +118,14 @@ impl Stream {
         shard.records.iter().map(|record| record.sequence).collect()
     }
 
-    fn record(&self, sequence: u64) -> &Record {
-        let mut all = self.shards.iter().flat_map(|shard| &shard.records);
-        all.find(|record| record.sequence == sequence).unwrap()
-    }
-
     pub(crate) fn is_filtered_out(&self, sequence: u64) -> bool {
-        self.record(sequence).key == "out"
+        self.keys[&sequence] == "out"
     }
 
     /// Records of the same key that were put before: numbers grow over all shards.
-    pub(crate) fn earlier_of_key(&self, sequence: u64) -> BTreeSet<u64> {
-        let key = self.record(sequence).key;
-        let all = self.shards.iter().flat_map(|shard| &shard.records);
-        all.filter(|record| record.key == key && record.sequence < sequence).map(|record| record.sequence).collect()
+    pub(crate) fn earlier_of_key(&self, sequence: u64) -> impl Iterator<Item = u64> {
+        let key = self.keys[&sequence];
+        self.keys.range(..sequence).filter(move |(_, other)| **other == key).map(|(sequence, _)| *sequence)
     }
 
     fn list(&self) -> Value {
@@ -139,9 +137,12 @@ impl Stream {
         json!({ "Shards": shards.collect::<Vec<_>>() })
     }
 
-    fn iterator(&self, input: &Value) -> Value {
+    fn iterator(&self, input: &Value) -> Result<Value, SourceError> {
+        if input["ShardIteratorType"] == "AT_TIMESTAMP" {
+            return Err(SourceError::new("not every server knows times"));
+        }
         let after = input["StartingSequenceNumber"].as_str().unwrap_or("0");
-        json!({ "ShardIterator": format!("{}/{after}", input["ShardId"].as_str().unwrap()) })
+        Ok(json!({ "ShardIterator": format!("{}/{after}", input["ShardId"].as_str().unwrap()) }))
     }
 
     fn read(&mut self, input: &Value) -> Result<Value, SourceError> {
@@ -181,6 +182,13 @@ impl Sources for Opened {
             }
         })
     }
+
+    fn broker<'a>(
+        &'a self,
+        _mapping: &'a EventSourceMapping,
+    ) -> BoxFuture<'a, Result<Box<dyn BrokerQueue>, SourceError>> {
+        Box::pin(async { Err(SourceError::new("there are streams only")) })
+    }
 }
 
 #[derive(Debug)]
@@ -194,12 +202,12 @@ impl SourceApi for Asked {
                 _ if is_well => {}
                 0..=2 => return Err(SourceError::new("as planned")),
                 3..=4 => return Err(SourceError::refused("ProvisionedThroughputExceededException", "as planned")),
-                5 => tokio::time::sleep(Duration::from_secs(3_600)).await,
-                _ => tokio::time::sleep(Duration::from_millis(self.0.below(30))).await,
+                5 => self.0.clock.pass(Duration::from_secs(3_600)).await,
+                _ => self.0.clock.pass(Duration::from_millis(self.0.below(30))).await,
             }
             match operation {
                 "ListShards" => Ok(self.0.stream().list()),
-                "GetShardIterator" => Ok(self.0.stream().iterator(&input)),
+                "GetShardIterator" => self.0.stream().iterator(&input),
                 _ => self.0.stream().read(&input),
             }
         })

@@ -28,7 +28,7 @@ impl Clock for RuntimeTimer {
 impl Timer for RuntimeTimer {
     fn wait_until(&self, unix_ms: UnixMs) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let wait_ms = unix_ms.saturating_sub(self.unix_ms());
-        Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms)))
+        Box::pin(self.0.pass(Duration::from_millis(wait_ms)))
     }
 }
 
@@ -145,7 +145,7 @@ impl World {
             if self.left().is_empty() {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            self.clock.pass(Duration::from_secs(5)).await;
         }
         panic!("these are never done: {:?}", self.left());
     }

@@ -1,3 +1,5 @@
+//! Bodies as Java writes them, times in milliseconds, and bytes that are nothing.
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use minicbor::Encoder;

@@ -31,7 +31,7 @@ pub(super) struct Appended {
 }
 
 /// Why records were not appended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum NotAppended {
     /// The shard is closed, or its stream has gone: look at the stream again.
     Closed,
@@ -170,11 +170,7 @@ impl Appender {
                 }
                 Err(error) => {
                     for put in puts {
-                        let refused = match error {
-                            NotAppended::Closed => NotAppended::Closed,
-                            NotAppended::Store => NotAppended::Store,
-                        };
-                        let _ = put.done.send(Err(refused));
+                        let _ = put.done.send(Err(error));
                     }
                 }
             }

@@ -163,7 +163,9 @@ impl KinesisService {
     /// # Errors
     /// When the store fails; what is gone by then stays gone.
     pub async fn reset(&self) -> Result<(), StoreError> {
-        sweep::remove_all(&self.inner.around.store, &self.inner.appenders).await
+        sweep::remove_all(&self.inner.around.store, &self.inner.appenders).await?;
+        self.inner.streams.catch_up().await;
+        Ok(())
     }
 
     fn now_ms(&self) -> UnixMs {

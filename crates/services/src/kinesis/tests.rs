@@ -62,7 +62,7 @@ impl Test {
     /// Everything that a shard holds.
     async fn read(&self, shard: &str) -> Vec<String> {
         let found = self.get(&self.iterator(shard, "TRIM_HORIZON").await).await;
-        found["Records"].as_array().unwrap().iter().map(|record| data(record)).collect()
+        found["Records"].as_array().unwrap().iter().map(data).collect()
     }
 
     async fn shards(&self, filter: Value) -> Vec<String> {

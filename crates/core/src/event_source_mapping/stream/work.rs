@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::attempts::{Batch, LastInvoke, Retrying};
@@ -61,6 +62,15 @@ pub struct ShardWork {
     tip_ms: Option<UnixMs>,
     is_ending: bool,
     is_changed: bool,
+}
+
+/// The event of a batch.
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(rename = "Records")]
+    records: Vec<&'a Map<String, Value>>,
+    #[serde(flatten)]
+    window: Map<String, Value>,
 }
 
 #[derive(Debug)]
@@ -152,11 +162,10 @@ impl ShardWork {
     /// The event of records.
     #[must_use]
     pub fn event_of(&self, records: &[StreamRecord], is_final: bool) -> Vec<u8> {
-        let records = records.iter().map(|record| Value::Object(record.members.clone())).collect();
-        let mut event = Map::from_iter([("Records".to_owned(), Value::Array(records))]);
-        if let Some(window) = &self.window {
-            event.extend(window.members(&self.shard_id, &self.source_arn, is_final));
-        }
+        let records = records.iter().map(|record| &record.members).collect();
+        let window = self.window.as_ref();
+        let window = window.map(|window| window.members(&self.shard_id, &self.source_arn, is_final));
+        let event = Event { records, window: window.unwrap_or_default() };
         // Maps of JSON values: there is nothing in them that cannot be written.
         serde_json::to_vec(&event).unwrap_or_default()
     }
