@@ -12,6 +12,8 @@ from support import packages
 from support.rest_apis import RestApi
 from support.server import Server
 
+pytestmark = pytest.mark.terraform
+
 CONFIGURATIONS = pathlib.Path(__file__).parent / "terraform"
 # Where the machines of the project keep the provider; elsewhere Terraform fetches it.
 MIRROR = pathlib.Path(os.environ.get("TINDRA_TEST_TERRAFORM_PLUGINS", "/opt/tf-plugins"))
@@ -97,8 +99,6 @@ def test_apply_plan_update_destroy(tmp_path):
 
 PETS = """
 import json
-
-pytestmark = pytest.mark.terraform
 def handler(event, context):
     if event.get("type") == "TOKEN":
         effect = "Allow" if event["authorizationToken"] == "yes" else "Deny"
