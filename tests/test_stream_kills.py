@@ -1,6 +1,6 @@
 """A server that has streams, a server that reads them, and both killed at random: nothing is lost, and each key stays in order.
 
-As many records as `TINDRA_TEST_RECORDS` says, 4,000 unless it is set."""
+As many records as `TINDRA_TEST_RECORDS` says, 50,000 unless it is set."""
 
 import collections
 import concurrent.futures
@@ -13,7 +13,7 @@ from support.server import Server
 from support.streams import Mapped
 from support.wait import pause, until
 
-RECORDS = int(os.environ.get("TINDRA_TEST_RECORDS", "4000"))
+RECORDS = int(os.environ.get("TINDRA_TEST_RECORDS", "50000"))
 ACCOUNT = "000000000000"
 SEED, SHARDS, WRITERS, KEYS, AT_ONCE, KILLS = 20261201, 8, 4, 32, 50, 6
 # Writes down durably, in the stream of the server that reads, what it handles, in the order in which it does.
