@@ -14,6 +14,7 @@ import pytest
 from support.pictures import png
 from support.server import ROOT, Server
 from support.wait import pause, until
+from support.waiting import advance
 
 ALBUM = ROOT / "examples/photo-album"
 PHOTOGRAPHS = int(os.environ.get("TINDRA_TEST_PHOTOGRAPHS", "60"))
@@ -121,7 +122,7 @@ def test_an_album_survives_kills(server):
         return {body["requestPayload"]["Records"][0]["s3"]["object"]["key"] for body in failed.read()}
 
     def all_done():
-        server.http("/_tindra/clock/advance?seconds=60", method="POST")
+        advance(server, 60)
         return thumbnails() == good and announced() == good and failures() == broken
 
     until(all_done, 180, "every photograph to have its thumbnail and every thumbnail to be told", 0.2)

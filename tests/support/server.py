@@ -67,9 +67,9 @@ class Server:
         except OSError:
             return False
 
-    def http(self, path, **kwargs):
+    def http(self, path, timeout_s=30, **kwargs):
         request = urllib.request.Request(self.url + path, **kwargs)
-        return urllib.request.urlopen(request, timeout=30)
+        return urllib.request.urlopen(request, timeout=timeout_s)
 
     def output(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
