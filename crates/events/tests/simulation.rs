@@ -21,7 +21,7 @@ use tindra_invoke::environments::{Finished, Outcome};
 use tindra_invoke::event_queue::{EventQueue, NewEvent};
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Throttle};
 use tindra_store::{Batch, BoxFuture, JsonBatch as _, Precondition};
-use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, scope, store};
+use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, run_schedules, scope};
 use uuid::Uuid;
 
 const START_MS: u64 = 1_769_860_800_000;
@@ -316,38 +316,14 @@ fn check(
 
 #[test]
 fn nothing_is_lost_under_any_schedule() {
-    let beside = store();
-    let seeds = match std::env::var("TINDRA_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => {
-            let schedules = std::env::var("TINDRA_SIMULATIONS").map_or(2_000, |text| text.parse().unwrap());
-            (0..schedules).collect::<Vec<u64>>()
-        }
-    };
-    let many = seeds.len() > 1_000;
+    let runs = run_schedules("simulation", 2_000, schedule);
+    let many = runs.len() > 1_000;
     let mut total = Seen::default();
-    for seed in seeds {
-        // Time that is only waited for passes at once.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let memory = MemoryStore::new(seed, [0, 0, 3, 10][usize::try_from(seed % 4).unwrap()], &beside);
-        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            runtime.block_on(async {
-                let bound = Duration::from_secs(30 * 86_400);
-                tokio::time::timeout(bound, schedule(seed, memory)).await.expect("the schedule ends")
-            })
-        }));
-        match run {
-            Ok(seen) => {
-                total.kills += seen.kills;
-                total.refused += seen.refused;
-                total.retries += seen.retries;
-                total.told += seen.told;
-            }
-            Err(panic) => {
-                eprintln!("the seed is {seed}: TINDRA_SEED={seed} cargo test -p tindra-events --test simulation");
-                std::panic::resume_unwind(panic);
-            }
-        }
+    for seen in runs {
+        total.kills += seen.kills;
+        total.refused += seen.refused;
+        total.retries += seen.retries;
+        total.told += seen.told;
     }
     if many {
         assert!(total.kills > 100 && total.refused > 100 && total.retries > 1_000 && total.told > 1_000, "{total:?}");

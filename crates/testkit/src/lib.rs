@@ -10,6 +10,7 @@ mod environments;
 mod event_queue;
 mod functions;
 mod memory;
+mod schedules;
 mod store;
 mod wait;
 
@@ -18,5 +19,6 @@ pub use environments::{FakeEnvironments, FakeLease, Plan};
 pub use event_queue::FakeQueue;
 pub use functions::{active_function, put_function, scope, settle, settle_version};
 pub use memory::{MemoryStore, Seeded};
+pub use schedules::run_schedules;
 pub use store::{TestStore, faulty_store, store};
 pub use wait::{BOUND, eventually};

@@ -23,7 +23,7 @@ use tindra_core::event_source_mapping::{
 use tindra_events::Unstarted;
 use tindra_events::mappings::{Mappings, MappingsOptions};
 use tindra_store::{Batch, JsonBatch as _, Precondition};
-use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, scope, store};
+use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, run_schedules, scope};
 use uuid::Uuid;
 
 use function::Function;
@@ -176,40 +176,16 @@ fn chance_of(seed: u64, step: usize) -> u64 {
 
 #[test]
 fn no_record_is_lost_and_no_position_runs_ahead() {
-    let beside = store();
-    let seeds = match std::env::var("TINDRA_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => {
-            let schedules = std::env::var("TINDRA_SIMULATIONS").map_or(50, |text| text.parse().unwrap());
-            (0..schedules).collect::<Vec<u64>>()
-        }
-    };
-    let many = seeds.len() >= 50;
+    let runs = run_schedules("streams", 50, schedule);
+    let many = runs.len() >= 50;
     let mut total = Seen::default();
-    for seed in seeds {
-        // Time that is only waited for passes at once.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let memory = MemoryStore::new(seed, [0, 0, 3, 10][usize::try_from(seed % 4).unwrap()], &beside);
-        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            runtime.block_on(async {
-                let bound = Duration::from_secs(30 * 86_400);
-                tokio::time::timeout(bound, schedule(seed, memory)).await.expect("the schedule ends")
-            })
-        }));
-        match run {
-            Ok(seen) => {
-                total.records += seen.records;
-                total.invokes += seen.invokes;
-                total.told += seen.told;
-                total.kills += seen.kills;
-                total.held_up += seen.held_up;
-                total.shards += seen.shards;
-            }
-            Err(panic) => {
-                eprintln!("the seed is {seed}: TINDRA_SEED={seed} cargo test -p tindra-events --test streams");
-                std::panic::resume_unwind(panic);
-            }
-        }
+    for seen in runs {
+        total.records += seen.records;
+        total.invokes += seen.invokes;
+        total.told += seen.told;
+        total.kills += seen.kills;
+        total.held_up += seen.held_up;
+        total.shards += seen.shards;
     }
     if many {
         let is_worth_it = total.kills > 5 && total.held_up > 5 && total.told > 50 && total.shards > 100;
