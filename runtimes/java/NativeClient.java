@@ -23,6 +23,9 @@ class NativeClient {
     /** Results above this are answered before the method returns. */
     private static final int UNWATCHED_BYTES_MAX = 1 << 20;
 
+    /** Says that the answer may come together with the next event: until then it would wake this thread for nothing. */
+    private static final String READ_WITH_NEXT = "Tindra-Answer-Is-Read-With-Next: 1\r\n";
+
     private static String address;
 
     /** A runtime that runs several events at once asks from several threads. */
@@ -90,20 +93,26 @@ class NativeClient {
     }
 
     private void post(String id, byte[] body) {
+        boolean isWatched = body.length > UNWATCHED_BYTES_MAX;
         byte[] head = ("POST /2018-06-01/runtime/invocation/" + id + "/response" + common
-                + "Content-Type: application/json\r\nContent-Length: " + body.length + "\r\n\r\n")
+                + (isWatched ? "" : READ_WITH_NEXT) + "Content-Type: application/json\r\nContent-Length: " + body.length + "\r\n\r\n")
                 .getBytes(StandardCharsets.UTF_8);
         byte[] data = Arrays.copyOf(head, head.length + body.length);
         System.arraycopy(body, 0, data, head.length, body.length);
         try {
-            settle();
             try {
                 send(data);
+                // The answer to a result before, if nobody has read it, comes when this one is sent.
+                try {
+                    settle();
+                } finally {
+                    isUnanswered = true;
+                }
             } catch (IOException error) {
                 resend(data);
+                isUnanswered = true;
             }
-            isUnanswered = true;
-            if (body.length > UNWATCHED_BYTES_MAX) {
+            if (isWatched) {
                 settle();
             }
         } catch (IOException error) {

@@ -18,6 +18,8 @@ const HEAD_BYTES_MAX = 1 << 20;
 const CAUSE_BYTES_MAX = 1 << 17;
 /** Time that a result may wait for the server to read it before the write counts as failed. */
 const WRITE_TIME_MAX_MS = 60_000;
+/** Says that the answer may come together with the next event: until then it would wake this process for nothing. */
+const READ_WITH_NEXT = 'Tindra-Answer-Is-Read-With-Next: 1\r\n';
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** Reads answers from a stream of bytes: status, headers in lower case, body. */
@@ -286,10 +288,10 @@ if (/^(1|true)$/.test(process.env.TINDRA_OFFICIAL_TRANSPORT ?? '')) {
   // A runtime that runs several events at once asks for the next one while it works. Its results go over a connection of their
   // own: behind the request that waits they would not be read.
   let reporter = null;
+  const isOfSeveral = () => process.env.AWS_LAMBDA_MAX_CONCURRENCY !== undefined;
   const reporting = () =>
-    process.env.AWS_LAMBDA_MAX_CONCURRENCY === undefined
-      ? connected()
-      : (reporter ??= new Client(process.env.AWS_LAMBDA_RUNTIME_API));
+    isOfSeveral() ? (reporter ??= new Client(process.env.AWS_LAMBDA_RUNTIME_API)) : connected();
+  const report = (target, head, body) => reporting().post(target, isOfSeveral() ? head : READ_WITH_NEXT + head, body);
   module.exports = {
     /** For a spare's rehearsal: lets go of the Runtime API, without an error for who waits for an event. */
     forget: () => {
@@ -299,8 +301,8 @@ if (/^(1|true)$/.test(process.env.TINDRA_OFFICIAL_TRANSPORT ?? '')) {
       client = null;
     },
     next: () => connected().next(),
-    done: (id, body) => reporting().post(`${id}/response`, '', body),
+    done: (id, body) => report(`${id}/response`, '', body),
     error: (id, body, xray) =>
-      reporting().post(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
+      report(`${id}/error`, xray && xray.length < CAUSE_BYTES_MAX ? `lambda-runtime-function-xray-error-cause: ${xray}\r\n` : '', body),
   };
 }

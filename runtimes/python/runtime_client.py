@@ -26,6 +26,9 @@ _HEADERS = {
 _HEAD_BYTES_MAX = 1 << 20
 _READ_BYTES = 1 << 16
 
+# Says that the answer may come together with the next event: until then it would wake us for nothing.
+_READ_WITH_NEXT = "Tindra-Answer-Is-Read-With-Next: 1\r\n"
+
 _RESULT = "Failed to post invocation response"
 _ERROR = "Failed to post invocation error"
 _NEXT = "Failed to get next"
@@ -125,18 +128,22 @@ class _Client:
         return body, headers
 
     def post(self, path, head, body, failure):
-        """Sends a result; its answer is read by the next call."""
+        """Sends a result; its answer is read by the next call. The answer to a result before, if nobody has read it, comes
+        when this one is sent, and is read then."""
         request = "POST /2018-06-01/runtime/%s HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n" % (
             path,
             self._common,
             head,
             len(body),
         )
-        self._settle()
         data = b"".join((request.encode(), body))
         try:
             self._send(data)
-        except (BrokenPipeError, ConnectionResetError):
+            try:
+                self._settle()
+            finally:
+                self._unanswered = failure
+        except (BrokenPipeError, ConnectionResetError, _Closed):
             # An answer sent before the body was read, such as 413, explains the broken pipe.
             self._unanswered = failure
             try:
@@ -361,13 +368,13 @@ def _fork_twice():
 
 def post_invocation_result(invoke_id, result, content_type="application/json", invocation_id=None):
     """Sends the bytes that the handler returned."""
-    head = "Content-Type: %s\r\n%s" % (content_type, _invocation(invocation_id))
+    head = "Content-Type: %s\r\n%s%s" % (content_type, _READ_WITH_NEXT, _invocation(invocation_id))
     _client.post("invocation/%s/response" % invoke_id, head, result, _RESULT)
 
 
 def post_error(invoke_id, error, xray_fault, invocation_id=None):
     """Sends the error object (text) and its form for X-Ray."""
-    head = "Content-Type: application/json\r\n%s" % _invocation(invocation_id)
+    head = "Content-Type: application/json\r\n%s%s" % (_READ_WITH_NEXT, _invocation(invocation_id))
     if xray_fault:
         head += "lambda-runtime-function-xray-error-cause: %s\r\n" % xray_fault
     body = error if isinstance(error, bytes) else error.encode("utf-8")

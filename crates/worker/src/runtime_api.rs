@@ -6,6 +6,7 @@
 
 mod answer_body;
 mod exchange;
+mod holding;
 mod replies;
 mod server;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer_body::{self, Posted};
 use super::exchange::{Answer, Claimed, Exchange, Refusal};
+use super::holding::{HeldConnection, Holding};
 use super::replies::{self, Reply};
 use crate::gate::Gate;
 use crate::readiness::Listener;
@@ -25,6 +26,8 @@ use crate::readiness::Listener;
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// How a runtime says that its answer comes as it is made.
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+/// How the transports of the runtime packs say, with a result, that they read the answer to it together with the next event.
+const READ_WITH_NEXT: &str = "tindra-answer-is-read-with-next";
 /// Connections of one sandbox at once; clients use one or two. Each may hold a head, and one of them a body.
 const CONNECTIONS_MAX: usize = 8;
 /// The same where several events are worked on at once, and for each of them: a client has some for each of its workers, of which
@@ -113,9 +116,11 @@ fn connections_max(events_at_once: usize) -> usize {
 }
 
 async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin, exchange: Arc<Exchange>) {
+    let holding = Holding::default();
+    let connection = HeldConnection::new(connection, holding.clone());
     let service = service_fn(move |request| {
-        let exchange = Arc::clone(&exchange);
-        async move { Ok::<_, Infallible>(answer(request, &exchange).await) }
+        let (exchange, holding) = (Arc::clone(&exchange), holding.clone());
+        async move { Ok::<_, Infallible>(answer(request, &exchange, &holding).await) }
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX).keep_alive(true);
@@ -162,8 +167,14 @@ fn asked(method: &Method, path: &str) -> Asked {
     Asked::Unknown
 }
 
-async fn answer(request: Request<Incoming>, exchange: &Exchange) -> Reply {
-    match asked(request.method(), request.uri().path()) {
+async fn answer(request: Request<Incoming>, exchange: &Exchange, holding: &Holding) -> Reply {
+    let asked = asked(request.method(), request.uri().path());
+    if !matches!(asked, Asked::Next) {
+        // Whoever sends something else may wait for what is held.
+        holding.set(false);
+    }
+    let is_read_with_next = request.headers().contains_key(READ_WITH_NEXT);
+    let reply = match asked {
         Asked::Next => next(exchange).await,
         Asked::Response(id) => response(request, exchange, &id).await,
         Asked::Error(id) => error(request, exchange, &id).await,
@@ -172,7 +183,9 @@ async fn answer(request: Request<Incoming>, exchange: &Exchange) -> Reply {
         Asked::RestoreError => restore_error(request, exchange).await,
         Asked::Ping => replies::pong(),
         Asked::Unknown => replies::not_found(),
-    }
+    };
+    holding.set(is_read_with_next && reply.status() == StatusCode::ACCEPTED);
+    reply
 }
 
 async fn next(exchange: &Exchange) -> Reply {

@@ -116,6 +116,60 @@ async fn a_client_may_ask_for_more_before_it_has_read_the_last_reply() {
     assert!(bench.read_until("{\"n\":1}").await.contains("request-id: id-2"));
 }
 
+const READ_WITH_NEXT: &str = "Tindra-Answer-Is-Read-With-Next: 1\r\n";
+
+impl Bench {
+    /// Serves one event, whose answer's answer the runtime reads together with the next.
+    async fn answer_one_to_read_with_next(&mut self) {
+        self.send(NEXT).await;
+        let answer = self.exchange.dispatch(delivery("id-1"));
+        self.read_until("{\"n\":1}").await;
+        self.post("invocation/id-1/response", READ_WITH_NEXT, "1").await;
+        assert_eq!(answer.await, Ok(Answer::Response(Bytes::from_static(b"1"))));
+    }
+
+    /// What has come so far.
+    fn read_what_is_there(&self) -> String {
+        let mut read = vec![0; 4096];
+        match self.runtime.try_read(&mut read) {
+            Ok(length) => String::from_utf8_lossy(&read[..length]).into_owned(),
+            Err(_nothing) => String::new(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_read_with_the_next_event_comes_with_it() {
+    let mut bench = bench().await;
+    bench.answer_one_to_read_with_next().await;
+    bench.send(NEXT).await;
+    bench.exchange.asked().await;
+    assert_eq!(bench.read_what_is_there(), "", "it would wake the runtime for nothing");
+    let _second = bench.exchange.dispatch(delivery("id-2"));
+    let read = bench.read_until("{\"n\":1}").await;
+    assert!(read.starts_with("HTTP/1.1 202 Accepted\r\n"), "{read}");
+    assert!(read.contains("request-id: id-2"), "{read}");
+}
+
+#[tokio::test]
+async fn a_held_answer_comes_when_something_else_is_sent() {
+    let mut bench = bench().await;
+    bench.answer_one_to_read_with_next().await;
+    bench.post("invocation/id-1/response", READ_WITH_NEXT, "2").await;
+    let read = bench.read_until("InvalidRequestID").await;
+    assert!(read.starts_with("HTTP/1.1 202 Accepted\r\n"), "{read}");
+}
+
+#[tokio::test]
+async fn a_held_answer_comes_while_a_body_is_being_sent() {
+    let mut bench = bench().await;
+    bench.answer_one_to_read_with_next().await;
+    bench
+        .send("POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
+        .await;
+    assert!(bench.read_until("OK\"}").await.starts_with("HTTP/1.1 202 Accepted\r\n"));
+}
+
 #[tokio::test]
 async fn wrong_ids_second_answers_and_calls_out_of_order_are_refused() {
     let mut bench = bench().await;
