@@ -24,8 +24,8 @@ use crate::spec::Spec;
 use crate::system::{self, Cloned, Fork};
 use crate::{command, fork_request, network, pid_one};
 
-/// Namespaces that the child is born into; network, control group and user follow as steps of its own.
-const NEW_NAMESPACES: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+/// Namespaces that the child is born into; network, control group, mounts and user follow as steps of its own.
+const NEW_NAMESPACES: i32 = libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 /// A sandbox is ready in milliseconds; beyond this the machine hangs, for example on a dead network mount.
 const READY_PATIENCE_S: i64 = 30;
 
@@ -38,6 +38,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) user_namespace: BorrowedFd<'a>,
     pub(crate) tmp: BorrowedFd<'a>,
     pub(crate) group: &'a Group,
+    /// The mount namespace of its root, see `roots.rs`.
+    pub(crate) root: BorrowedFd<'a>,
     pub(crate) scaffold: &'a Scaffold,
     pub(crate) filter: &'a Filter,
     pub(crate) is_root: bool,

@@ -66,6 +66,7 @@ steps! {
     MountShm => "mount /dev/shm in the sandbox",
     MountProc => "mount /proc in the sandbox",
     MaskProc => "mask a dangerous file in /proc of the sandbox",
+    EnterRoot => "enter the root of the sandbox",
     PivotRoot => "pivot into the root of the sandbox",
     DetachOldRoot => "detach the host's root from the sandbox",
     Hostname => "set the host name of the sandbox",

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use rustix::mount::{
 use crate::child::Plan;
 use crate::error::{Failure, Named, Step};
 use crate::spec::Mount;
-use crate::system;
+use crate::{roots, system};
 
 /// Devices, with their numbers.
 const DEVICES: [(&str, u32, u32); 5] =
@@ -29,7 +29,8 @@ const LINKS: [(&str, &str); 4] = [
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
 ];
-/// /dev/shm: shared memory of one sandbox, charged to its memory limit.
+/// Shared memory of one sandbox, charged to its memory limit.
+const SHARED_MEMORY: &str = "/dev/shm";
 const SHM_OPTIONS: &str = "size=64m,nr_inodes=1024,mode=1777";
 /// Files of /proc that tell about, or act on, the whole machine.
 const MASKED_FILES: [&str; 12] = [
@@ -48,6 +49,9 @@ const MASKED_FILES: [&str; 12] = [
 ];
 /// Directories of /proc of the same kind.
 const MASKED_DIRECTORIES: [&str; 5] = ["acpi", "bus", "driver", "fs", "scsi"];
+/// How a directory's mounts are copied, to be attached elsewhere.
+const TREE_FLAGS: OpenTreeFlags =
+    OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC).union(OpenTreeFlags::AT_RECURSIVE);
 /// Tries to resolve a path while other mounts change; the kernel asks to try again.
 const RESOLVE_ATTEMPTS: usize = 16;
 
@@ -64,11 +68,13 @@ pub(crate) struct Scaffold {
     stage: PathBuf,
     masked_files: Vec<&'static str>,
     masked_directories: Vec<&'static str>,
+    /// Without root, the kernel lets only those mount a `/proc` who see one. Until they have, they see the launcher's.
+    lends_proc: bool,
 }
 
 impl Scaffold {
     /// Builds the scaffold on a small tmpfs that exists only in the launcher's mount namespace.
-    pub(crate) fn make(state: &Path) -> Result<Scaffold, Failure> {
+    pub(crate) fn make(state: &Path, is_root: bool) -> Result<Scaffold, Failure> {
         let base = state.join("template");
         fs::create_dir_all(&base).step_on(Step::DeviceTemplate, &base)?;
         mount("tmpfs", &base, "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, c"size=1m,nr_inodes=64,mode=755")
@@ -79,6 +85,7 @@ impl Scaffold {
             stage: base.join("stage"),
             masked_files: present_in_proc(&MASKED_FILES),
             masked_directories: present_in_proc(&MASKED_DIRECTORIES),
+            lends_proc: !is_root,
         };
         scaffold.fill().step_on(Step::DeviceTemplate, &base)?;
         let tree = open_tree(CWD, &base, OpenTreeFlags::OPEN_TREE_CLOEXEC).step(Step::DeviceTemplate)?;
@@ -111,42 +118,46 @@ fn present_in_proc(names: &[&'static str]) -> Vec<&'static str> {
     names.iter().copied().filter(|name| Path::new("/proc").join(name).symlink_metadata().is_ok()).collect()
 }
 
-/// Makes the root of a template: the pack and its devices, nothing else.
-pub(crate) fn assemble_template(root: &Path, scaffold: &Scaffold) -> Result<(), Failure> {
-    let root = mount_root(root, scaffold)?;
-    mount_devices(root.as_fd(), scaffold)?;
+/// Makes this process's mount namespace a root: the directory and its devices, nothing else. `/tmp` is empty there, and is what
+/// hides directories of `/proc` until it is covered.
+pub(crate) fn assemble_root(directory: &Path, scaffold: &Scaffold) -> Result<(), Failure> {
+    let stage = &scaffold.stage;
+    let root = read_only_tree(directory).step_on(Step::MountRoot, directory)?;
+    move_mount(&root, "", CWD, stage, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).step_on(Step::MountRoot, directory)?;
+    let (devices, empty) = (scaffold.devices.as_path(), scaffold.empty.as_path());
+    let proc = scaffold.lends_proc.then_some((Path::new("/proc"), SHARED_MEMORY, Step::MountProc));
+    for (source, target, step) in
+        [(devices, "/dev", Step::MountDev), (empty, "/tmp", Step::MountTmp)].into_iter().chain(proc)
+    {
+        let tree = open_tree(CWD, source, TREE_FLAGS).step(step)?;
+        place(root.as_fd(), tree.as_fd(), Path::new(target), step)?;
+    }
     pivot(root.as_fd())
 }
 
-/// Builds the tree and makes it this process's root.
+/// Makes what the sandbox sees this process's root.
 pub(crate) fn assemble(plan: &Plan<'_>) -> Result<(), Failure> {
-    let root = mount_root(&plan.spec.root, plan.scaffold)?;
-    let root = root.as_fd();
-    for directory in &plan.spec.mounts {
-        mount_directory(root, directory)?;
+    // Found while the host's directories can be seen.
+    let tree = |mount: &Mount| read_only_tree(&mount.source).step_on(Step::MountDirectory, &mount.source);
+    let trees = plan.spec.mounts.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
+    roots::enter_copy(plan.root)?;
+    let root = own_root().step(Step::EnterRoot)?;
+    for (tree, mount) in trees.iter().zip(&plan.spec.mounts) {
+        place(root.as_fd(), tree.as_fd(), &mount.target, Step::MountDirectory)?;
     }
-    place(root, plan.tmp, Path::new("/tmp"), Step::MountTmp)?;
-    mount_devices(root, plan.scaffold)?;
-    mount_proc(root, plan.scaffold)?;
-    pivot(root)
+    mount_proc(root.as_fd(), plan.scaffold)?;
+    mount_shared_memory(plan.scaffold)?;
+    place(root.as_fd(), plan.tmp, Path::new("/tmp"), Step::MountTmp)
 }
 
-fn mount_root(source: &Path, scaffold: &Scaffold) -> Result<OwnedFd, Failure> {
-    let stage = &scaffold.stage;
-    let tree = read_only_tree(source).step_on(Step::MountRoot, source)?;
-    move_mount(&tree, "", CWD, stage, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).step_on(Step::MountRoot, source)?;
-    Ok(tree)
-}
-
-fn mount_directory(root: BorrowedFd<'_>, directory: &Mount) -> Result<(), Failure> {
-    let tree = read_only_tree(&directory.source).step_on(Step::MountDirectory, &directory.source)?;
-    place(root, tree.as_fd(), &directory.target, Step::MountDirectory)
+/// The root directory of this process.
+pub(crate) fn own_root() -> io::Result<OwnedFd> {
+    Ok(openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// A copy of a directory's mount, attached nowhere, that nobody can write through.
 pub(crate) fn read_only_tree(source: &Path) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, source, flags)?;
+    let tree = open_tree(CWD, source, TREE_FLAGS)?;
     system::restrict_mounts(tree.as_fd(), READ_ONLY)?;
     Ok(tree)
 }
@@ -170,41 +181,32 @@ fn resolve(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// A path that names an open file to calls that only take paths.
-fn path_of(file: BorrowedFd<'_>) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}
-
-fn mount_devices(root: BorrowedFd<'_>, scaffold: &Scaffold) -> Result<(), Failure> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, &scaffold.devices, flags).step(Step::MountDev)?;
-    place(root, tree.as_fd(), Path::new("/dev"), Step::MountDev)?;
-    let shm = openat(&tree, "shm", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step(Step::MountShm)?;
+fn mount_shared_memory(scaffold: &Scaffold) -> Result<(), Failure> {
+    if scaffold.lends_proc {
+        unmount(SHARED_MEMORY, UnmountFlags::DETACH).step(Step::MountShm)?;
+    }
     let options = CString::new(SHM_OPTIONS).expect("the options hold no NUL");
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmpfs", path_of(shm.as_fd()), "tmpfs", flags, options.as_c_str()).step(Step::MountShm)
+    mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, options.as_c_str()).step(Step::MountShm)
 }
 
 fn mount_proc(root: BorrowedFd<'_>, scaffold: &Scaffold) -> Result<(), Failure> {
-    let target = resolve(root, Path::new("/proc")).step_on(Step::MountTargetMissing, "/proc")?;
+    let proc = Path::new("/proc");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     // Only the sandbox's own processes are in this pid namespace; hidepid hides process 1 among them.
-    mount("proc", path_of(target.as_fd()), "proc", flags, c"hidepid=2").step(Step::MountProc)?;
-    let proc = resolve(root, Path::new("/proc")).step(Step::MountProc)?;
-    let base = path_of(proc.as_fd());
-    let null = scaffold.devices.join("null");
+    mount("proc", proc, "proc", flags, c"hidepid=2").step(Step::MountProc)?;
     for file in &scaffold.masked_files {
-        mask(&null, &base.join(file)).step_on(Step::MaskProc, file)?;
+        mask("/dev/null", &proc.join(file)).step_on(Step::MaskProc, file)?;
     }
     for directory in &scaffold.masked_directories {
-        mask(&scaffold.empty, &base.join(directory)).step_on(Step::MaskProc, directory)?;
+        mask("/tmp", &proc.join(directory)).step_on(Step::MaskProc, directory)?;
     }
-    let settings = read_only_tree(&base.join("sys")).step_on(Step::MaskProc, "sys")?;
+    let settings = read_only_tree(&proc.join("sys")).step_on(Step::MaskProc, "sys")?;
     place(root, settings.as_fd(), Path::new("/proc/sys"), Step::MaskProc)
 }
 
 /// Hides a file or directory; one that this pid namespace's /proc does not have needs no hiding.
-fn mask(with: &Path, target: &Path) -> io::Result<()> {
+fn mask(with: &str, target: &Path) -> io::Result<()> {
     match mount_bind(with, target) {
         Err(rustix::io::Errno::NOENT) => Ok(()),
         other => Ok(other?),

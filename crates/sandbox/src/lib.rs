@@ -5,7 +5,7 @@
 //! nothing of Lambda, HTTP, tokio or the store.
 //!
 //! Reading order: [`Launcher`] (the client), `launcher/process.rs` (the loop on the other side), `child.rs` (the
-//! steps from clone to pivot), `command.rs` (the last confinement before exec), `pid_one.rs`. Slow things
+//! steps from clone to the sandbox), `command.rs` (the last confinement before exec), `pid_one.rs`. Slow things
 //! (network namespaces, private `/tmp` images, removal) live in `launcher/maker.rs` and `launcher/remover.rs`.
 //! `docs/design/sandbox.md` argues the choices.
 #![expect(unsafe_code, reason = "namespaces, clone and exec have no safe interface; every block argues its case")]
@@ -26,6 +26,7 @@ pub mod network;
 mod parked;
 mod parking;
 mod pid_one;
+mod roots;
 mod sandbox;
 mod seccomp;
 mod spec;

@@ -3,10 +3,8 @@
 //! It steps into the sandbox's mount namespace and back. It looks at nothing in there but the root, which is
 //! read-only, and the server asks it only about sandboxes that have not run any function's code yet.
 
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces};
 
 use crate::error::{Failure, Named as _, Step};
@@ -42,13 +40,9 @@ fn attach(mounts: &[Mount], process: BorrowedFd<'_>) -> Result<(), Failure> {
     let tree = |mount: &Mount| filesystem::read_only_tree(&mount.source).step_on(Step::Attach, &mount.source);
     let trees = mounts.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
     move_into_thread_name_spaces(process, ThreadNameSpaceType::MOUNT).step(Step::Attach)?;
-    let root = root().step(Step::Attach)?;
+    let root = filesystem::own_root().step(Step::Attach)?;
     trees
         .iter()
         .zip(mounts)
         .try_for_each(|(tree, mount)| filesystem::place(root.as_fd(), tree.as_fd(), &mount.target, Step::Attach))
-}
-
-fn root() -> io::Result<OwnedFd> {
-    Ok(openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }

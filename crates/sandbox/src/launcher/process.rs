@@ -19,6 +19,7 @@ use crate::launcher::transport::{self, MESSAGE_BYTES_MAX};
 use crate::launcher::watch::MemoryWatch;
 use crate::launcher::wire::Writer;
 use crate::pid_one::encode_exit;
+use crate::roots::Roots;
 use crate::seccomp::Filter;
 use crate::spec::{Limits, Spec};
 use crate::storage;
@@ -91,6 +92,7 @@ pub(crate) struct Loop {
     running: HashMap<u64, Running>,
     by_pid: HashMap<i32, Child>,
     templates: HashMap<u64, TemplateProcess>,
+    roots: Roots,
     next_id: u64,
     suspects: Vec<Suspect>,
     /// Without one of its helpers a launcher is no good: it ends, and the server starts another one.
@@ -129,6 +131,7 @@ impl Loop {
             running: HashMap::new(),
             by_pid: HashMap::new(),
             templates: HashMap::new(),
+            roots: Roots::default(),
             next_id: first_id(),
             suspects: Vec::new(),
             helpers,
@@ -233,6 +236,7 @@ impl Loop {
             None => None,
             Some(id) => Some(self.templates.get(&id).ok_or(io::ErrorKind::NotFound).step(Step::TemplateGone)?.socket()),
         };
+        let root = self.roots.namespace(&spec.root, &self.ground.scaffold)?;
         let tmp = storage::clone_mount(tmp).step(Step::MountTmp)?;
         let (streams, childs) = child::streams(ids, spec.control_descriptor.is_some()).step(Step::Pipes)?;
         let status = template.map(|_| childs.status.try_clone()).transpose().step(Step::Pipes)?;
@@ -245,6 +249,7 @@ impl Loop {
             user_namespace,
             tmp: tmp.as_fd(),
             group: &group,
+            root,
             scaffold: &self.ground.scaffold,
             filter: &self.ground.filter,
             is_root: self.ground.is_root,
@@ -350,7 +355,11 @@ impl Loop {
     fn start_template(&mut self, spec: &Spec, descriptors: Vec<OwnedFd>) {
         let Some(asker) = descriptors.into_iter().next() else { return };
         let ground = &self.ground;
-        match TemplateProcess::start(spec, &ground.scaffold, &ground.filter, ground.is_root, asker) {
+        let started = match self.roots.namespace(&spec.root, &ground.scaffold) {
+            Ok(root) => TemplateProcess::start(spec, root, &ground.filter, ground.is_root, asker),
+            Err(failure) => Err((asker, failure)),
+        };
+        match started {
             Ok(template) => {
                 let id = self.new_id();
                 let data = epoll::EventData::new_u64(TOKEN_TEMPLATE + id);

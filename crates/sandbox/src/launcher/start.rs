@@ -194,11 +194,14 @@ fn prepare(directory: PathBuf) -> Result<(Ground, Vec<Layer>, Vec<PathBuf>), Fai
     let tree = Tree::open(&state.group_name());
     state.remember(tree.parents())?;
     let parents = tree.parents().map(PathBuf::from).collect();
-    let scaffold = Scaffold::make(&state.directory)?;
+    let scaffold = Scaffold::make(&state.directory, is_root)?;
     let filter = seccomp::compile().step(Step::SeccompCompile)?;
     let mut table = vec![
         Layer::holds(layers::NAMESPACES, "user namespace, mount, pid, network, ipc, uts, cgroup"),
-        Layer::holds(layers::READ_ONLY_ROOT, "pivot_root into a read-only, nosuid, nodev tree; /proc masked"),
+        Layer::holds(
+            layers::READ_ONLY_ROOT,
+            "a mount namespace of a read-only, nosuid, nodev tree, without the host's mounts; /proc masked",
+        ),
         Layer::holds(layers::CAPABILITIES, "all sets empty, bounding set included; no_new_privs"),
         Layer::holds(layers::SECCOMP, format!("allowlist of system calls, {} only", std::env::consts::ARCH)),
         landlock::layer(),

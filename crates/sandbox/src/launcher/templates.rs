@@ -13,18 +13,17 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::confinement::Confinement;
 use crate::error::{Failure, Named as _, Step};
-use crate::filesystem::{self, Scaffold};
 use crate::launcher::requests::write_outcome;
 use crate::launcher::transport;
 use crate::launcher::wire::{Reader, Truncated, Writer};
 use crate::seccomp::Filter;
 use crate::spec::Spec;
-use crate::system;
+use crate::{roots, system};
 
 /// The template finds its socket here.
 const SOCKET: i32 = 4;
-/// A template sees no network, and no host name or shared memory of the host.
-const NEW_NAMESPACES: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET;
+/// A template sees no network, and no host name or shared memory of the host. Its mounts are those of a root.
+const NEW_NAMESPACES: i32 = libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET;
 /// What a template writes about one fork: the sandbox's number and the child's process id.
 const NOTICE_BYTES: usize = 12;
 
@@ -52,12 +51,12 @@ impl TemplateProcess {
     /// Starts one; `asker` is answered when it is ready.
     pub(super) fn start(
         spec: &Spec,
-        scaffold: &Scaffold,
+        root: BorrowedFd<'_>,
         filter: &Filter,
         is_root: bool,
         asker: OwnedFd,
     ) -> Result<TemplateProcess, (OwnedFd, Failure)> {
-        match clone_template(spec, scaffold, filter, is_root) {
+        match clone_template(spec, root, filter, is_root) {
             Ok((pidfd, socket)) => Ok(TemplateProcess { pidfd, socket, asker: Some(asker) }),
             Err(failure) => Err((asker, failure)),
         }
@@ -123,7 +122,7 @@ fn read_notice(bytes: &[u8]) -> Result<News, Truncated> {
 
 fn clone_template(
     spec: &Spec,
-    scaffold: &Scaffold,
+    root: BorrowedFd<'_>,
     filter: &Filter,
     is_root: bool,
 ) -> Result<(OwnedFd, OwnedFd), Failure> {
@@ -132,7 +131,7 @@ fn clone_template(
     let confinement = confinement.step(Step::ResourceLimits)?;
     match system::clone_into(NEW_NAMESPACES, None).step(Step::TemplateStart)? {
         None => {
-            let Err(failure) = become_template(spec, scaffold, &theirs);
+            let Err(failure) = become_template(spec, root, &theirs);
             let mut writer = Writer::default();
             write_outcome(&mut writer, Err(&failure));
             let _ = transport::send(&theirs, &writer.finish(), &[]);
@@ -150,10 +149,10 @@ fn clone_template(
 }
 
 /// The steps of the child, from clone to the interpreter.
-fn become_template(spec: &Spec, scaffold: &Scaffold, socket: &OwnedFd) -> Result<Infallible, Failure> {
+fn become_template(spec: &Spec, root: BorrowedFd<'_>, socket: &OwnedFd) -> Result<Infallible, Failure> {
     let ends_with_launcher = libc::SIGKILL.cast_unsigned().into();
     system::process_control(libc::PR_SET_PDEATHSIG, ends_with_launcher).step(Step::TemplateStart)?;
-    filesystem::assemble_template(&spec.root, scaffold)?;
+    roots::enter_copy(root)?;
     let _ = rustix::process::setsid();
     system::reset_signals();
     let socket = system::duplicate_above(socket.as_raw_fd(), SOCKET + 1).step(Step::Descriptors)?;

@@ -1,14 +1,18 @@
 //! What a function may not see, change or call.
 
+use std::path::{Path, PathBuf};
+
 use tindra_sandbox::Exit;
 
 use crate::Test;
-use crate::support::Ground;
+use crate::support::{Ground, Root, finish};
 
 pub(crate) const TESTS: &[Test] = &[
     ("has_no_privileges", has_no_privileges),
     ("host_files_are_not_there", host_files_are_not_there),
     ("root_and_code_are_read_only", root_and_code_are_read_only),
+    ("a_directory_made_anew_is_another_root", a_directory_made_anew_is_another_root),
+    ("only_what_a_sandbox_needs_is_mounted", only_what_a_sandbox_needs_is_mounted),
     ("devices_are_few", devices_are_few),
     ("descriptors_are_its_own", descriptors_are_its_own),
     ("process_one_tells_nothing", process_one_tells_nothing),
@@ -68,6 +72,26 @@ fn root_and_code_are_read_only(ground: &Ground) {
          \x20 else: raise SystemExit(path)\n\
          open('/tmp/x', 'w').write('fine'); open('/dev/shm/x', 'w').write('fine')",
     );
+}
+
+/// A runtime pack that was removed and installed again has the path of the old one.
+fn a_directory_made_anew_is_another_root(ground: &Ground) {
+    let root = Root::new();
+    let listed = |root: &Root| finish(ground.start(&root.python("import os; print(os.listdir('/opt'))"))).output;
+    assert_eq!(listed(&root), "[]\n");
+    let root = root.make_anew();
+    std::fs::create_dir(root.path().join("opt/new")).unwrap();
+    assert_eq!(listed(&root), "['new']\n");
+}
+
+fn only_what_a_sandbox_needs_is_mounted(ground: &Ground) {
+    let mounted = ground.output("for line in open('/proc/self/mountinfo'): print(line.split()[4])");
+    let mut places: Vec<&str> = mounted.lines().filter(|place| !place.starts_with("/proc/")).collect();
+    let code: Vec<PathBuf> = ground.root.python("").mounts.into_iter().map(|mount| mount.target).collect();
+    places.retain(|place| !code.iter().any(|code| code == Path::new(place)));
+    places.sort_unstable();
+    // Below a sandbox's own /tmp lies the empty one of its root.
+    assert_eq!(places, ["/", "/dev", "/dev/shm", "/proc", "/tmp", "/tmp"]);
 }
 
 fn devices_are_few(ground: &Ground) {

@@ -97,6 +97,22 @@ impl Root {
         Root { directory, mounts, python }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Another directory of the same path.
+    pub(crate) fn make_anew(self) -> Root {
+        let aside = tempfile::tempdir().unwrap();
+        let old = aside.path().join("old");
+        fs::rename(self.path(), &old).unwrap();
+        fs::create_dir(self.path()).unwrap();
+        open_to_all(self.path());
+        let names = fs::read_dir(&old).unwrap().map(|entry| entry.unwrap().file_name());
+        names.for_each(|name| fs::rename(old.join(&name), self.path().join(&name)).unwrap());
+        self
+    }
+
     pub(crate) fn python(&self, script: &str) -> Spec {
         let command = [self.python.to_str().unwrap(), "-I", "-c", script];
         self.command(&command)
