@@ -261,10 +261,10 @@ def rehearse():
     os.environ.update(_REHEARSAL)
     before = _state_of_client()
     sys.dont_write_bytecode, writes_none = True, sys.dont_write_bytecode
+    os.mkdir(directory)
+    with open(source, "w") as file:
+        file.write(_REHEARSED)
     try:
-        os.mkdir(directory)
-        with open(source, "w") as file:
-            file.write(_REHEARSED)
         client = _load_for_function()
         sys.path.insert(0, directory)
         ours, theirs = socket.socketpair()

@@ -33,6 +33,8 @@ _PREPARING = "TINDRA_TEMPLATE_PRELOAD"
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
+# Filled anew for each fork: a buffer for each would be a new type for each.
+_clone_arguments = ctypes.create_string_buffer(88)
 
 # After so many invokes the interpreter has adapted the code to what it works with, and writes no more to it.
 _REHEARSALS = 9
@@ -142,9 +144,8 @@ class _Request:
 def _clone(group):
     """Forks, on v2 straight into a control group. Of the child nothing is asked but to fork again."""
     flags = 0 if group is None else _CLONE_INTO_CGROUP
-    arguments = struct.pack("=11Q", flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, group or 0)
-    memory = ctypes.create_string_buffer(arguments, len(arguments))
-    return _libc.syscall(ctypes.c_long(_SYS_CLONE3), memory, ctypes.c_long(len(arguments)))
+    struct.pack_into("=11Q", _clone_arguments, 0, flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, group or 0)
+    return _libc.syscall(ctypes.c_long(_SYS_CLONE3), _clone_arguments, ctypes.c_long(len(_clone_arguments)))
 
 
 def _report(request, step, errno, subject=b""):

@@ -150,6 +150,12 @@ pub(crate) fn assemble(plan: &Plan<'_>) -> Result<(), Failure> {
     place(root.as_fd(), plan.tmp, Path::new("/tmp"), Step::MountTmp)
 }
 
+/// The same for a template: the root, and shared memory of its own.
+pub(crate) fn assemble_template(root: BorrowedFd<'_>, scaffold: &Scaffold) -> Result<(), Failure> {
+    roots::enter_copy(root)?;
+    mount_shared_memory(scaffold)
+}
+
 /// The root directory of this process.
 pub(crate) fn own_root() -> io::Result<OwnedFd> {
     Ok(openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)

@@ -356,7 +356,7 @@ impl Loop {
         let Some(asker) = descriptors.into_iter().next() else { return };
         let ground = &self.ground;
         let started = match self.roots.namespace(&spec.root, &ground.scaffold) {
-            Ok(root) => TemplateProcess::start(spec, root, &ground.filter, ground.is_root, asker),
+            Ok(root) => TemplateProcess::start(spec, root, &ground.scaffold, &ground.filter, ground.is_root, asker),
             Err(failure) => Err((asker, failure)),
         };
         match started {

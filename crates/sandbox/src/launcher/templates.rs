@@ -13,12 +13,13 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::confinement::Confinement;
 use crate::error::{Failure, Named as _, Step};
+use crate::filesystem::{self, Scaffold};
 use crate::launcher::requests::write_outcome;
 use crate::launcher::transport;
 use crate::launcher::wire::{Reader, Truncated, Writer};
 use crate::seccomp::Filter;
 use crate::spec::Spec;
-use crate::{roots, system};
+use crate::system;
 
 /// The template finds its socket here.
 const SOCKET: i32 = 4;
@@ -52,11 +53,12 @@ impl TemplateProcess {
     pub(super) fn start(
         spec: &Spec,
         root: BorrowedFd<'_>,
+        scaffold: &Scaffold,
         filter: &Filter,
         is_root: bool,
         asker: OwnedFd,
     ) -> Result<TemplateProcess, (OwnedFd, Failure)> {
-        match clone_template(spec, root, filter, is_root) {
+        match clone_template(spec, root, scaffold, filter, is_root) {
             Ok((pidfd, socket)) => Ok(TemplateProcess { pidfd, socket, asker: Some(asker) }),
             Err(failure) => Err((asker, failure)),
         }
@@ -123,6 +125,7 @@ fn read_notice(bytes: &[u8]) -> Result<News, Truncated> {
 fn clone_template(
     spec: &Spec,
     root: BorrowedFd<'_>,
+    scaffold: &Scaffold,
     filter: &Filter,
     is_root: bool,
 ) -> Result<(OwnedFd, OwnedFd), Failure> {
@@ -131,7 +134,7 @@ fn clone_template(
     let confinement = confinement.step(Step::ResourceLimits)?;
     match system::clone_into(NEW_NAMESPACES, None).step(Step::TemplateStart)? {
         None => {
-            let Err(failure) = become_template(spec, root, &theirs);
+            let Err(failure) = become_template(spec, root, scaffold, &theirs);
             let mut writer = Writer::default();
             write_outcome(&mut writer, Err(&failure));
             let _ = transport::send(&theirs, &writer.finish(), &[]);
@@ -149,10 +152,15 @@ fn clone_template(
 }
 
 /// The steps of the child, from clone to the interpreter.
-fn become_template(spec: &Spec, root: BorrowedFd<'_>, socket: &OwnedFd) -> Result<Infallible, Failure> {
+fn become_template(
+    spec: &Spec,
+    root: BorrowedFd<'_>,
+    scaffold: &Scaffold,
+    socket: &OwnedFd,
+) -> Result<Infallible, Failure> {
     let ends_with_launcher = libc::SIGKILL.cast_unsigned().into();
     system::process_control(libc::PR_SET_PDEATHSIG, ends_with_launcher).step(Step::TemplateStart)?;
-    roots::enter_copy(root)?;
+    filesystem::assemble_template(root, scaffold)?;
     let _ = rustix::process::setsid();
     system::reset_signals();
     let socket = system::duplicate_above(socket.as_raw_fd(), SOCKET + 1).step(Step::Descriptors)?;
