@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tindra_outside::Endpoint;
 use tindra_server::config::{
-    Auth, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, SecretPlace, Settings,
+    Auth, BrokerPlace, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, SecretPlace, Settings,
 };
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
@@ -271,7 +271,7 @@ fn brokers_and_secrets() {
         "[[brokers]]\n{BROKER}\nurl = \"amqps://rabbit\"\nca_cert = \"/ca.pem\"\n[[secrets]]\n{SECRET}\nvariable = \"LOGIN\"\n"
     );
     let config = load(Settings::default(), &[("LOGIN", "the secret")], Some(&file)).unwrap();
-    assert_eq!(config.brokers[0].url.to_string(), "amqps://rabbit:5671");
+    assert_eq!(config.brokers[0].place, BrokerPlace::Rabbit("amqps://rabbit:5671".parse().unwrap()));
     assert_eq!(config.brokers[0].authorities, Some(PathBuf::from("/ca.pem")));
     assert_eq!(config.secrets.values().collect::<Vec<_>>(), [&SecretPlace::Text("the secret".to_owned())]);
     assert!(!format!("{config:?}").contains("the secret"));
