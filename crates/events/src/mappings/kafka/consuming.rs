@@ -149,9 +149,8 @@ impl Consuming {
             if self.running.contains_key(&partition) || self.running.len() >= runs_max {
                 continue;
             }
-            loop {
-                // Before the next batch begins, what was given up is durably told of.
-                let Some(reader) = self.readers.get_mut(&partition).filter(|reader| reader.untold == 0) else { break };
+            // Before the next batch begins, what was given up is durably told of.
+            while let Some(reader) = self.readers.get_mut(&partition).filter(|reader| reader.untold == 0) {
                 match reader.work.step(now_ms) {
                     Step::Invoke { lane } => {
                         let (epoch, event) = (reader.epoch, reader.work.event(lane));
