@@ -24,7 +24,7 @@ ARN = f"arn:aws:kafka:{HERE}:cluster/orders/1"
 NUMBERS = itertools.count(1)
 #: Tells each batch by a line of its log; fails for a record as often as it asks, and takes as long as it asks.
 CODE = """
-import base64, json, time
+import base64, json, threading
 failed = {}
 def handler(event, context):
     [(key, records)] = event["records"].items()
@@ -37,7 +37,7 @@ def handler(event, context):
             raise ValueError("as asked")
         name, _, seconds = value.partition(" takes ")
         if seconds:
-            time.sleep(float(seconds))
+            threading.Event().wait(float(seconds))
 """
 
 
