@@ -61,6 +61,9 @@ def tells_what_is_wrong(client, uuid, kind):
     elif kind in ("kinesis", "dynamodb"):
         until(lambda: result().startswith("PROBLEM: "), 20, "the missing stream to be told")
         assert result() != NOT_POLLED
+    elif kind in ("msk", "kafka"):
+        said = ("PROBLEM: this server was built without Kafka", "PROBLEM: this server knows no Kafka ")
+        until(lambda: result().startswith(said), 20, "the missing Kafka to be told")
     else:
         assert result() == NOT_POLLED
 
@@ -212,14 +215,10 @@ def test_every_setting_is_kept(client):
     lanes = {"ParallelizationFactor": 10}
     message = refusal(client, "kinesis", **stream, **lanes)
     assert message == "ParallelizationFactor must be 1 with TumblingWindowInSeconds."
-    registry = {
-        "SchemaRegistryURI": "https://registry.example", "EventRecordFormat": "JSON",
-        "AccessConfigs": [{"Type": "BASIC_AUTH", "URI": SECRET}], "SchemaValidationConfigs": [{"Attribute": "VALUE"}],
-    }
     kafka = {
-        "AmazonManagedKafkaEventSourceConfig": {"ConsumerGroupId": "readers", "SchemaRegistryConfig": registry},
+        "AmazonManagedKafkaEventSourceConfig": {"ConsumerGroupId": "readers"},
         "ProvisionedPollerConfig": {"MinimumPollers": 1, "MaximumPollers": 2000, "PollerGroupName": "shared"},
-        "DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}, "LoggingConfig": {"SystemLogLevel": "INFO"},
+        "DestinationConfig": {"OnFailure": {"Destination": DEAD}}, "LoggingConfig": {"SystemLogLevel": "INFO"},
         "SourceAccessConfigurations": [{"Type": "SASL_SCRAM_512_AUTH", "URI": SECRET}],
     }
     documents = {
@@ -445,21 +444,29 @@ def test_what_a_kind_must_have(client):
     assert "KMSKeyArn" in refusal(client, "sqs", KMSKeyArn=f"arn:aws:kms:{HERE}:key/1")
 
 
-def test_share_groups_of_kafka(client):
+def test_what_kafka_has_and_is_not_supported(client):
     members = source("kafka")
     members.pop("StartingPosition")
-    members["SelfManagedKafkaEventSourceConfig"] = {"ConsumptionMode": "Queue"}
-    mapping = client.create_event_source_mapping(FunctionName="mapped", **members)
-    assert mapping["MaximumRetryAttempts"] == 0 and "StartingPosition" not in mapping
-    assert mapping["SelfManagedKafkaEventSourceConfig"]["ConsumptionMode"] == "Queue"
-    message = refused(client.create_event_source_mapping, FunctionName="mapped", StartingPosition="LATEST", **members)
-    assert message == "StartingPosition is not valid with ConsumptionMode Queue."
+    queue = {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": "Queue"}}
+    message = refused(client.create_event_source_mapping, FunctionName="mapped", **members, **queue)
+    assert message.startswith("ConsumptionMode Queue is not supported: ")
+    registry = {
+        "SchemaRegistryURI": "https://registry.example", "EventRecordFormat": "JSON",
+        "AccessConfigs": [{"Type": "BASIC_AUTH", "URI": SECRET}], "SchemaValidationConfigs": [{"Attribute": "VALUE"}],
+    }
+    for kind, config in (("msk", "AmazonManagedKafkaEventSourceConfig"), ("kafka", "SelfManagedKafkaEventSourceConfig")):
+        message = refusal(client, kind, **{config: {"SchemaRegistryConfig": registry}})
+        assert message.startswith("SchemaRegistryConfig is not supported: ")
+        message = refusal(client, kind, DestinationConfig={"OnFailure": {"Destination": "kafka://dead"}})
+        assert message.startswith("A Kafka topic as the destination of records that are given up is not supported")
+    mapping = create(client, "kafka", SelfManagedKafkaEventSourceConfig={"ConsumptionMode": "Stream", "SchemaRegistryConfig": {}})
     settled(client, mapping["UUID"])
-    message = refused(client.update_event_source_mapping, UUID=mapping["UUID"], MaximumRetryAttempts=-1)
-    assert message == "MaximumRetryAttempts cannot be -1 with ConsumptionMode Queue."
-    changed = {"ConsumerGroupId": "others"}
-    message = refused(client.update_event_source_mapping, UUID=mapping["UUID"], SelfManagedKafkaEventSourceConfig=changed)
-    assert message == "ConsumerGroupId cannot be changed."
+    for changed, message in (
+        ({"ConsumerGroupId": "others"}, "ConsumerGroupId cannot be changed."),
+        ({"ConsumptionMode": "Queue"}, "ConsumptionMode cannot be changed."),
+    ):
+        said = refused(client.update_event_source_mapping, UUID=mapping["UUID"], SelfManagedKafkaEventSourceConfig=changed)
+        assert said == message
 
 
 def test_unknown_uuids(client):

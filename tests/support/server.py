@@ -29,7 +29,8 @@ def free_port():
 class Server:
     """One `tindra serve`. Use as a context manager, or call start and stop."""
 
-    def __init__(self, data=None, config="", arguments=(), prefix=(), environment=None):
+    def __init__(self, data=None, config="", arguments=(), prefix=(), environment=None, binary=BINARY):
+        self.binary = binary
         self.directory = None if data else tempfile.TemporaryDirectory(prefix="tindra-test-")
         self.data = pathlib.Path(data or self.directory.name) / "data"
         self.data.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ class Server:
         config_path = self.data.parent / "tindra-server.toml"
         config_path.write_text(self.config)
         command = self.prefix + [
-            str(BINARY), "serve",
+            str(self.binary), "serve",
             "--listen", f"127.0.0.1:{self.port}",
             "--data", str(self.data),
             "--runtimes", str(RUNTIMES),

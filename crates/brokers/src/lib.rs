@@ -1,4 +1,4 @@
-//! Clients of message brokers whose messages run functions: RabbitMQ, by AMQP 0-9-1.
+//! Clients of message brokers whose messages run functions: RabbitMQ, by AMQP 0-9-1, and with the feature `kafka` Apache Kafka.
 //!
 //! What is here takes messages, acknowledges them and gives them back, and says how a message looks to a function. It knows
 //! nothing of mappings and functions: which broker is meant, and with whose password, is decided before. Every step of
@@ -6,11 +6,18 @@
 
 mod address;
 mod amqp;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod rabbit;
 mod record;
 
 pub use address::{BrokerUrl, BrokerUrlError};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaCertificate, KafkaConsumer, KafkaEvent, KafkaLogin, KafkaOptions};
 pub use rabbit::{RabbitMessage, RabbitOptions, RabbitQueue};
+
+/// Whether this build can read Kafka.
+pub const HAS_KAFKA: bool = cfg!(feature = "kafka");
 
 /// Why a broker did not do what it was asked; it reads after "the broker: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,38 +1,48 @@
 //! Brokers that the operator names: where they are, and with which secrets one logs in.
 
-use std::collections::BTreeMap;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod secrets;
 
-use serde::Deserialize;
 use tindra_brokers::{BrokerError, RabbitMessage, RabbitOptions, RabbitQueue};
 use tindra_core::event_source_mapping::EventSourceMapping;
+#[cfg(not(feature = "kafka"))]
+use tindra_events::mappings::GroupMember;
 use tindra_events::mappings::{BrokerMessage, BrokerQueue, SourceError};
 use tindra_store::BoxFuture;
 
-use crate::config::{Broker, SecretPlace};
+use crate::config::{Broker, BrokerPlace};
+use secrets::Login;
+pub(crate) use secrets::Secrets;
+
+/// What mappings of Kafka say where it is not built in.
+#[cfg(not(feature = "kafka"))]
+const WITHOUT_KAFKA: &str = "this server was built without Kafka, so that no records are processed; build one that reads it with: \
+     cargo build --release --features kafka";
 
 /// The brokers and secrets of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Brokers {
     pub(crate) brokers: Vec<Broker>,
-    /// By their ARNs.
-    pub(crate) secrets: BTreeMap<String, SecretPlace>,
-}
-
-/// What a secret for logging in holds (AWS; other members are for others).
-#[derive(Deserialize)]
-struct Login {
-    username: String,
-    password: String,
+    pub(crate) secrets: Secrets,
 }
 
 impl Brokers {
+    /// A mapping of a Kafka says how to get a server that can read it.
+    #[cfg(not(feature = "kafka"))]
+    #[expect(clippy::unused_async, reason = "it is asynchronous where there is a Kafka")]
+    pub(crate) async fn kafka(&self, _: &EventSourceMapping) -> Result<Box<dyn GroupMember>, SourceError> {
+        Err(SourceError::new(WITHOUT_KAFKA))
+    }
+
     /// What a mapping's broker is connected to with.
     ///
     /// # Errors
     /// What the operator or the function's owner has to add.
     pub(crate) async fn rabbit(&self, mapping: &EventSourceMapping) -> Result<RabbitOptions, SourceError> {
         let arn = mapping.source.arn.as_deref().unwrap_or_default();
-        let Some(broker) = self.brokers.iter().find(|broker| broker.arn == arn) else {
+        let broker = self.brokers.iter().find(|broker| broker.arn.as_deref() == Some(arn));
+        let Some(Broker { place: BrokerPlace::Rabbit(url), authorities, .. }) = broker else {
             return Err(SourceError::new(format!(
                 "this server knows no broker {arn}; name it in the server's configuration as [[brokers]], with arn and url \
                  (amqps://HOST:PORT of a RabbitMQ; ActiveMQ is not polled)"
@@ -41,41 +51,16 @@ impl Brokers {
         let secret = mapping.settings.access("BASIC_AUTH").ok_or_else(|| {
             SourceError::new("it names no secret to log in with; add BASIC_AUTH to SourceAccessConfigurations")
         })?;
-        let Login { username, password } = self.login(secret).await?;
+        let Login { username, password } = self.secrets.login(secret).await?;
         Ok(RabbitOptions {
-            url: broker.url.clone(),
-            authorities: broker.authorities.clone(),
+            url: url.clone(),
+            authorities: authorities.clone(),
             user: username,
             password,
             virtual_host: mapping.settings.virtual_host().to_owned(),
             queue: mapping.source.queues.first().cloned().unwrap_or_default(),
             name: mapping.uuid.to_string(),
             messages_max: u16::try_from(mapping.settings.batch_size).unwrap_or(u16::MAX),
-        })
-    }
-
-    async fn login(&self, arn: &str) -> Result<Login, SourceError> {
-        let text = match self.secrets.get(arn) {
-            Some(SecretPlace::Text(text)) => text.clone(),
-            Some(SecretPlace::File(path)) => {
-                let file = path.clone();
-                let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(file)).await;
-                let read = read.map_err(|error| SourceError::new(error.to_string()))?;
-                read.map_err(|error| {
-                    SourceError::new(format!("failed to read the secret {arn} from {}: {error}", path.display()))
-                })?
-            }
-            None => {
-                return Err(SourceError::new(format!(
-                    "this server knows no secret {arn}; name it in the server's configuration as [[secrets]], with arn and file or variable"
-                )));
-            }
-        };
-        // What is wrong with it is not repeated: it may be a password.
-        serde_json::from_str(&text).map_err(|_| {
-            SourceError::new(format!(
-                "the secret {arn} is not of the form {{\"username\": \"…\", \"password\": \"…\"}}"
-            ))
         })
     }
 }

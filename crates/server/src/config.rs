@@ -22,7 +22,7 @@ use serde::Deserialize;
 use tindra_doors::load_balancer::Forward;
 use tindra_services::sns::Ingress;
 
-pub use brokers::{Broker, BrokerSettings, SecretPlace, SecretSettings};
+pub use brokers::{Broker, BrokerPlace, BrokerSettings, SecretPlace, SecretSettings};
 pub(crate) use check::{is_account, is_region};
 pub use domain::{Domain, DomainSettings, DomainTarget};
 pub use error::ConfigError;

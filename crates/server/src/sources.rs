@@ -8,7 +8,7 @@ use tindra_brokers::RabbitQueue;
 use tindra_control::KnownQueues;
 use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind};
 use tindra_core::function::{Function, Version};
-use tindra_events::mappings::{BrokerQueue, SourceApi, SourceError, Sources};
+use tindra_events::mappings::{BrokerQueue, GroupMember, SourceApi, SourceError, Sources};
 use tindra_outside::{Outside, OutsideError, OutsideService};
 use tindra_services::kinesis::KinesisService;
 use tindra_services::sqs::SqsService;
@@ -59,25 +59,42 @@ impl Sources for SourcesOfServer {
         mapping: &'a EventSourceMapping,
     ) -> BoxFuture<'a, Result<Box<dyn BrokerQueue>, SourceError>> {
         Box::pin(async move {
-            let arn = mapping.source.arn.as_deref().unwrap_or_default();
-            let secret = mapping.settings.access("BASIC_AUTH");
-            // AWS reads no broker of another account.
-            for arn in secret.into_iter().chain([arn]) {
-                if arn.split(':').nth(4) != Some(&mapping.scope.account) {
-                    return Err(SourceError::new(format!("{arn} is not of the function's account")));
-                }
-            }
-            let mut actions = vec![("mq:DescribeBroker", arn)];
-            actions.extend(secret.map(|secret| ("secretsmanager:GetSecretValue", secret)));
-            self.authorise(mapping, &actions).await?;
+            self.authorise_broker(mapping, "mq:DescribeBroker").await?;
             let options = self.brokers.rabbit(mapping).await?;
             let queue = RabbitQueue::open(&options).await.map_err(problem)?;
             Ok(Box::new(QueueOfRabbit(queue)) as Box<dyn BrokerQueue>)
         })
     }
+
+    fn group<'a>(
+        &'a self,
+        mapping: &'a EventSourceMapping,
+    ) -> BoxFuture<'a, Result<Box<dyn GroupMember>, SourceError>> {
+        Box::pin(async move {
+            self.authorise_broker(mapping, "kafka:DescribeClusterV2").await?;
+            self.brokers.kafka(mapping).await
+        })
+    }
 }
 
 impl SourcesOfServer {
+    /// Refuses what is of another account, and what the function's role may not have.
+    async fn authorise_broker(&self, mapping: &EventSourceMapping, describe: &str) -> Result<(), SourceError> {
+        let arn = mapping.source.arn.as_deref();
+        let is_secret = |uri: &&str| uri.starts_with("arn:");
+        let secrets = mapping.settings.source_access.iter().map(|access| access.uri.as_str()).filter(is_secret);
+        let secrets: Vec<&str> = secrets.collect();
+        // AWS reads no broker of another account.
+        for arn in secrets.iter().copied().chain(arn) {
+            if arn.split(':').nth(4) != Some(&mapping.scope.account) {
+                return Err(SourceError::new(format!("{arn} is not of the function's account")));
+            }
+        }
+        let mut actions: Vec<(&str, &str)> = arn.into_iter().map(|arn| (describe, arn)).collect();
+        actions.extend(secrets.into_iter().map(|secret| ("secretsmanager:GetSecretValue", secret)));
+        self.authorise(mapping, &actions).await
+    }
+
     async fn queue(&self, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
         let queue: Arc<dyn SourceApi> = match &self.sqs {
             _ if self.outside.is_known(OutsideService::Sqs) => {

@@ -49,7 +49,7 @@ use crate::adapters::{
 use crate::apis::{ReachOfFunctions, RolesOfIam};
 use crate::auth::{Authenticator, Identities};
 use crate::authorise::RoleAuthority;
-use crate::brokers::Brokers;
+use crate::brokers::{Brokers, Secrets};
 use crate::bucket_destinations::DestinationsOfBuckets;
 use crate::code_source::{OwnS3, S3Endpoint};
 use crate::config::{Auth, Config, Egress, Mode, StoreKind};
@@ -196,7 +196,7 @@ impl Server {
             kinesis: serves("kinesis").then(|| kinesis.clone()),
             outside: outside.clone(),
             authority: authority(Arc::clone(&identities)),
-            brokers: Brokers { brokers: config.brokers.clone(), secrets: config.secrets.clone() },
+            brokers: Brokers { brokers: config.brokers.clone(), secrets: Secrets(config.secrets.clone()) },
         };
         let mappings = Mappings::start(MappingsOptions {
             store: store.clone(),

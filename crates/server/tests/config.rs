@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tindra_outside::Endpoint;
 use tindra_server::config::{
-    Auth, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, SecretPlace, Settings,
+    Auth, BrokerPlace, ClockKind, Config, ConfigError, DomainTarget, Egress, Mode, OutsideAccess, SecretPlace, Settings,
 };
 
 fn load(flags: Settings, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
@@ -271,10 +271,24 @@ fn brokers_and_secrets() {
         "[[brokers]]\n{BROKER}\nurl = \"amqps://rabbit\"\nca_cert = \"/ca.pem\"\n[[secrets]]\n{SECRET}\nvariable = \"LOGIN\"\n"
     );
     let config = load(Settings::default(), &[("LOGIN", "the secret")], Some(&file)).unwrap();
-    assert_eq!(config.brokers[0].url.to_string(), "amqps://rabbit:5671");
+    assert_eq!(config.brokers[0].place, BrokerPlace::Rabbit("amqps://rabbit:5671".parse().unwrap()));
     assert_eq!(config.brokers[0].authorities, Some(PathBuf::from("/ca.pem")));
     assert_eq!(config.secrets.values().collect::<Vec<_>>(), [&SecretPlace::Text("the secret".to_owned())]);
     assert!(!format!("{config:?}").contains("the secret"));
+}
+
+#[test]
+fn clusters_of_kafka_are_named_by_their_servers_or_by_an_arn() {
+    let arn = "arn:aws:kafka:us-east-1:000000000000:cluster/orders/1";
+    let file = format!(
+        "[[brokers]]\nurl = \"kafkas://one.example:9093,[::1]:9093\"\n[[brokers]]\narn = \"{arn}\"\nurl = \"kafka://a:1\"\n"
+    );
+    let config = load(Settings::default(), &[], Some(&file)).unwrap();
+    let servers = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect();
+    let (one, other) = (servers(&["one.example:9093", "[::1]:9093"]), servers(&["a:1"]));
+    assert_eq!(config.brokers[0].place, BrokerPlace::Kafka { servers: one, is_tls: true });
+    assert_eq!(config.brokers[1].place, BrokerPlace::Kafka { servers: other, is_tls: false });
+    assert_eq!((config.brokers[0].arn.as_deref(), config.brokers[1].arn.as_deref()), (None, Some(arn)));
 }
 
 #[test]
@@ -283,6 +297,10 @@ fn what_is_wrong_with_brokers_and_secrets_is_said() {
         (format!("[[brokers]]\n{BROKER}\nurl = \"ssl://a:61617\"\n"), "ActiveMQ is not"),
         (format!("[[brokers]]\n{BROKER}\nurl = \"amqp://me:secret@a\"\n"), "a user name or a password"),
         ("[[brokers]]\narn = \"orders\"\nurl = \"amqp://a\"\n".to_owned(), "no ARN of a broker"),
+        ("[[brokers]]\nurl = \"amqp://a\"\n".to_owned(), "no ARN of a broker"),
+        (format!("[[brokers]]\n{BROKER}\nurl = \"kafka://a:1\"\n"), "no ARN of a broker"),
+        ("[[brokers]]\nurl = \"kafkas://a:1,b\"\n".to_owned(), "not HOST:PORT"),
+        ("[[brokers]]\nurl = \"kafka://me:secret@a:1\"\n".to_owned(), "not HOST:PORT"),
         (format!("[[brokers]]\n{BROKER}\nurl = \"amqp://a\"\n").repeat(2), "twice"),
         (format!("[[secrets]]\n{SECRET}\nvariable = \"LOGIN\"\n"), "which is not set"),
         (format!("[[secrets]]\n{SECRET}\n"), "not one place"),

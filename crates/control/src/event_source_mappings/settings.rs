@@ -4,9 +4,7 @@
 mod kafka;
 mod pollers;
 
-use tindra_core::event_source_mapping::{
-    ConsumptionMode, DocumentDbCollection, MappingSettings, SourceAccess, SourceKind,
-};
+use tindra_core::event_source_mapping::{DocumentDbCollection, MappingSettings, SourceAccess, SourceKind};
 use tindra_model::lambda::event_invoke_config::DestinationConfig;
 use tindra_model::lambda::event_source_mappings::{
     AmazonManagedKafkaEventSourceConfig, CreateEventSourceMappingRequest, DocumentDBEventSourceConfig,
@@ -90,9 +88,6 @@ impl Settings {
     pub(super) fn create(self, kind: SourceKind, settings: &mut MappingSettings) -> Result<(), ControlError> {
         if let Some(kafka) = settings.kafka.as_mut() {
             self.create_kafka(kafka);
-            if kafka.mode == ConsumptionMode::Queue {
-                settings.maximum_retry_attempts = Some(0);
-            }
         }
         self.merge(kind, settings)?;
         match kind {
@@ -199,11 +194,7 @@ fn check(kind: SourceKind, settings: &MappingSettings) -> Result<(), ControlErro
             "MaximumConcurrency and ProvisionedPollerConfig cannot be specified together.",
         ));
     }
-    let in_queue_mode = settings.kafka.as_ref().is_some_and(|kafka| kafka.mode == ConsumptionMode::Queue);
-    if in_queue_mode && settings.maximum_retry_attempts.is_none() {
-        return Err(ControlError::invalid("MaximumRetryAttempts cannot be -1 with ConsumptionMode Queue."));
-    }
-    Ok(())
+    if kind.is_kafka() { kafka::check(settings) } else { Ok(()) }
 }
 
 fn read_access(kind: SourceKind, access: Vec<SourceAccessConfiguration>) -> Result<Vec<SourceAccess>, ControlError> {

@@ -53,10 +53,9 @@ fn position(
     let takes_position = kind.is_stream() || kind.is_kafka() || kind == SourceKind::DocumentDb;
     let (position, timestamp) = (request.starting_position.as_deref(), request.starting_position_timestamp);
     if is_share_group(request) {
-        return match (position, timestamp) {
-            (None, None) => Ok(None),
-            _ => Err(ControlError::invalid("StartingPosition is not valid with ConsumptionMode Queue.")),
-        };
+        return Err(ControlError::invalid(
+            "ConsumptionMode Queue is not supported: topics are read by consumer groups, not by share groups; leave ConsumptionMode out.",
+        ));
     }
     if timestamp.is_some() && position != Some("AT_TIMESTAMP") && position.is_some() {
         return Err(ControlError::invalid("Timestamp only valid with StartingPosition AT_TIMESTAMP"));

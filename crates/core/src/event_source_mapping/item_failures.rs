@@ -15,6 +15,12 @@ impl ItemFailures {
     /// Reads the answer to a batch; `is_known` says whether an identifier is one of its records'.
     #[must_use]
     pub fn read(answer: &[u8], is_known: impl Fn(&str) -> bool) -> Self {
+        Self::read_by(answer, |id| id.as_str().filter(|id| is_known(id)).map(str::to_owned))
+    }
+
+    /// The same where identifiers are not texts: `name` makes a text of one that is of the batch.
+    #[must_use]
+    pub fn read_by(answer: &[u8], name: impl Fn(&Value) -> Option<String>) -> Self {
         // A function that returns nothing answers with `null`, a custom runtime perhaps with nothing at all.
         if answer.is_empty() {
             return Self::Some(Vec::new());
@@ -31,9 +37,9 @@ impl ItemFailures {
         };
         let mut failed: Vec<String> = Vec::with_capacity(items.len());
         for item in items {
-            match item.get("itemIdentifier").and_then(Value::as_str).filter(|id| is_known(id)) {
-                Some(id) if failed.iter().any(|known| known == id) => {}
-                Some(id) => failed.push(id.to_owned()),
+            match item.get("itemIdentifier").and_then(&name) {
+                Some(id) if failed.contains(&id) => {}
+                Some(id) => failed.push(id),
                 None => return Self::All,
             }
         }

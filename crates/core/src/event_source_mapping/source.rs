@@ -79,7 +79,7 @@ impl SourceKind {
     /// Whether this version takes records from such a source.
     #[must_use]
     pub fn is_polled(self) -> bool {
-        self.is_sqs() || self.is_stream() || self == Self::Mq
+        self.is_sqs() || self.is_stream() || self.is_kafka() || self == Self::Mq
     }
 
     /// Queues of either order.

@@ -125,12 +125,13 @@ fn listed(shard: &ShardRecord, all: &[ShardRecord], seen: Option<ShardSeen>, now
     };
     let age_ms = |arrival_ms: UnixMs| now_ms.saturating_sub(arrival_ms);
     let seen = seen.unwrap_or_default();
+    let (done, done_ms) = seen.done.unwrap_or_else(|| (shard.position.clone(), shard.arrival_ms));
     ShardListed {
         shard: shard.shard_id.clone(),
         state,
-        position: position(&shard.position),
+        position: position(&done),
         lag_ms: seen.behind_ms.or_else(|| seen.arrival_ms.map(age_ms)).filter(|_| !shard.is_ended),
-        done_ms: shard.arrival_ms,
+        done_ms,
         since_ms,
         reason,
         owner: shard.owner,

@@ -7,9 +7,11 @@ mod batch;
 mod broker;
 mod cursor;
 mod dynamodb;
+mod kafka;
 mod kinesis;
 mod lease;
 mod listing;
+mod mapped;
 mod ports;
 mod queue;
 mod runs;
@@ -34,8 +36,10 @@ use crate::Outbox;
 use crate::ports::Invoke;
 use broker::BrokerPoller;
 use dynamodb::TableStream;
+use kafka::KafkaPoller;
 use kinesis::KinesisStream;
 use lease::Owners;
+use mapped::Mapped;
 use ports::ShardSource;
 use queue::QueuePoller;
 use seen::AllSeen;
@@ -44,7 +48,7 @@ use status::Status;
 use stream::StreamPoller;
 
 pub use listing::{MappingsListing, ShardListed, SourceListed};
-pub use ports::{BrokerMessage, BrokerQueue, SourceApi, SourceError, Sources};
+pub use ports::{BrokerMessage, BrokerQueue, GroupEvent, GroupMember, SourceApi, SourceError, Sources};
 
 /// Records read at once.
 const PAGE: usize = 256;
@@ -245,6 +249,9 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
     if mapping.source.kind == SourceKind::Mq {
         return BrokerPoller::new(mapping, filters, tools.sources, tools.invoke, status).run(stop).await;
     }
+    if mapping.source.kind.is_kafka() {
+        return KafkaPoller::new(Mapped { tools, mapping, filters, status }).run(stop).await;
+    }
     let mut wait = RETRY_AFTER;
     let source = loop {
         match tools.sources.open(&mapping).await {
@@ -268,5 +275,5 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
             Arc::new(KinesisStream::new(source, &arn, role_arn))
         }
     };
-    StreamPoller::new(Stream { tools, mapping, filters, source, status }).run(stop).await;
+    StreamPoller::new(Stream { mapped: Mapped { tools, mapping, filters, status }, source }).run(stop).await;
 }

@@ -1,11 +1,12 @@
 //! What the pollers need from others: the queues and streams that they poll, and brokers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tindra_core::event_source_mapping::EventSourceMapping;
-use tindra_core::event_source_mapping::stream::{ShardInfo, ShardPosition, StreamRecord};
+use tindra_core::event_source_mapping::stream::{Partition, ShardInfo, ShardPosition, StreamRecord};
+use tindra_core::event_source_mapping::{EventSourceMapping, StartingPosition};
 use tindra_store::BoxFuture;
 
 /// Why a source cannot be polled, or did not do what it was asked.
@@ -97,6 +98,87 @@ pub trait BrokerQueue: Send + std::fmt::Debug {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
+/// What happens to a member of a consumer group.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupEvent {
+    /// Partitions are the member's, which says with [`GroupMember::assign`] where it reads on. Until then nothing comes of them.
+    Assigned(Vec<Partition>),
+    /// All partitions are to be given back, with [`GroupMember::release`], as soon as what was begun is done and committed.
+    Revoking,
+    /// The group has taken all partitions away.
+    Lost,
+    /// A record has come.
+    Record(Partition, StreamRecord),
+    /// A partition has nothing more now.
+    AtTip(Partition),
+    /// Offsets that were to be committed are not, for now.
+    NotCommitted(Vec<Partition>),
+}
+
+/// A member of a consumer group of Kafka. None of its calls blocks.
+pub trait GroupMember: Send + Sync + std::fmt::Debug {
+    /// The servers that were asked first, `HOST:PORT,…`.
+    fn servers(&self) -> &str;
+
+    /// All partitions of the mapping's topics. It ends in a time of its own, like all questions.
+    ///
+    /// # Errors
+    /// When the cluster does not answer or refuses, or has no such topic.
+    fn partitions(&self) -> BoxFuture<'_, Result<Vec<Partition>, SourceError>>;
+
+    /// The offset in each partition at which one starts.
+    ///
+    /// # Errors
+    /// When the cluster does not answer or refuses.
+    fn starts(
+        &self,
+        partitions: Vec<Partition>,
+        position: StartingPosition,
+    ) -> BoxFuture<'_, Result<Vec<(Partition, u64)>, SourceError>>;
+
+    /// What the group has committed of partitions; nothing of those of which it has not.
+    ///
+    /// # Errors
+    /// When the cluster does not answer or refuses.
+    fn committed(&self, partitions: Vec<Partition>) -> BoxFuture<'_, Result<HashMap<Partition, u64>, SourceError>>;
+
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// When it cannot begin to.
+    fn join(&self) -> Result<(), SourceError>;
+
+    /// What happens next; giving up waiting loses nothing.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached or refuses.
+    fn next(&mut self) -> BoxFuture<'_, Result<GroupEvent, SourceError>>;
+
+    /// Takes what [`GroupEvent::Assigned`] has told, each from an offset on, or from the oldest record.
+    ///
+    /// # Errors
+    /// When it cannot begin to.
+    fn assign(&self, from: &[(Partition, Option<u64>)]) -> Result<(), SourceError>;
+
+    /// Gives all partitions back.
+    ///
+    /// # Errors
+    /// When it cannot begin to.
+    fn release(&self) -> Result<(), SourceError>;
+
+    /// Begins to commit offsets, of the partitions among these that are the member's.
+    ///
+    /// # Errors
+    /// When it cannot begin to.
+    fn commit(&self, offsets: &[(Partition, u64)]) -> Result<(), SourceError>;
+
+    /// Has records of a partition come, or not.
+    fn hold(&self, partition: &Partition, is_held: bool);
+
+    /// Leaves the group, once what [`GroupMember::commit`] has begun has ended, or after a time of its own.
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
 /// Where the sources of mappings are.
 pub trait Sources: Send + Sync + std::fmt::Debug {
     /// The queue or stream of a mapping, if its function's role may take records from it.
@@ -113,6 +195,18 @@ pub trait Sources: Send + Sync + std::fmt::Debug {
         &'a self,
         mapping: &'a EventSourceMapping,
     ) -> BoxFuture<'a, Result<Box<dyn BrokerQueue>, SourceError>>;
+
+    /// A member, which has not joined yet, of the consumer group of a mapping, if its function's role may have one.
+    ///
+    /// # Errors
+    /// When the cluster is not known or the role may not.
+    fn group<'a>(
+        &'a self,
+        mapping: &'a EventSourceMapping,
+    ) -> BoxFuture<'a, Result<Box<dyn GroupMember>, SourceError>> {
+        let _ = mapping;
+        Box::pin(async { Err(SourceError::new("there is no Kafka here")) })
+    }
 }
 
 /// A stream with shards, as pollers see it.

@@ -1,6 +1,5 @@
 //! Running the function of a mapping for one event.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use tindra_invoke::environments::Outcome;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
 use uuid::Uuid;
 
-use super::shard::Stream;
+use crate::ports::Invoke;
 
 /// The first wait before a batch that met a limit is tried again, in real time.
 pub(super) const THROTTLE_WAIT: Duration = Duration::from_millis(100);
@@ -42,12 +41,12 @@ impl Run {
     }
 }
 
-/// Runs the function of a stream's mapping.
-pub(super) async fn run(stream: Arc<Stream>, lane: usize, event: Vec<u8>) -> Run {
-    let request = request(&stream.mapping, Bytes::from(event), None);
+/// Runs the function of a mapping.
+pub(super) async fn run(invoke: &dyn Invoke, mapping: &EventSourceMapping, lane: usize, event: Vec<u8>) -> Run {
+    let request = request(mapping, Bytes::from(event), None);
     let request_id = request.request_id.clone();
     let mut run = Run { lane, answer: None, last: None, problem: None, is_refused: false };
-    match stream.tools.invoke.invoke(request).await {
+    match invoke.invoke(request).await {
         Ok(InvokeResponse::Completed { finished, executed_version, trace_id }) => {
             let is_function_error = matches!(finished.outcome, Outcome::FunctionError(_));
             run.last = Some(LastInvoke { request_id, executed_version, trace_id, is_function_error });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tindra_core::clock::UnixMs;
+use tindra_core::event_source_mapping::stream::{ShardPosition, ShardWork};
 use uuid::Uuid;
 
 type Shards = Arc<Mutex<HashMap<(Uuid, String), ShardSeen>>>;
@@ -37,6 +38,8 @@ pub(super) struct ShardSeen {
     /// Since when the source cannot be read, and why.
     pub(super) source_fails: Option<(UnixMs, String)>,
     pub(super) doing: Doing,
+    /// Up to where its records are done, where that is durable elsewhere, and when the last of them was written.
+    pub(super) done: Option<(ShardPosition, Option<UnixMs>)>,
 }
 
 /// The place of one reader, which is empty again when it ends.
@@ -77,8 +80,18 @@ impl Seen {
         self.change(|seen| seen.source_fails = None);
     }
 
-    pub(super) fn does(&self, doing: Doing) {
+    /// Notes whether a batch is tried again.
+    pub(super) fn follows(&self, work: &ShardWork) {
+        let doing = work.retrying().map_or(Doing::Reading, |retrying| Doing::Retrying {
+            since_ms: retrying.since_ms,
+            reason: retrying.reason.clone(),
+        });
         self.change(|seen| seen.doing = doing);
+    }
+
+    /// The source keeps the position, which is here now.
+    pub(super) fn is_done_to(&self, position: &ShardPosition, arrival_ms: Option<UnixMs>) {
+        self.change(|seen| seen.done = Some((position.clone(), arrival_ms)));
     }
 
     /// Whether another shard of the mapping is retrying.

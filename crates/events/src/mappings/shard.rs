@@ -3,25 +3,22 @@
 //! What to do is decided by [`ShardWork`]; here it is done. Everything that is to survive is written with the lease of the shard,
 //! so that whoever has lost it writes nothing.
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tindra_core::event_source_mapping::stream::{Discarded, ShardWork, Step, StreamRecord, passes};
-use tindra_core::event_source_mapping::{EventSourceMapping, Filters};
+use tindra_core::event_source_mapping::stream::{Discarded, Frame, ShardWork, Step};
 use tindra_store::{BoxFuture, Message};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Tools;
 use super::cursor::Cursor;
 use super::lease::{Lease, Lost, RENEW_AFTER};
+use super::mapped::Mapped;
 use super::ports::{Page, ShardSource, SourceError};
 use super::runs::{Run, run};
-use super::seen::{Doing, Seen};
-use super::status::Status;
-use super::told;
-use crate::figures;
+use super::seen::Seen;
 
 /// Between two reads of a shard that has more (Kinesis: five in a second).
 const READ_WAIT: Duration = Duration::from_millis(200);
@@ -40,11 +37,16 @@ const TOO_OFTEN: [&str; 4] = [
 /// What all readers of a mapping share.
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) tools: Tools,
-    pub(super) mapping: EventSourceMapping,
-    pub(super) filters: Filters,
+    pub(super) mapped: Mapped,
     pub(super) source: Arc<dyn ShardSource>,
-    pub(super) status: Status,
+}
+
+impl Deref for Stream {
+    type Target = Mapped;
+
+    fn deref(&self) -> &Mapped {
+        &self.mapped
+    }
 }
 
 /// What the stream tells of a shard while it is read.
@@ -79,8 +81,7 @@ pub(super) struct ShardReader {
 impl ShardReader {
     pub(super) fn new(stream: Arc<Stream>, lease: Lease, told: Arc<Told>) -> Self {
         let mapping = &stream.mapping;
-        let arn = mapping.source.arn.clone().unwrap_or_default();
-        let work = ShardWork::new(&lease.record, mapping.settings.clone(), arn);
+        let work = ShardWork::new(&lease.record, mapping.settings.clone(), Frame::of(mapping, ""));
         let seen = stream.tools.seen.enter(mapping.uuid, &lease.record.shard_id);
         let now = Instant::now();
         Self {
@@ -145,7 +146,8 @@ impl ShardReader {
             match self.work.step(now_ms) {
                 Step::Invoke { lane } => {
                     let event = self.work.event(lane);
-                    self.runs.spawn(run(Arc::clone(&self.stream), lane, event));
+                    let stream = Arc::clone(&self.stream);
+                    self.runs.spawn(async move { run(&*stream.tools.invoke, &stream.mapping, lane, event).await });
                 }
                 Step::Discard(discarded) => {
                     self.discard(discarded).await;
@@ -196,7 +198,7 @@ impl ShardReader {
         let Page { records, next, behind_ms } = page;
         let is_empty = records.is_empty();
         self.seen.read(records.last().map(|record| record.arrival_ms), behind_ms);
-        self.take(records, now_ms);
+        self.work.take(self.stream.sorted(records, now_ms), now_ms);
         let is_at_tip = is_empty && behind_ms.unwrap_or(0) == 0;
         if is_at_tip {
             self.work.is_at_tip(now_ms);
@@ -214,26 +216,6 @@ impl ShardReader {
             };
             self.read_at = Some(now + wait);
         }
-    }
-
-    fn take(&mut self, records: Vec<StreamRecord>, now_ms: u64) {
-        let Stream { mapping, filters, .. } = &*self.stream;
-        figures::polled(mapping, records.len());
-        let kind = mapping.source.kind;
-        let mut filtered_out = 0;
-        let records: Vec<_> = records
-            .into_iter()
-            .map(|record| {
-                let is_wanted = passes(filters, kind, &record);
-                filtered_out += usize::from(!is_wanted);
-                (record, is_wanted)
-            })
-            .collect();
-        figures::filtered_out(mapping, filtered_out);
-        if let Some((last, _)) = records.last() {
-            figures::iterator_age(mapping, now_ms.saturating_sub(last.arrival_ms));
-        }
-        self.work.take(records, now_ms);
     }
 
     async fn not_read(&mut self, error: &SourceError) {
@@ -259,40 +241,19 @@ impl ShardReader {
 
     /// The function has answered, or was not run.
     async fn ended(&mut self, run: Run) {
-        let now_ms = self.stream.tools.timer.unix_ms();
         let stream = Arc::clone(&self.stream);
-        let mapping = &stream.mapping;
-        let end = run.end(|answer| self.work.judge(run.lane, answer));
-        let ended = self.work.ended(run.lane, end, run.last, now_ms);
-        figures::done(mapping, ended.done);
-        figures::failed(mapping, ended.failed);
-        match (run.problem, ended.failed) {
-            (Some(problem), _) => stream.status.has_problem(&problem).await,
-            // One shard that is well does not hide another that is not.
-            (None, 0) if self.seen.is_other_retrying() => {}
-            (None, 0) => stream.status.is_well().await,
-            (None, _) => stream.status.has_problem("Function call failed").await,
-        }
-        if let Some(discarded) = ended.discarded {
+        if let Some(discarded) = stream.ended(&mut self.work, &self.seen, run).await {
             self.discard(discarded).await;
         }
     }
 
     async fn discard(&mut self, discarded: Discarded) {
-        let Stream { tools, mapping, .. } = &*self.stream;
-        figures::discarded(mapping, discarded.records.len());
-        let event = || self.work.event_of(&discarded.records, false);
-        let told = told::of_discarded(tools, mapping, &self.lease.record.shard_id, &discarded, event).await;
-        self.messages.extend(told);
+        self.messages.extend(self.stream.told(&self.work, &self.lease.record.shard_id, &discarded).await);
     }
 
     /// Makes durable what has changed, or that the shard is still read here.
     async fn write_down(&mut self) -> Result<(), Lost> {
-        let retrying = self.work.retrying().map(|retrying| (retrying.since_ms, retrying.reason.clone()));
-        self.seen.does(match retrying {
-            Some((since_ms, reason)) => Doing::Retrying { since_ms, reason },
-            None => Doing::Reading,
-        });
+        self.seen.follows(&self.work);
         let is_changed = self.work.take_changed() || !self.messages.is_empty();
         let is_over = self.work.is_done() && !self.lease.record.is_ended;
         let is_silent = self.stream.tools.is_shared && self.written.elapsed() >= RENEW_AFTER;

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tindra_core::event_source_mapping::EventSourceMapping;
 use tindra_core::event_source_mapping::stream::{Reconciled, ShardInfo, ShardRecord, is_runnable, reconcile};
-use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Precondition, StoreError, Versioned};
+use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError, Versioned};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
 
 use super::cursor::in_time;
 use super::lease::{self, Lease};
+use super::mapped::Mapped;
 use super::ports::SourceError;
 use super::shard::{ShardReader, Stream, Told};
 
@@ -20,8 +20,6 @@ use super::shard::{ShardReader, Stream, Told};
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a shard is looked at again that a poller here is about to give back.
 const GIVEN_BACK_AFTER: Duration = Duration::from_millis(200);
-/// Records read at once.
-const PAGE: usize = 256;
 
 /// Polls the shards of one mapping.
 #[derive(Debug)]
@@ -98,7 +96,7 @@ impl StreamPoller {
             }
         }
         while self.readers.join_next().await.is_some() {}
-        self.leave().await;
+        self.stream.leave().await;
     }
 
     fn reader_ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
@@ -119,30 +117,16 @@ impl StreamPoller {
         // What is begun after the stream was asked may be of shards that it did not have then.
         let read_before: Vec<String> = self.told.keys().cloned().collect();
         let listed = in_time(self.stream.source.shards()).await;
-        let mut known = self.known().await?;
+        let mut known = self.stream.known().await?;
         if let Ok(listed) = &listed {
             self.tell(listed, &read_before);
             if self.note(&known, listed).await? {
-                known = self.known().await?;
+                known = self.stream.known().await?;
             }
         }
         let wait = self.begin(&known, stop).await?;
         listed?;
         Ok(wait)
-    }
-
-    async fn known(&self) -> Result<Vec<Versioned<ShardRecord>>, StoreError> {
-        let (metadata, prefix) = (&self.stream.tools.store.metadata, self.stream.mapping.shard_prefix());
-        let mut known: Vec<Versioned<ShardRecord>> = Vec::new();
-        loop {
-            let after = known.last().map(|record| record.key.clone());
-            let page = metadata.list_json(&prefix, after.as_deref(), PAGE).await?;
-            let is_last = page.len() < PAGE;
-            known.extend(page);
-            if is_last {
-                return Ok(known);
-            }
-        }
     }
 
     /// Tells readers what the stream says of their shards.
@@ -170,7 +154,7 @@ impl StreamPoller {
 
     /// Writes down what has changed; whether anything has.
     async fn note(&self, known: &[Versioned<ShardRecord>], listed: &[ShardInfo]) -> Result<bool, StoreError> {
-        let Stream { tools, mapping, .. } = &*self.stream;
+        let Mapped { tools, mapping, .. } = &self.stream.mapped;
         let records: Vec<ShardRecord> = known.iter().map(|record| record.value.clone()).collect();
         // The times of records are real ones.
         let now_ms = tools.real.unix_ms();
@@ -225,19 +209,6 @@ impl StreamPoller {
             self.read.insert(task.id(), shard_id.clone());
         }
         Ok(wait)
-    }
-
-    /// Removes what a mapping has left behind that was deleted meanwhile.
-    async fn leave(&self) {
-        let Stream { tools, mapping, .. } = &*self.stream;
-        let key = EventSourceMapping::key(&mapping.scope, mapping.uuid);
-        let (Ok(None), Ok(known)) = (tools.store.metadata.get(&key).await, self.known().await) else { return };
-        let batch =
-            known.into_iter().fold(Batch::default(), |batch, record| batch.delete(record.key, Precondition::None));
-        if let Err(error) = tools.store.metadata.commit(batch).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(mapping = %mapping.uuid, error, "the positions of a deleted mapping could not be removed");
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tindra_core::event_source_mapping::EventSourceMapping;
-use tindra_core::event_source_mapping::stream::Discarded;
+use tindra_core::event_source_mapping::stream::{Discarded, Frame};
 use tindra_store::Message;
 use uuid::Uuid;
 
@@ -15,16 +15,16 @@ use crate::ports::{Delivery, Purpose};
 pub(super) async fn of_discarded(
     tools: &Tools,
     mapping: &EventSourceMapping,
-    shard_id: &str,
+    origin: (&Frame, &str),
     discarded: &Discarded,
-    event: impl FnOnce() -> Vec<u8>,
+    event: &[u8],
 ) -> Option<Message> {
     let target_arn = mapping.settings.on_failure.clone()?;
     let now_ms = tools.timer.unix_ms();
     let request_id = Uuid::new_v4().to_string();
-    let mut body = discarded.record(mapping, shard_id, &request_id, now_ms);
+    let mut body = discarded.record(mapping, origin, event.len(), &request_id, now_ms);
     if target_arn.split(':').nth(2) == Some("s3") {
-        let event = String::from_utf8_lossy(&event()).into_owned();
+        let event = String::from_utf8_lossy(event).into_owned();
         body.insert("payload".to_owned(), event.into());
     }
     let last = discarded.last.as_ref();
@@ -37,7 +37,7 @@ pub(super) async fn of_discarded(
         request_id: last.map_or(request_id, |last| last.request_id.clone()),
         trace_id: last.map_or_else(|| tindra_invoke::fresh_trace_id(now_ms), |last| last.trace_id.clone()),
         at_ms: now_ms,
-        purpose: Purpose::Shard { mapping: mapping.uuid, shard_id: shard_id.to_owned() },
+        purpose: Purpose::Shard { mapping: mapping.uuid, shard_id: origin.1.to_owned() },
         attempts: 0,
         last_error: None,
     };

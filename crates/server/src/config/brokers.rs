@@ -10,9 +10,11 @@ use tindra_brokers::BrokerUrl;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerSettings {
-    /// The ARN by which mappings name it, `arn:aws:mq:REGION:ACCOUNT:broker:NAME:ID`.
-    pub arn: String,
-    /// Where it is: `amqps://HOST[:PORT]`, or `amqp://…` without TLS.
+    /// The ARN by which mappings name it, `arn:aws:mq:REGION:ACCOUNT:broker:NAME:ID` or `arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/ID`;
+    /// none for a Kafka that mappings name by its servers.
+    pub arn: Option<String>,
+    /// What and where it is: `amqps://HOST[:PORT]` of a RabbitMQ or `kafkas://HOST:PORT,…` of a Kafka; `amqp://…` and `kafka://…`
+    /// without TLS.
     pub url: String,
     /// PEM file with the authorities that its certificate may come from. Default: those that the system trusts.
     pub ca_cert: Option<PathBuf>,
@@ -33,12 +35,26 @@ pub struct SecretSettings {
 /// A broker, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
-    /// By which mappings name it.
-    pub arn: String,
-    /// Where it is.
-    pub url: BrokerUrl,
+    /// By which mappings name it; none for a Kafka that they name by its servers.
+    pub arn: Option<String>,
+    /// What and where it is.
+    pub place: BrokerPlace,
     /// The authorities that its certificate may come from; none for the system's.
     pub authorities: Option<PathBuf>,
+}
+
+/// What and where a broker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokerPlace {
+    /// A RabbitMQ.
+    Rabbit(BrokerUrl),
+    /// A Kafka.
+    Kafka {
+        /// `HOST:PORT` of those that are asked first.
+        servers: Vec<String>,
+        /// Whether they are spoken to over TLS.
+        is_tls: bool,
+    },
 }
 
 /// Where a secret is.

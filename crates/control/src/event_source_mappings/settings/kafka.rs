@@ -1,11 +1,14 @@
 //! What Kafka sources have besides: consumer group, consumption mode, schema registry.
 
-use tindra_core::event_source_mapping::{Kafka, SchemaRegistry, SourceAccess};
+use tindra_core::event_source_mapping::{Kafka, MappingSettings};
 use tindra_model::lambda::event_source_mappings::KafkaSchemaRegistryConfig;
 
 use super::Settings;
 use crate::error::ControlError;
-use crate::event_source_mappings::{members, source};
+use crate::event_source_mappings::source;
+
+/// Ways to log in, of which a client knows one.
+const LOGINS: [&str; 3] = ["BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH"];
 
 impl Settings {
     /// The members of whichever of the two structures came.
@@ -43,29 +46,30 @@ impl Settings {
             return Err(ControlError::invalid("ConsumptionMode cannot be changed."));
         }
         if let Some(registry) = registry {
-            kafka.schema_registry = read_registry(registry)?;
+            // An empty one asks for nothing.
+            if *registry != KafkaSchemaRegistryConfig::default() {
+                return Err(ControlError::invalid(
+                    "SchemaRegistryConfig is not supported: records are given to the function as they are in the topic; leave it out.",
+                ));
+            }
         }
         Ok(())
     }
 }
 
-/// An empty one takes the registry away.
-fn read_registry(config: &KafkaSchemaRegistryConfig) -> Result<Option<SchemaRegistry>, ControlError> {
-    if *config == KafkaSchemaRegistryConfig::default() {
-        return Ok(None);
+/// Refuses what no poller does, and what goes together with nothing.
+pub(super) fn check(settings: &MappingSettings) -> Result<(), ControlError> {
+    if settings.on_failure.as_deref().is_some_and(|arn| arn.starts_with("kafka://")) {
+        return Err(ControlError::invalid(
+            "A Kafka topic as the destination of records that are given up is not supported; name an SQS queue, an SNS topic or an S3 bucket.",
+        ));
     }
-    let missing = |member: &str| members::required(&format!("schemaRegistryConfig.{member}"));
-    let access = config.access_configs.iter().flatten().map(|one| {
-        Ok(SourceAccess {
-            kind: one.r#type.clone().ok_or_else(|| missing("accessConfigs.type"))?,
-            uri: one.uri.clone().ok_or_else(|| missing("accessConfigs.uRI"))?,
-        })
-    });
-    let validated = config.schema_validation_configs.iter().flatten().filter_map(|one| one.attribute.clone());
-    Ok(Some(SchemaRegistry {
-        uri: config.schema_registry_uri.clone().ok_or_else(|| missing("schemaRegistryURI"))?,
-        record_format: config.event_record_format.clone().ok_or_else(|| missing("eventRecordFormat"))?,
-        access: access.collect::<Result<_, ControlError>>()?,
-        validated: validated.collect(),
-    }))
+    let logins: Vec<&str> = settings.source_access.iter().map(|access| access.kind.as_str()).collect();
+    if logins.iter().filter(|kind| LOGINS.contains(*kind)).count() > 1 {
+        return Err(ControlError::Invalid(format!(
+            "Only one of {} can be in SourceAccessConfigurations.",
+            LOGINS.join(", ")
+        )));
+    }
+    Ok(())
 }

@@ -62,6 +62,28 @@ impl Batch {
         std::mem::replace(self, rest)
     }
 
+    /// Takes all but some records out; `kept` are in their order.
+    pub(super) fn keep(&mut self, kept: &[usize]) -> Self {
+        let mut taken = Self::default();
+        let (mut records, mut numbers) = (Vec::new(), Vec::new());
+        let pairs = self.records.drain(..).zip(self.numbers.drain(..));
+        for (index, (record, number)) in pairs.enumerate() {
+            if kept.binary_search(&index).is_ok() {
+                records.push(record);
+                numbers.push(number);
+            } else {
+                taken.push(number, record);
+            }
+        }
+        (self.records, self.numbers) = (records, numbers);
+        taken
+    }
+
+    /// Whether it is one record, and no event has room for that.
+    pub(super) fn is_too_large(&self, bytes_max: usize) -> bool {
+        matches!(&self.records[..], [record] if record.bytes > bytes_max)
+    }
+
     /// Counts an attempt, if another one is allowed.
     pub(super) fn retry(&mut self, retries_max: Option<u32>) -> bool {
         let may = retries_max.is_none_or(|max| self.retries < max);

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::{EventSourceMapping, SourceKind};
-use super::{LastInvoke, StreamRecord};
+use super::super::EventSourceMapping;
+use super::{Frame, LastInvoke, StreamRecord};
 use crate::clock::UnixMs;
 
 /// Why records are given up.
@@ -15,6 +15,8 @@ pub enum DiscardReason {
     RetryAttemptsExhausted,
     /// They became too old.
     RecordAgeExceeded,
+    /// No event has room for it.
+    MaximumPayloadSizeExceeded,
 }
 
 impl DiscardReason {
@@ -24,6 +26,7 @@ impl DiscardReason {
         match self {
             Self::RetryAttemptsExhausted => "RetryAttemptsExhausted",
             Self::RecordAgeExceeded => "RecordAgeExceeded",
+            Self::MaximumPayloadSizeExceeded => "MaximumPayloadSizeExceeded",
         }
     }
 }
@@ -42,12 +45,14 @@ pub struct Discarded {
 }
 
 impl Discarded {
-    /// The record of them, without the records themselves. `request_id` is for those that the function never got.
+    /// The record of them, without the records themselves. `request_id` is for those that the function never got, `event_bytes`
+    /// what the event of them takes.
     #[must_use]
     pub fn record(
         &self,
         mapping: &EventSourceMapping,
-        shard_id: &str,
+        (frame, shard_id): (&Frame, &str),
+        event_bytes: usize,
         request_id: &str,
         now_ms: UnixMs,
     ) -> Map<String, Value> {
@@ -58,18 +63,6 @@ impl Discarded {
             }
             response
         });
-        let of = |record: Option<&StreamRecord>| record.map(|record| (record.sequence.clone(), record.arrival_ms));
-        let (first, first_ms) = of(self.records.first()).unwrap_or_default();
-        let (last, last_ms) = of(self.records.last()).unwrap_or_default();
-        let info = json!({
-            "shardId": shard_id,
-            "startSequenceNumber": first,
-            "endSequenceNumber": last,
-            "approximateArrivalOfFirstRecord": timestamp(first_ms),
-            "approximateArrivalOfLastRecord": timestamp(last_ms),
-            "batchSize": self.records.len(),
-            "streamArn": mapping.source.arn,
-        });
         let request_id = self.last.as_ref().map_or(request_id, |last| last.request_id.as_str());
         let request = json!({
             "requestId": request_id,
@@ -77,19 +70,19 @@ impl Discarded {
             "condition": self.reason.as_str(),
             "approximateInvokeCount": self.invokes,
         });
-        let name = if mapping.source.kind == SourceKind::DynamoDb { "DDBStreamBatchInfo" } else { "KinesisBatchInfo" };
+        let (name, origin) = frame.origin(mapping, shard_id, self, event_bytes);
         Map::from_iter([
             ("requestContext".to_owned(), request),
             ("responseContext".to_owned(), response.unwrap_or_default()),
             ("version".to_owned(), "1.0".into()),
             ("timestamp".to_owned(), timestamp(now_ms).into()),
-            (name.to_owned(), info),
+            (name.to_owned(), origin),
         ])
     }
 }
 
 /// ISO 8601 with milliseconds.
-fn timestamp(unix_ms: UnixMs) -> String {
+pub(super) fn timestamp(unix_ms: UnixMs) -> String {
     let time = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::push::Backoff;
 
 /// Room for what stands around the records of an event.
-const AROUND_BYTES: usize = 1_024;
+const AROUND_BYTES: usize = 4_096;
 /// The waits between attempts.
 const BACKOFF: Backoff = Backoff::Doubling { first_ms: 500, most_ms: 60_000 };
 
@@ -24,6 +24,8 @@ pub(super) struct Moment<'a> {
     pub(super) tip_ms: Option<UnixMs>,
     /// The shard has no more records.
     pub(super) is_ending: bool,
+    /// What no event has room for is given up.
+    pub(super) gives_up_what_is_too_large: bool,
 }
 
 /// What a lane does next.
@@ -107,6 +109,10 @@ impl Lane {
             self.drop_empty();
             return LaneStep::Discard(expired, DiscardReason::RecordAgeExceeded);
         }
+        if at.gives_up_what_is_too_large && batch.is_too_large(limits::SYNC_REQUEST_BYTES_MAX - AROUND_BYTES) {
+            let batch = self.begun.pop().unwrap_or_default();
+            return LaneStep::Discard(batch, DiscardReason::MaximumPayloadSizeExceeded);
+        }
         let expires_ms = batch.expires_ms(age_s_max);
         self.run(at, false, expires_ms)
     }
@@ -170,7 +176,7 @@ impl Lane {
 
     /// When what waits has waited for as long as it may.
     fn ready_ms(&self, at: &Moment<'_>) -> Option<UnixMs> {
-        let window_ms = u64::from(at.settings.batching_window_s.unwrap_or(0)) * 1_000;
+        let window_ms = at.settings.batching_window_ms();
         self.waiting.front().map(|first| first.came_ms.saturating_add(window_ms))
     }
 
@@ -185,7 +191,7 @@ impl Lane {
         self.is_running = false;
         if std::mem::take(&mut self.is_final) {
             match end {
-                BatchEnd::Done { .. } | BatchEnd::From { .. } => {
+                BatchEnd::Done { .. } | BatchEnd::From { .. } | BatchEnd::Only { .. } => {
                     *window = None;
                     self.is_well(at);
                 }
@@ -211,6 +217,11 @@ impl Lane {
                 go_on(window, state);
                 let done = batch.cut(index);
                 LaneEnded { done, ..self.failed(batch, at.settings.bisect_on_error, at) }
+            }
+            BatchEnd::Only { indices } => {
+                batch.invoked(last);
+                let done = batch.keep(&indices);
+                LaneEnded { done, ..self.failed(batch, false, at) }
             }
             BatchEnd::Failed => {
                 batch.invoked(last);

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
-use super::super::{Filters, SourceKind, filtered};
+use super::super::{Filters, SourceKind, data_key, filtered};
 use crate::clock::UnixMs;
 
 /// A record of a shard.
@@ -76,8 +76,8 @@ impl StreamRecord {
     }
 }
 
-/// Whether filters let a record pass. Patterns find the data of a record of Kinesis, decoded, under `data`, beside its other
-/// members; they match a record of DynamoDB as it is.
+/// Whether filters let a record pass. Patterns find the data of a record of Kinesis, decoded, under `data`, and the value of one of
+/// Kafka under `value`, beside the other members; they match a record of DynamoDB as it is.
 #[must_use]
 pub fn passes(filters: &Filters, kind: SourceKind, record: &StreamRecord) -> bool {
     if filters.is_empty() {
@@ -88,9 +88,14 @@ pub fn passes(filters: &Filters, kind: SourceKind, record: &StreamRecord) -> boo
         return filters.let_pass(&Value::Object(members));
     }
     let own = members.get("kinesis").and_then(Value::as_object).cloned().unwrap_or_default();
-    let data = own.get("data").and_then(Value::as_str).and_then(|text| BASE64.decode(text).ok()).unwrap_or_default();
     members.extend(own);
-    filters.let_pass(&filtered(members, "data", &data))
+    let key = data_key(kind);
+    let data = members.get(key).and_then(Value::as_str).and_then(|text| BASE64.decode(text).ok());
+    match data {
+        Some(data) => filters.let_pass(&filtered(members, key, &data)),
+        // A record of Kafka may have no value.
+        None => filters.let_pass(&Value::Object(members)),
+    }
 }
 
 /// The key of an item, whichever order its members come in.

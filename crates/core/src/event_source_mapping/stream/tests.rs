@@ -16,7 +16,7 @@ fn settings() -> MappingSettings {
 
 fn work(settings: MappingSettings) -> ShardWork {
     let record = ShardRecord::new("shard".to_owned(), Vec::new(), ShardPosition::TrimHorizon);
-    ShardWork::new(&record, settings, "arn".to_owned())
+    ShardWork::new(&record, settings, Frame::Stream { source_arn: "arn".to_owned() })
 }
 
 fn record(number: u64, key: &str, arrival_ms: UnixMs) -> (StreamRecord, bool) {
@@ -209,7 +209,11 @@ fn windows_go_by_arrival_and_keep_their_state() {
     let mut durable = ShardRecord::new("shard".to_owned(), Vec::new(), ShardPosition::TrimHorizon);
     work.ended(0, BatchEnd::Done { state: Some(json!({ "n": 1 })) }, None, 11_500);
     work.note_into(&mut durable);
-    let mut again = ShardWork::new(&durable, MappingSettings { tumbling_window_s: 10, ..settings() }, "arn".to_owned());
+    let mut again = ShardWork::new(
+        &durable,
+        MappingSettings { tumbling_window_s: 10, ..settings() },
+        Frame::Stream { source_arn: "arn".to_owned() },
+    );
     assert_eq!(again.step(21_500), Step::Wait(None), "there may be more");
     again.is_at_tip(20_999);
     assert_eq!(again.step(21_500), Step::Wait(None));

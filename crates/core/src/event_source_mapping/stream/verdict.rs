@@ -20,6 +20,11 @@ pub enum BatchEnd {
         /// The state of the window from now on.
         state: Option<Value>,
     },
+    /// Some records have failed, and are to be tried again; the others are done.
+    Only {
+        /// Which records of the batch, in their order; not all of them.
+        indices: Vec<usize>,
+    },
     /// The function failed, or its answer says so.
     Failed,
     /// A limit, or a failure of the service: the batch was not tried.

@@ -3,13 +3,10 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-
 use super::attempts::{Batch, LastInvoke, Retrying};
 use super::discarded::{DiscardReason, Discarded};
 use super::lane::{Lane, LaneStep, Moment};
-use super::{BatchEnd, OpenWindow, ShardPosition, ShardRecord, StreamRecord, judge};
+use super::{BatchEnd, Frame, OpenWindow, ShardPosition, ShardRecord, StreamRecord};
 use crate::clock::UnixMs;
 use crate::event_source_mapping::MappingSettings;
 
@@ -48,7 +45,7 @@ pub struct Ended {
 pub struct ShardWork {
     settings: MappingSettings,
     shard_id: String,
-    source_arn: String,
+    frame: Frame,
     lanes: Vec<Lane>,
     window: Option<OpenWindow>,
     /// What was read and lies behind the position, in its order.
@@ -64,15 +61,6 @@ pub struct ShardWork {
     is_changed: bool,
 }
 
-/// The event of a batch.
-#[derive(Serialize)]
-struct Event<'a> {
-    #[serde(rename = "Records")]
-    records: Vec<&'a Map<String, Value>>,
-    #[serde(flatten)]
-    window: Map<String, Value>,
-}
-
 #[derive(Debug)]
 struct Read {
     sequence: String,
@@ -83,13 +71,13 @@ struct Read {
 impl ShardWork {
     /// Goes on from what is durable of a shard.
     #[must_use]
-    pub fn new(record: &ShardRecord, settings: MappingSettings, source_arn: String) -> Self {
+    pub fn new(record: &ShardRecord, settings: MappingSettings, frame: Frame) -> Self {
         // A window's state is one for the whole shard.
         let lanes = if settings.tumbling_window_s > 0 { 1 } else { settings.parallelization_factor.max(1) };
         Self {
             settings,
             shard_id: record.shard_id.clone(),
-            source_arn,
+            frame,
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
             window: record.window.clone(),
             read: VecDeque::new(),
@@ -102,6 +90,30 @@ impl ShardWork {
             is_ending: false,
             is_changed: false,
         }
+    }
+
+    /// What stands around its records.
+    #[must_use]
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Up to where all records are done.
+    #[must_use]
+    pub fn position(&self) -> &ShardPosition {
+        &self.position
+    }
+
+    /// When the record at the position was written.
+    #[must_use]
+    pub fn arrival_ms(&self) -> Option<UnixMs> {
+        self.arrival_ms
+    }
+
+    /// What the records take that are read and not done.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
     }
 
     /// How many more records it takes now.
@@ -142,7 +154,7 @@ impl ShardWork {
     pub fn step(&mut self, now_ms: UnixMs) -> Step {
         let mut until_ms: Option<UnixMs> = None;
         for lane in 0..self.lanes.len() {
-            let at = Moment { settings: &self.settings, now_ms, tip_ms: self.tip_ms, is_ending: self.is_ending };
+            let at = moment(&self.settings, &self.frame, now_ms, self.tip_ms, self.is_ending);
             match self.lanes[lane].step(&at, &mut self.window) {
                 LaneStep::Run => return Step::Invoke { lane },
                 LaneStep::Discard(batch, reason) => return Step::Discard(self.discard(batch, reason)),
@@ -162,12 +174,7 @@ impl ShardWork {
     /// The event of records.
     #[must_use]
     pub fn event_of(&self, records: &[StreamRecord], is_final: bool) -> Vec<u8> {
-        let records = records.iter().map(|record| &record.members).collect();
-        let window = self.window.as_ref();
-        let window = window.map(|window| window.members(&self.shard_id, &self.source_arn, is_final));
-        let event = Event { records, window: window.unwrap_or_default() };
-        // Maps of JSON values: there is nothing in them that cannot be written.
-        serde_json::to_vec(&event).unwrap_or_default()
+        self.frame.event(&self.shard_id, records, self.window.as_ref(), is_final)
     }
 
     /// How many records a lane's function is run with.
@@ -180,14 +187,14 @@ impl ShardWork {
     #[must_use]
     pub fn judge(&self, lane: usize, answer: &[u8]) -> BatchEnd {
         match self.lanes.get(lane) {
-            Some(lane) => judge(answer, &self.settings, lane.running(), lane.is_final),
+            Some(lane) => self.frame.judge(answer, &self.settings, &self.shard_id, lane.running(), lane.is_final),
             None => BatchEnd::Failed,
         }
     }
 
     /// A lane's function has ended.
     pub fn ended(&mut self, lane: usize, end: BatchEnd, last: Option<LastInvoke>, now_ms: UnixMs) -> Ended {
-        let at = Moment { settings: &self.settings, now_ms, tip_ms: self.tip_ms, is_ending: self.is_ending };
+        let at = moment(&self.settings, &self.frame, now_ms, self.tip_ms, self.is_ending);
         let Some(lane) = self.lanes.get_mut(lane) else { return Ended::default() };
         let had_window = self.window.is_some();
         let ended = lane.ended(end, last, &at, &mut self.window);
@@ -255,6 +262,16 @@ impl ShardWork {
     pub fn retrying(&self) -> Option<&Retrying> {
         self.lanes.iter().filter_map(|lane| lane.retrying.as_ref()).min_by_key(|retrying| retrying.since_ms)
     }
+}
+
+fn moment<'a>(
+    settings: &'a MappingSettings,
+    frame: &Frame,
+    now_ms: UnixMs,
+    tip_ms: Option<UnixMs>,
+    is_ending: bool,
+) -> Moment<'a> {
+    Moment { settings, now_ms, tip_ms, is_ending, gives_up_what_is_too_large: frame.gives_up_what_is_too_large() }
 }
 
 fn lane_of(key: &str, lanes: usize) -> usize {
