@@ -397,7 +397,7 @@ output "alarms" {
 """
 
 
-@pytest.mark.terraform
+@pytest.mark.beside
 def test_terraform(tmp_path):
     if shutil.which("terraform") is None:
         pytest.fail("terraform is not installed; install it to run this test")

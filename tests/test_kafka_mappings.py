@@ -19,6 +19,8 @@ from support.wait import pause, until  # noqa: E402
 
 kafkas.require()
 
+pytestmark = pytest.mark.beside
+
 HERE = "us-east-1:000000000000"
 ARN = f"arn:aws:kafka:{HERE}:cluster/orders/1"
 NUMBERS = itertools.count(1)

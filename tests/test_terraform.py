@@ -12,7 +12,7 @@ from support import packages
 from support.rest_apis import RestApi
 from support.server import Server
 
-pytestmark = pytest.mark.terraform
+pytestmark = pytest.mark.beside
 
 CONFIGURATIONS = pathlib.Path(__file__).parent / "terraform"
 # Where the machines of the project keep the provider; elsewhere Terraform fetches it.

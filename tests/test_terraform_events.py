@@ -11,7 +11,7 @@ from support.server import Server
 from support.wait import until
 from test_terraform import Terraform
 
-pytestmark = pytest.mark.terraform
+pytestmark = pytest.mark.beside
 
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/events.tf"
 PRINTS = packages.python("import json\ndef handler(event, context):\n    print(json.dumps(event))\n")

@@ -10,7 +10,7 @@ from support.http_apis import ask
 from support.server import Server
 from test_terraform import Terraform
 
-pytestmark = pytest.mark.terraform
+pytestmark = pytest.mark.beside
 
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/http_api.tf"
 ECHO = packages.python("def handler(event, context):\n    return event\n")

@@ -9,7 +9,7 @@ from support import packages
 from support.server import Server
 from test_terraform import Terraform
 
-pytestmark = pytest.mark.terraform
+pytestmark = pytest.mark.beside
 
 READS = "def handler(event, context):\n    print('READS', len(event['Records']))\n"
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/kinesis.tf"

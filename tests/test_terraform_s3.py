@@ -10,7 +10,7 @@ from support.server import Server
 from support.wait import until
 from test_terraform import Terraform
 
-pytestmark = pytest.mark.terraform
+pytestmark = pytest.mark.beside
 
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/s3.tf"
 TOLD = packages.python("def handler(event, context):\n    print('TOLD ' + event['Records'][0]['s3']['object']['key'])\n")

@@ -9,7 +9,7 @@ import pytest
 from support.server import Server
 from test_terraform import Terraform
 
-pytestmark = pytest.mark.terraform
+pytestmark = pytest.mark.beside
 
 CONFIGURATION = pathlib.Path(__file__).parent / "terraform/sqs.tf"
 

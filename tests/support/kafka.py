@@ -17,7 +17,7 @@ from support.server import ROOT, free_port
 from support.wait import until
 
 #: The server with Kafka built in; tests/run makes it where there is a C compiler.
-BINARY = pathlib.Path(os.environ.get("TINDRA_KAFKA_BINARY", ROOT / "target/release/tindra-kafka"))
+BINARY = pathlib.Path(os.environ.get("TINDRA_KAFKA_BINARY", ROOT / "target/debug/tindra-kafka"))
 LIBRARIES = ROOT / "tests/.cache/kafka-3.9.1"
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>tests</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
@@ -33,7 +33,7 @@ def require():
     if not (shutil.which("java") and shutil.which("mvn")):
         pytest.skip("LOUDLY SKIPPED: no Java (or no Maven) on this machine, so there is no Kafka", allow_module_level=True)
     if not BINARY.exists():
-        reason = f"LOUDLY SKIPPED: {BINARY} is not there; build it with --features kafka (needs a C compiler and OpenSSL's headers)"
+        reason = f"LOUDLY SKIPPED: {BINARY} is not there; tests/run makes it (with a C compiler, make and OpenSSL's headers)"
         pytest.skip(reason, allow_module_level=True)
 
 
