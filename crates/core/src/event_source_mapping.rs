@@ -137,6 +137,14 @@ impl EventSourceMapping {
         format!("{MAPPING_RESULT_PREFIX}{account}/{region}/{}", self.uuid)
     }
 
+    /// In which region the source is to be asked: the one in its ARN, or the function's where that is none (DynamoDB Local calls
+    /// itself `ddblocal`, and keeps tables apart by the region that a request is signed for).
+    #[must_use]
+    pub fn source_region(&self) -> &str {
+        let region = self.source.arn.as_deref().and_then(|arn| arn.split(':').nth(3));
+        region.filter(|region| region.contains('-')).unwrap_or(&self.scope.region)
+    }
+
     /// `EventSourceMappingArn`.
     #[must_use]
     pub fn arn(&self) -> String {

@@ -47,8 +47,8 @@ impl Sources for SourcesOfServer {
             let actions = actions(mapping.source.kind).iter().map(|action| (*action, arn.as_str()));
             self.authorise(mapping, &actions.collect::<Vec<_>>()).await?;
             match mapping.source.kind {
-                SourceKind::Kinesis => self.stream(OutsideService::Kinesis, arn),
-                SourceKind::DynamoDb => self.stream(OutsideService::DynamoDbStreams, arn),
+                SourceKind::Kinesis => self.stream(OutsideService::Kinesis, mapping, arn),
+                SourceKind::DynamoDb => self.stream(OutsideService::DynamoDbStreams, mapping, arn),
                 _ => self.queue(arn).await,
             }
         })
@@ -93,9 +93,15 @@ impl SourcesOfServer {
         Ok(queue)
     }
 
-    fn stream(&self, service: OutsideService, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
+    fn stream(
+        &self,
+        service: OutsideService,
+        mapping: &EventSourceMapping,
+        arn: String,
+    ) -> Result<Arc<dyn SourceApi>, SourceError> {
         if self.outside.is_known(service) {
-            return Ok(Arc::new(StreamElsewhere { outside: self.outside.clone(), arn }));
+            let region = mapping.source_region().to_owned();
+            return Ok(Arc::new(StreamElsewhere { outside: self.outside.clone(), arn, region }));
         }
         match (service, &self.kinesis) {
             (OutsideService::Kinesis, Some(kinesis)) => {
@@ -135,6 +141,10 @@ struct QueueHere {
 }
 
 impl SourceApi for QueueHere {
+    fn forgets_calls(&self) -> bool {
+        true
+    }
+
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
         Box::pin(async move {
             let answer = self.sqs.ask_queue(&self.arn, operation, &input).await;
@@ -202,11 +212,14 @@ impl SourceApi for StreamHere {
 struct StreamElsewhere {
     outside: Outside,
     arn: String,
+    region: String,
 }
 
 impl SourceApi for StreamElsewhere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
-        Box::pin(async move { self.outside.ask_stream(&self.arn, operation, input).await.map_err(refused) })
+        Box::pin(
+            async move { self.outside.ask_stream(&self.arn, &self.region, operation, input).await.map_err(refused) },
+        )
     }
 }
 

@@ -262,7 +262,10 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
     }
     let arn = mapping.source.arn.clone().unwrap_or_default();
     let source: Arc<dyn ShardSource> = match mapping.source.kind {
-        SourceKind::DynamoDb => Arc::new(TableStream { api: source, arn }),
+        SourceKind::DynamoDb => {
+            let region = mapping.source_region().to_owned();
+            Arc::new(TableStream { api: source, arn, region })
+        }
         _ => {
             let role_arn = told::role(&tools, &mapping).await.unwrap_or_default();
             Arc::new(KinesisStream::new(source, &arn, role_arn))
