@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from support.moto import KEYS
+from support.moto import KEYS, Moto
 from support.postgres import Postgres
 from support.server import Server
 from support.streams import Kinesalite, Mapped, Stream, Table
@@ -227,19 +227,28 @@ def test_windows_keep_a_state(reading, moto, mapped):
     assert function.batches()[0]["state"] == {}
 
 
-def test_an_unreachable_stream_is_shown(reading, mapped):
-    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/none")
+def test_a_stream_that_is_not_there_is_refused_and_one_that_goes_is_shown(reading, moto, mapped):
+    arn = "arn:aws:kinesis:us-east-1:123456789012:stream/none"
+    with pytest.raises(Exception, match=f"Stream not found: {arn}"):
+        mapped(reading, arn)
+    stream = Stream(moto.kinesis)
+    function = mapped(reading, stream.arn)
+    moto.kinesis.delete_stream(StreamName=stream.name)
     problem = until(lambda: function.result().startswith("PROBLEM: ") and function.result(), 20, "the problem")
     assert "ResourceNotFoundException" in problem, problem
 
 
-def test_a_stream_that_comes_is_read(reading, moto, mapped):
-    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/late")
-    until(lambda: function.result().startswith("PROBLEM: "), 20, "the problem")
-    moto.kinesis.create_stream(StreamName="late", ShardCount=1)
-    until(lambda: function.result() == "No records processed", 30, "the stream to be found", 0.1)
-    moto.kinesis.put_record(StreamName="late", PartitionKey="k", Data=b'{"n": 1}')
-    assert numbers(function.handled(1)) == [1]
+def test_streams_whose_server_comes_up_later_are_read(mapped):
+    late = Moto()
+    with Server(config=late.config(), environment=KEYS) as server:
+        function = mapped(server, "arn:aws:kinesis:us-east-1:123456789012:stream/late")
+        until(lambda: function.result().startswith("PROBLEM: "), 20, "the problem")
+        with late:
+            late.kinesis.create_stream(StreamName="late", ShardCount=1)
+            until(lambda: function.result() == "No records processed", 40, "the stream to be found", 0.1)
+            late.kinesis.put_record(StreamName="late", PartitionKey="k", Data=b'{"n": 1}')
+            assert numbers(function.handled(1)) == [1]
+            function.end()
 
 
 def test_children_wait_for_their_parent(mapped):

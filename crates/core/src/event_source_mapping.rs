@@ -26,7 +26,7 @@ pub use queue_scaling::QueueScaling;
 pub use settings::{
     ConsumptionMode, DocumentDbCollection, Kafka, MappingSettings, ProvisionedPollers, SchemaRegistry, SourceAccess,
 };
-pub use source::{EventSource, SourceKind, StartingPosition};
+pub use source::{EventSource, SourceKind, StartingPosition, kinesis_stream_name};
 pub use sqs_record::sqs_record;
 
 /// What the keys of event source mappings begin with.
