@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -134,6 +135,78 @@ def test_positions_lie_in_postgresql_as_well(moto, mapped):
         assert numbers(function.handled(2)) == [1, 2], "who stops gives its shards back"
         function.end()
         server.stop()
+
+
+def readers(*servers):
+    """How many shards each server reads."""
+    listed = [json.load(server.http("/_tindra/sources"))["sources"][0]["shards"] for server in servers]
+    return [sum(shard["state"] in ("reading", "retrying") for shard in shards) for shards in listed]
+
+
+class Beside(Server):
+    """A server on the database of another one, with the other's code packages: those lie in a directory of each server."""
+
+    def __init__(self, other, database):
+        super().__init__(arguments=["--store", database.url])
+        (self.data / "store").mkdir(parents=True)
+        (self.data / "store/blobs").symlink_to(other.data / "store/blobs")
+
+
+def test_servers_on_one_postgresql_share_the_shards(mapped):
+    with Postgres() as database, Server(arguments=["--store", database.url]) as first:
+        stream = Stream(first.client("kinesis"), "000000000000", shards=5)
+        function = mapped(first, stream.arn, code=NOTES, BatchSize=5)
+        first.client("kinesis").create_stream(StreamName="notes", ShardCount=1)
+        sent = 0
+
+        def put(count):
+            nonlocal sent
+            for number in range(sent, sent + count):
+                stream.put({"n": number}, key=f"k{number % 20}")
+            sent += count
+
+        put(20)
+        until(lambda: readers(first) == [5], 20, "the only server to read all", 0.05)
+        second = Beside(first, database).start()
+        put(20)
+        until(lambda: sorted(readers(first, second)) == [2, 3], 20, "two servers to share the shards", 0.05)
+        third = Beside(first, database).start()
+        put(20)
+        until(lambda: sorted(readers(first, second, third)) == [1, 2, 2], 20, "three servers to share the shards", 0.05)
+        until(lambda: set(noted(first)) == set(range(sent)), 60, "every record", 0.1)
+        assert sorted(noted(first)) == list(range(sent)), "handing shards on repeats nothing"
+        second.kill()
+        put(20)
+        began = time.monotonic()
+        until(lambda: sum(readers(first, third)) == 5, 30, "the others to read what the dead one read", 0.05)
+        assert time.monotonic() - began < 20
+        third.stop()
+        put(20)
+        until(lambda: readers(first) == [5], 20, "the last server to read all", 0.05)
+        until(lambda: set(noted(first)) == set(range(sent)), 60, "every record", 0.1)
+        for key in range(20):
+            seen = list(dict.fromkeys(number for number in noted(first) if number % 20 == key))
+            assert seen == sorted(seen), "the order of a key holds"
+        function.end()
+        first.stop()
+
+
+def test_a_server_that_cannot_run_the_function_leaves_the_shards_to_others(mapped):
+    """Its directory lacks the code: it tries, and then others have all."""
+    with Postgres() as database, Server(arguments=["--store", database.url]) as first:
+        stream = Stream(first.client("kinesis"), "000000000000", shards=4)
+        function = mapped(first, stream.arn)
+        stream.put({"n": 0})
+        function.handled(1)
+        with Server(arguments=["--store", database.url]) as second:
+            until(lambda: readers(first, second) == [2, 2], 20, "two servers to share the shards", 0.05)
+            for number in range(1, 41):
+                stream.put({"n": number}, key=f"k{number}")
+            function.handled(41, 60)
+            until(lambda: readers(first, second) == [4, 0], 20, "the able server to read all", 0.05)
+        assert sorted(numbers(function.data())) == list(range(41))
+        function.end()
+        first.stop()
 
 
 #: Writes down durably what it handles, in its order: lines of a log may be lost with a server that is killed.

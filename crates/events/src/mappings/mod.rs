@@ -3,6 +3,7 @@
 //! A mapping that changes gets a new poller once the old one has ended what it had begun; what was taken and not begun is given
 //! back, so that nothing is lost and nothing waits longer than it must.
 
+mod ability;
 mod batch;
 mod broker;
 mod cursor;
@@ -10,6 +11,7 @@ mod dynamodb;
 mod kinesis;
 mod lease;
 mod listing;
+mod peers;
 mod ports;
 mod queue;
 mod runs;
@@ -271,5 +273,5 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
             Arc::new(KinesisStream::new(source, &arn, role_arn))
         }
     };
-    StreamPoller::new(Stream { tools, mapping, filters, source, status }).run(stop).await;
+    StreamPoller::new(Stream { tools, mapping, filters, source, status, ability: Arc::default() }).run(stop).await;
 }

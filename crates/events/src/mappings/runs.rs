@@ -49,6 +49,7 @@ pub(super) async fn run(stream: Arc<Stream>, lane: usize, event: Vec<u8>) -> Run
     let mut run = Run { lane, answer: None, last: None, problem: None, is_refused: false };
     match stream.tools.invoke.invoke(request).await {
         Ok(InvokeResponse::Completed { finished, executed_version, trace_id }) => {
+            stream.ability.has_run();
             let is_function_error = matches!(finished.outcome, Outcome::FunctionError(_));
             run.last = Some(LastInvoke { request_id, executed_version, trace_id, is_function_error });
             if let Outcome::Success(answer) = finished.outcome {
@@ -57,6 +58,9 @@ pub(super) async fn run(stream: Arc<Stream>, lane: usize, event: Vec<u8>) -> Run
         }
         Ok(_) => run.problem = Some("The function was not run.".to_owned()),
         Err(error) => {
+            if matches!(error, InvokeError::Internal { .. }) {
+                stream.ability.could_not_run();
+            }
             run.is_refused = matches!(error, InvokeError::PayloadTooLarge { .. } | InvokeError::PayloadNotJson { .. });
             run.problem = Some(error.to_string());
         }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Tools;
+use super::ability::Ability;
 use super::cursor::Cursor;
 use super::lease::{Lease, Lost, RENEW_AFTER};
 use super::ports::{Page, ShardSource, SourceError};
@@ -45,6 +46,7 @@ pub(super) struct Stream {
     pub(super) filters: Filters,
     pub(super) source: Arc<dyn ShardSource>,
     pub(super) status: Status,
+    pub(super) ability: Arc<Ability>,
 }
 
 /// What the stream tells of a shard while it is read.
@@ -54,6 +56,8 @@ pub(super) struct Told {
     pub(super) ending: OnceLock<String>,
     /// The stream does not list it any more.
     pub(super) gone: OnceLock<()>,
+    /// Another server is to read it.
+    pub(super) given_up: watch::Sender<bool>,
 }
 
 /// A cursor with what its last read gave.
@@ -97,7 +101,8 @@ impl ShardReader {
         }
     }
 
-    /// Reads until the shard has ended, the lease is lost, or it is told to stop; then it ends what it has begun.
+    /// Reads until the shard has ended, the lease is lost, or it is told to stop or to give the shard up; then it ends what it has
+    /// begun.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
         if self.work_through(stop).await.is_ok() {
             self.lease.release().await;
@@ -108,6 +113,7 @@ impl ShardReader {
         let mut idle = Some(Cursor::new(Arc::clone(&self.stream.source), &self.lease.record));
         let mut reading: Option<Reading> = None;
         let mut is_stopping = false;
+        let mut given_up = self.told.given_up.subscribe();
         loop {
             // Before the next batch begins, what became of the last one is durable.
             self.write_down().await?;
@@ -123,6 +129,7 @@ impl ShardReader {
             tokio::select! {
                 biased;
                 () = told_to(&mut stop), if !is_stopping => is_stopping = true,
+                () = told_to(&mut given_up), if !is_stopping => is_stopping = true,
                 Some(ended) = self.runs.join_next() => {
                     // One that has panicked ends the shard's reader, and the next one begins with the batch.
                     let Ok(ended) = ended else { return Ok(()) };
