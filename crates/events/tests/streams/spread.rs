@@ -36,7 +36,7 @@ pub(crate) async fn held(memory: &MemoryStore, mapping: &EventSourceMapping) -> 
     held
 }
 
-/// Waits until so many pollers have as many shards as each other, or one more.
+/// Waits until every shard that is closed is done, and so many pollers have as many of the others as each other, or one more.
 pub(crate) async fn until_spread(
     memory: &MemoryStore,
     world: &World,
@@ -49,7 +49,8 @@ pub(crate) async fn until_spread(
         let held = held(memory, mapping).await;
         let shards: usize = held.values().sum();
         let (least, most) = (held.values().min().copied().unwrap_or(0), held.values().max().copied().unwrap_or(0));
-        if !held.contains_key(&Uuid::nil()) && held.len() == pollers.min(shards) && most - least <= 1 {
+        let is_whole = shards == world.stream().open_shards() && !held.contains_key(&Uuid::nil());
+        if is_whole && held.len() == pollers.min(shards) && most - least <= 1 {
             return;
         }
         assert!(waited < bound, "after {waited:?} {pollers} pollers have {held:?}");
