@@ -75,6 +75,7 @@ STEPS = [
 
 
 def test_each_group_answers(server, made):
+    server.client("sqs").create_queue(QueueName="cli")
     for command, query, expected in STEPS:
         arguments = [part.format(folder=made) for part in command]
         arguments += ["--query", query, "--output", "json"] if query else []

@@ -4,13 +4,15 @@ import datetime
 import itertools
 import json
 import re
+import socket
 import tempfile
+import time
 
 import pytest
 
 from support import packages
 from support.errors import error_of, refused
-from support.server import Function, Server
+from support.server import Function, Server, free_port
 from support.wait import until
 
 HELLO = packages.python("def handler(event, context):\n    return 1\n")
@@ -20,6 +22,8 @@ SECRET = f"arn:aws:secretsmanager:{HERE}:secret:login"
 DEAD = f"arn:aws:sqs:{HERE}:dead"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NUMBERS = itertools.count(1)
+#: Where sources are made: the server of the tests.
+PLACE = {}
 NOT_POLLED = "PROBLEM: this server does not poll sources of this kind yet; no records are processed."
 MISSING = ("ResourceNotFoundException", "The resource you requested does not exist.", 404)
 
@@ -28,6 +32,7 @@ MISSING = ("ResourceNotFoundException", "The resource you requested does not exi
 def client(server):
     # The server, not the client, is to refuse what is out of range.
     unchecked = server.client("lambda", parameter_validation=False)
+    PLACE.update(sqs=server.client("sqs"), kinesis=server.client("kinesis"))
     function = Function(server, "mapped", "python3.12", HELLO, "app.handler", client=unchecked).ready()
     version = function.client.publish_version(FunctionName="mapped")["Version"]
     function.client.create_alias(FunctionName="mapped", Name="live", FunctionVersion=version)
@@ -50,33 +55,41 @@ def settled(client, uuid, state=("Enabled", "Disabled")):
 
 
 def tells_what_is_wrong(client, uuid, kind):
-    """The queues and brokers of these tests are not there, and sources of other kinds are not polled."""
+    """The tables and brokers of these tests are not there, and sources of other kinds are not polled."""
     def result():
         return client.get_event_source_mapping(UUID=uuid)["LastProcessingResult"]
 
-    if kind in ("sqs", "fifo"):
-        until(lambda: result().startswith("PROBLEM: ") and "does not exist" in result(), 20, "the missing queue to be told")
+    if kind in ("sqs", "fifo", "kinesis"):
+        assert result() == "No records processed"
     elif kind == "mq":
         until(lambda: result().startswith("PROBLEM: this server knows no broker "), 20, "the missing broker to be told")
-    elif kind in ("kinesis", "dynamodb"):
-        until(lambda: result().startswith("PROBLEM: "), 20, "the missing stream to be told")
-        assert result() != NOT_POLLED
     elif kind in ("msk", "kafka"):
         said = ("PROBLEM: this server was built without Kafka", "PROBLEM: this server knows no Kafka ")
         until(lambda: result().startswith(said), 20, "the missing Kafka to be told")
+    elif kind == "dynamodb":
+        until(lambda: result().startswith("PROBLEM: no endpoint for "), 20, "the missing endpoint to be told")
     else:
         assert result() == NOT_POLLED
 
 
+def make_queue(name, sqs=None):
+    attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+    return (sqs or PLACE["sqs"]).create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+
+
 def source(kind):
-    """Members that name a fresh source of a kind, and nothing else that has a default."""
+    """Members that name a fresh source of a kind, and nothing else that has a default. Queues and streams of Kinesis are made."""
     number = next(NUMBERS)
+    if kind in ("sqs", "fifo"):
+        make_queue(f"source-{number}" + (".fifo" if kind == "fifo" else ""))
+    if kind == "kinesis":
+        PLACE["kinesis"].create_stream(StreamName=f"source-{number}", ShardCount=1)
     stream = {"StartingPosition": "LATEST"}
     basic = {"SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": SECRET}]}
     return {
-        "sqs": {"EventSourceArn": f"arn:aws:sqs:{HERE}:queue-{number}"},
-        "fifo": {"EventSourceArn": f"arn:aws:sqs:{HERE}:queue-{number}.fifo"},
-        "kinesis": {"EventSourceArn": f"arn:aws:kinesis:{HERE}:stream/stream-{number}", **stream},
+        "sqs": {"EventSourceArn": f"arn:aws:sqs:{HERE}:source-{number}"},
+        "fifo": {"EventSourceArn": f"arn:aws:sqs:{HERE}:source-{number}.fifo"},
+        "kinesis": {"EventSourceArn": f"arn:aws:kinesis:{HERE}:stream/source-{number}", **stream},
         "dynamodb": {
             "EventSourceArn": f"arn:aws:dynamodb:{HERE}:table/table-{number}/stream/2026-01-01T00:00:00.000", **stream,
         },
@@ -126,7 +139,6 @@ def test_a_queue_through_its_whole_life(client):
         "LastProcessingResult": "No records processed",
     }
     settled(client, uuid, ["Enabled"])
-    tells_what_is_wrong(client, uuid, "sqs")
 
     updated = client.update_event_source_mapping(UUID=uuid, Enabled=False)
     assert updated["ResponseMetadata"]["HTTPStatusCode"] == 202 and updated["State"] == "Disabling"
@@ -488,7 +500,10 @@ def test_lists_are_filtered_and_paged():
         client = function.client
         version = client.publish_version(FunctionName="listed")["Version"]
         assert client.list_event_source_mappings()["EventSourceMappings"] == []
-        arns = [f"arn:aws:sqs:{HERE}:queue-{number}" for number in range(101)]
+        sqs = server.client("sqs")
+        for number in range(101):
+            make_queue(f"source-{number}", sqs)
+        arns = [f"arn:aws:sqs:{HERE}:source-{number}" for number in range(101)]
         uuids = [client.create_event_source_mapping(FunctionName="listed", EventSourceArn=arn)["UUID"] for arn in arns]
         other = client.create_event_source_mapping(FunctionName=f"listed:{version}", EventSourceArn=arns[0])["UUID"]
         first = client.list_event_source_mappings()
@@ -520,6 +535,7 @@ def test_a_transition_survives_the_end_of_the_server():
         function = Function(server, "cut", "python3.12", HELLO, "app.handler").ready()
         client = function.client
         arn = f"arn:aws:sqs:{HERE}:cut"
+        make_queue("cut", server.client("sqs"))
         uuid = client.create_event_source_mapping(FunctionName="cut", EventSourceArn=arn)["UUID"]
         server.kill()
         server.start()
@@ -542,3 +558,81 @@ def test_a_mapping_outlives_its_function(server):
     function.delete()
     assert settled(function.client, uuid)["FunctionArn"] == f"{ARN}:function:short-lived"
     function.client.delete_event_source_mapping(UUID=uuid)
+
+
+NO_QUEUE = (
+    "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. "
+    "SQS Error Message: The specified queue does not exist."
+)
+
+
+def test_a_source_must_be_there(client):
+    for kind in ("sqs", "fifo"):
+        suffix = ".fifo" if kind == "fifo" else ""
+        assert refusal(client, kind, EventSourceArn=f"arn:aws:sqs:{HERE}:nowhere{suffix}") == NO_QUEUE
+    for arn in (f"arn:aws:kinesis:{HERE}:stream/nowhere", f"arn:aws:kinesis:{HERE}:stream/nowhere/consumer/one:1"):
+        assert refusal(client, "kinesis", EventSourceArn=arn) == f"Stream not found: {arn}"
+    assert listed(client, EventSourceArn=f"arn:aws:sqs:{HERE}:nowhere") == []
+
+
+def test_what_has_gone_can_be_switched_off_and_not_on_again(client):
+    for kind, words in (("sqs", NO_QUEUE), ("kinesis", "Stream not found: ")):
+        members = source(kind)
+        uuid = client.create_event_source_mapping(FunctionName="mapped", **members)["UUID"]
+        settled(client, uuid)
+        name = re.split("[:/]", members["EventSourceArn"])[-1]
+        if kind == "sqs":
+            PLACE["sqs"].delete_queue(QueueUrl=PLACE["sqs"].get_queue_url(QueueName=name)["QueueUrl"])
+        else:
+            PLACE["kinesis"].delete_stream(StreamName=name)
+            until(lambda: name not in PLACE["kinesis"].list_streams(Limit=1000)["StreamNames"], 20, "the stream to be gone")
+        assert refused(client.update_event_source_mapping, UUID=uuid, BatchSize=7).startswith(words)
+        client.update_event_source_mapping(UUID=uuid, Enabled=False)
+        settled(client, uuid, ["Disabled"])
+        assert refused(client.update_event_source_mapping, UUID=uuid, Enabled=True).startswith(words)
+        client.delete_event_source_mapping(UUID=uuid)
+
+
+def test_brokers_are_for_functions_of_fourteen_minutes(server, client):
+    function = Function(server, "long", "python3.12", HELLO, "app.handler", client=client, Timeout=841).ready()
+    for kind, name in (("mq", "Amazon MQ"), ("msk", "Amazon MSK"), ("kafka", "self-managed Apache Kafka"), ("documentdb", "DocumentDB")):
+        message = refusal(client, kind, FunctionName="long")
+        assert message == f"Function timeout: 841 seconds is greater than the maximum of 840 seconds for {name} event sources"
+    uuid = create(client, "mq")["UUID"]
+    settled(client, uuid)
+    assert "841 seconds" in refused(client.update_event_source_mapping, UUID=uuid, FunctionName="long")
+    assert "Queue visibility timeout: 30" in refusal(client, "sqs", FunctionName="long")
+    create(client, "kinesis", FunctionName="long")
+    client.update_function_configuration(FunctionName="long", Timeout=840)
+    function.updated()
+    create(client, "mq", FunctionName="long")
+    client.update_function_configuration(FunctionName="long", Timeout=900)
+    function.updated()
+    for mapping in listed(client, FunctionName="long"):
+        settled(client, mapping["UUID"])
+        client.delete_event_source_mapping(UUID=mapping["UUID"])
+    function.delete()
+
+
+def test_a_source_that_cannot_be_asked_is_no_reason_to_refuse():
+    """What is elsewhere may come up later; whoever makes a mapping does not wait for it for long."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(16)  # connections are made, and nothing answers
+        silent, closed = f"http://127.0.0.1:{deaf.getsockname()[1]}", f"http://127.0.0.1:{free_port()}"
+        config = f'sqs_endpoint = "{silent}"\nkinesis_endpoint = "{silent}"\ndynamodb_streams_endpoint = "{closed}"\n'
+        with Server(config=config, environment={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}, arguments=["--grace-period-s", "1"]) as server:
+            function = Function(server, "far", "python3.12", HELLO, "app.handler").ready()
+            for arn, position in (
+                (f"arn:aws:sqs:{HERE}:later", {}), (f"arn:aws:kinesis:{HERE}:stream/later", {"StartingPosition": "LATEST"}),
+                (f"arn:aws:dynamodb:{HERE}:table/later/stream/2026-01-01T00:00:00.000", {"StartingPosition": "LATEST"}),
+            ):
+                began = time.monotonic()
+                uuid = function.client.create_event_source_mapping(FunctionName="far", EventSourceArn=arn, **position)["UUID"]
+                assert time.monotonic() - began < 8, arn
+                settled(function.client, uuid, ["Enabled"])
+
+                def result():
+                    return function.client.get_event_source_mapping(UUID=uuid)["LastProcessingResult"]
+
+                until(lambda: result().startswith("PROBLEM: ") and result(), 60, f"the problem with {arn}", 0.1)

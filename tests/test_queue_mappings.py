@@ -1,6 +1,5 @@
 """Queues run functions through event source mappings: every message ends removed, back in the queue, or in the dead-letter queue."""
 
-import itertools
 import json
 import random
 
@@ -9,22 +8,10 @@ import pytest
 from support import packages
 from support.moto import ACCOUNT as ACCOUNT_OF_MOTO
 from support.moto import KEYS
+from support.queues import CODE, NUMBERS, Mapped, batches_of
 from support.server import Function, Server
 from support.wait import pause, until
 from support.waiting import advance
-
-NUMBERS = itertools.count(1)
-#: Tells each batch by a line of its log; fails as its messages ask.
-CODE = """
-import json
-def handler(event, context):
-    bodies = [json.loads(record["body"]) for record in event["Records"]]
-    print("BATCH", json.dumps({"bodies": bodies, "records": event["Records"]}))
-    if any(body.get("fails") == "batch" for body in bodies):
-        raise ValueError("as asked")
-    failed = [r["messageId"] for r, body in zip(event["Records"], bodies) if body.get("fails") == "item"]
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -32,61 +19,6 @@ def timed():
     """A server whose clock the tests move."""
     with Server(arguments=["--clock", "manual"]) as server:
         yield server
-
-
-def batches_of(function):
-    try:
-        lines = function.log_messages()
-    except function.logs.exceptions.ResourceNotFoundException:
-        return []  # it has not run yet
-    return [json.loads(line.removeprefix("BATCH ")) for line in lines if line.startswith("BATCH ")]
-
-
-class Mapped:
-    """A function, its queue, and the mapping between them."""
-
-    def __init__(self, server, attributes=None, code=CODE, **members):
-        number = next(NUMBERS)
-        is_fifo = "FifoQueue" in (attributes or {})
-        self.server, self.sqs = server, server.client("sqs")
-        self.function = Function(server, f"mapped-{number}", "python3.12", packages.python(code), "app.handler").ready()
-        self.url = self.sqs.create_queue(QueueName=f"mapped-{number}" + (".fifo" if is_fifo else ""), Attributes=attributes or {})["QueueUrl"]
-        self.arn = self.attribute("QueueArn")
-        made = self.function.client.create_event_source_mapping(FunctionName=self.function.name, EventSourceArn=self.arn, **members)
-        self.uuid = made["UUID"]
-
-    def attribute(self, name):
-        return self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])["Attributes"][name]
-
-    def send(self, body, **members):
-        return self.sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(body), **members)["MessageId"]
-
-    def batches(self):
-        return batches_of(self.function)
-
-    def bodies(self):
-        return [body for batch in self.batches() for body in batch["bodies"]]
-
-    def handled(self, count):
-        """The bodies of all batches, once there are as many."""
-        return until(lambda: len(self.bodies()) >= count and self.bodies(), 30, f"{count} messages to be handled", 0.05)
-
-    def is_empty(self):
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
-        counts = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
-        return all(counts[name] == "0" for name in names)
-
-    def until_empty(self):
-        until(self.is_empty, 30, "the queue to be empty", 0.05)
-
-    def result(self):
-        return self.function.client.get_event_source_mapping(UUID=self.uuid)["LastProcessingResult"]
-
-    def change(self, **members):
-        self.function.client.update_event_source_mapping(UUID=self.uuid, **members)
-
-    def state(self):
-        return self.function.client.get_event_source_mapping(UUID=self.uuid)["State"]
 
 
 @pytest.fixture
@@ -100,9 +32,7 @@ def mapped():
     yield make
     for one in made:
         if one.server.process is not None:
-            until(lambda: one.state() in ("Enabled", "Disabled"), 10, "the mapping to settle")
-            one.function.client.delete_event_source_mapping(UUID=one.uuid)
-            one.function.delete()
+            one.end()
 
 
 def test_messages_stay_hidden_for_as_long_as_the_function_may_run(server, mapped):

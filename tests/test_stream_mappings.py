@@ -2,10 +2,11 @@
 
 import base64
 import json
+import time
 
 import pytest
 
-from support.moto import KEYS
+from support.moto import KEYS, Moto
 from support.postgres import Postgres
 from support.server import Server
 from support.streams import Kinesalite, Mapped, Stream, Table
@@ -136,6 +137,78 @@ def test_positions_lie_in_postgresql_as_well(moto, mapped):
         server.stop()
 
 
+def readers(*servers):
+    """How many shards each server reads."""
+    listed = [json.load(server.http("/_tindra/sources"))["sources"][0]["shards"] for server in servers]
+    return [sum(shard["state"] in ("reading", "retrying") for shard in shards) for shards in listed]
+
+
+class Beside(Server):
+    """A server on the database of another one, with the other's code packages: those lie in a directory of each server."""
+
+    def __init__(self, other, database):
+        super().__init__(arguments=["--store", database.url])
+        (self.data / "store").mkdir(parents=True)
+        (self.data / "store/blobs").symlink_to(other.data / "store/blobs")
+
+
+def test_servers_on_one_postgresql_share_the_shards(mapped):
+    with Postgres() as database, Server(arguments=["--store", database.url]) as first:
+        stream = Stream(first.client("kinesis"), "000000000000", shards=5)
+        function = mapped(first, stream.arn, code=NOTES, BatchSize=5)
+        first.client("kinesis").create_stream(StreamName="notes", ShardCount=1)
+        sent = 0
+
+        def put(count):
+            nonlocal sent
+            for number in range(sent, sent + count):
+                stream.put({"n": number}, key=f"k{number % 20}")
+            sent += count
+
+        put(20)
+        until(lambda: readers(first) == [5], 20, "the only server to read all", 0.05)
+        second = Beside(first, database).start()
+        put(20)
+        until(lambda: sorted(readers(first, second)) == [2, 3], 20, "two servers to share the shards", 0.05)
+        third = Beside(first, database).start()
+        put(20)
+        until(lambda: sorted(readers(first, second, third)) == [1, 2, 2], 20, "three servers to share the shards", 0.05)
+        until(lambda: set(noted(first)) == set(range(sent)), 60, "every record", 0.1)
+        assert sorted(noted(first)) == list(range(sent)), "handing shards on repeats nothing"
+        second.kill()
+        put(20)
+        began = time.monotonic()
+        until(lambda: sum(readers(first, third)) == 5, 30, "the others to read what the dead one read", 0.05)
+        assert time.monotonic() - began < 20
+        third.stop()
+        put(20)
+        until(lambda: readers(first) == [5], 20, "the last server to read all", 0.05)
+        until(lambda: set(noted(first)) == set(range(sent)), 60, "every record", 0.1)
+        for key in range(20):
+            seen = list(dict.fromkeys(number for number in noted(first) if number % 20 == key))
+            assert seen == sorted(seen), "the order of a key holds"
+        function.end()
+        first.stop()
+
+
+def test_a_server_that_cannot_run_the_function_leaves_the_shards_to_others(mapped):
+    """Its directory lacks the code: it tries, and then others have all."""
+    with Postgres() as database, Server(arguments=["--store", database.url]) as first:
+        stream = Stream(first.client("kinesis"), "000000000000", shards=4)
+        function = mapped(first, stream.arn)
+        stream.put({"n": 0})
+        function.handled(1)
+        with Server(arguments=["--store", database.url]) as second:
+            until(lambda: readers(first, second) == [2, 2], 20, "two servers to share the shards", 0.05)
+            for number in range(1, 41):
+                stream.put({"n": number}, key=f"k{number}")
+            function.handled(41, 60)
+            until(lambda: readers(first, second) == [4, 0], 20, "the able server to read all", 0.05)
+        assert sorted(numbers(function.data())) == list(range(41))
+        function.end()
+        first.stop()
+
+
 #: Writes down durably what it handles, in its order: lines of a log may be lost with a server that is killed.
 NOTES = """
 import base64, boto3
@@ -227,19 +300,28 @@ def test_windows_keep_a_state(reading, moto, mapped):
     assert function.batches()[0]["state"] == {}
 
 
-def test_an_unreachable_stream_is_shown(reading, mapped):
-    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/none")
+def test_a_stream_that_is_not_there_is_refused_and_one_that_goes_is_shown(reading, moto, mapped):
+    arn = "arn:aws:kinesis:us-east-1:123456789012:stream/none"
+    with pytest.raises(Exception, match=f"Stream not found: {arn}"):
+        mapped(reading, arn)
+    stream = Stream(moto.kinesis)
+    function = mapped(reading, stream.arn)
+    moto.kinesis.delete_stream(StreamName=stream.name)
     problem = until(lambda: function.result().startswith("PROBLEM: ") and function.result(), 20, "the problem")
     assert "ResourceNotFoundException" in problem, problem
 
 
-def test_a_stream_that_comes_is_read(reading, moto, mapped):
-    function = mapped(reading, "arn:aws:kinesis:us-east-1:123456789012:stream/late")
-    until(lambda: function.result().startswith("PROBLEM: "), 20, "the problem")
-    moto.kinesis.create_stream(StreamName="late", ShardCount=1)
-    until(lambda: function.result() == "No records processed", 30, "the stream to be found", 0.1)
-    moto.kinesis.put_record(StreamName="late", PartitionKey="k", Data=b'{"n": 1}')
-    assert numbers(function.handled(1)) == [1]
+def test_streams_whose_server_comes_up_later_are_read(mapped):
+    late = Moto()
+    with Server(config=late.config(), environment=KEYS) as server:
+        function = mapped(server, "arn:aws:kinesis:us-east-1:123456789012:stream/late")
+        until(lambda: function.result().startswith("PROBLEM: "), 20, "the problem")
+        with late:
+            late.kinesis.create_stream(StreamName="late", ShardCount=1)
+            until(lambda: function.result() == "No records processed", 40, "the stream to be found", 0.1)
+            late.kinesis.put_record(StreamName="late", PartitionKey="k", Data=b'{"n": 1}')
+            assert numbers(function.handled(1)) == [1]
+            function.end()
 
 
 def test_children_wait_for_their_parent(mapped):

@@ -30,11 +30,12 @@ def arn(function):
 
 
 @pytest.fixture(params=["function", "mapping"])
-def tagged(request, client, function):
+def tagged(request, server, client, function):
     """The ARN of a resource with one tag, of each kind in turn."""
     if request.param == "function":
         yield f"{ARN}:function:{function.name}"
         return
+    server.client("sqs").create_queue(QueueName=f"of-{function.name}")
     source = f"arn:aws:sqs:{HERE}:of-{function.name}"
     mapping = client.create_event_source_mapping(
         FunctionName=function.name, EventSourceArn=source, Tags={"key_a": "value_a"}

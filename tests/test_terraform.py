@@ -78,6 +78,7 @@ def test_apply_plan_update_destroy(tmp_path):
     with Server() as server:
         terraform = Terraform(tmp_path, server)
         client = server.client("lambda")
+        server.client("sqs").create_queue(QueueName="orders")  # the source of a mapping, which must be there
 
         def invoke(name="hello"):
             answer = client.invoke(FunctionName=name, Qualifier="live")

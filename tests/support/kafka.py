@@ -13,42 +13,21 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
+from support import maven
 from support.server import ROOT, free_port
 from support.wait import until
 
 #: The server with Kafka built in; tests/run makes it where there is a C compiler.
 BINARY = pathlib.Path(os.environ.get("TINDRA_KAFKA_BINARY", ROOT / "target/debug/tindra-kafka"))
-LIBRARIES = ROOT / "tests/.cache/kafka-3.9.1"
-POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>tests</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>3.9.1</version></dependency>
-</dependencies></project>
-"""
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
+KAFKA = "org.apache.kafka:kafka_2.13:3.9.1"
 USER, PASSWORD = "tindra", "a secret"
 
 
 def require():
-    """Skips where there is no Java, no Maven or no server with Kafka."""
-    if not (shutil.which("java") and shutil.which("mvn")):
-        pytest.skip("LOUDLY SKIPPED: no Java (or no Maven) on this machine, so there is no Kafka", allow_module_level=True)
+    """Skips where there is no server with Kafka."""
     if not BINARY.exists():
         reason = f"LOUDLY SKIPPED: {BINARY} is not there; tests/run makes it (with a C compiler, make and OpenSSL's headers)"
         pytest.skip(reason, allow_module_level=True)
-
-
-def libraries():
-    """Where Kafka's jars are; fetched once."""
-    if not LIBRARIES.exists():
-        with tempfile.TemporaryDirectory(prefix="tindra-kafka-pom-") as directory:
-            (pathlib.Path(directory) / "pom.xml").write_text(POM)
-            fetched = pathlib.Path(directory) / "jars"
-            command = ["mvn", "-B", "-q", COPY, "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
-            subprocess.run(command, cwd=directory, check=True, timeout=600, stdin=subprocess.DEVNULL)
-            LIBRARIES.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(fetched, LIBRARIES.with_suffix(".part"), dirs_exist_ok=True)
-            LIBRARIES.with_suffix(".part").rename(LIBRARIES)
-    return LIBRARIES
 
 
 class Kafka:
@@ -90,7 +69,7 @@ class Kafka:
 
     def java(self, *arguments):
         flags = ["-Xmx400m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-        return ["java", *flags, "-cp", f"{libraries()}/*", *arguments]
+        return ["java", *flags, "-cp", f"{maven.jars('kafka', KAFKA)}/*", *arguments]
 
     def start(self):
         properties = self.directory / "server.properties"

@@ -22,7 +22,8 @@ import base64, json, os, time
 def data_of(record):
     if "kinesis" in record:
         return json.loads(base64.b64decode(record["kinesis"]["data"]))
-    return {name: next(iter(value.values())) for name, value in record["dynamodb"]["Keys"].items()}
+    members = {**record["dynamodb"]["Keys"], **record["dynamodb"].get("NewImage", {})}
+    return {name: next(iter(value.values())) for name, value in members.items()}
 def sequence(record):
     return record.get("kinesis", {}).get("sequenceNumber") or record["dynamodb"]["SequenceNumber"]
 def handler(event, context):

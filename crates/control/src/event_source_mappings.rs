@@ -4,6 +4,7 @@
 //! what the batches come to.
 
 mod change_mapping;
+mod check_source;
 mod configuration;
 mod create_mapping;
 mod delete_mapping;

@@ -52,6 +52,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tindra_core::clock::Clock;
+use tindra_core::event_source_mapping::EventSourceMapping;
 use tindra_core::function::{Function, Scope};
 use tindra_core::limits;
 use tindra_model::lambda::functions::FunctionConfiguration;
@@ -85,10 +86,29 @@ pub trait Networks: Send + Sync + Debug {
     fn vpc_of_security_group(&self, id: &str) -> Option<String>;
 }
 
-/// The queues that mappings take messages from.
-pub trait KnownQueues: Send + Sync + Debug {
-    /// The visibility timeout of a queue in seconds; none when it is not known here.
-    fn visibility_timeout_s<'a>(&'a self, queue_arn: &'a str) -> BoxFuture<'a, Option<u32>>;
+/// What is found where a mapping says that its queue or stream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceFound {
+    /// It is there.
+    There {
+        /// How long a queue hides the messages that it has given, in seconds.
+        visibility_timeout_s: Option<u32>,
+    },
+    /// There is no such queue or stream.
+    Missing,
+    /// The function's role may not read it.
+    Forbidden {
+        /// What it would have to be allowed, for example `sqs:ReceiveMessage`.
+        action: String,
+    },
+    /// Whoever has it cannot be asked now, or does not answer in time.
+    Unknown,
+}
+
+/// The queues and streams that mappings read.
+pub trait KnownSources: Send + Sync + Debug {
+    /// Looks for the queue or stream of a mapping, on behalf of its function. Ends within seconds, whatever is at the other end.
+    fn find<'a>(&'a self, mapping: &'a EventSourceMapping) -> BoxFuture<'a, SourceFound>;
 }
 
 /// What can be set.
@@ -104,8 +124,8 @@ pub struct ControlOptions {
     pub networks: Option<Arc<dyn Networks>>,
     /// Without it `RuntimeVersionConfig` is left out.
     pub runtime_versions: Option<Arc<dyn RuntimeVersions>>,
-    /// Without it a function may run for longer than its queue hides messages.
-    pub queues: Option<Arc<dyn KnownQueues>>,
+    /// Without them mappings may name queues and streams that are not there.
+    pub sources: Option<Arc<dyn KnownSources>>,
 }
 
 impl Default for ControlOptions {
@@ -116,7 +136,7 @@ impl Default for ControlOptions {
             code_source: None,
             networks: None,
             runtime_versions: None,
-            queues: None,
+            sources: None,
         }
     }
 }

@@ -26,7 +26,7 @@ pub use queue_scaling::QueueScaling;
 pub use settings::{
     ConsumptionMode, DocumentDbCollection, Kafka, MappingSettings, ProvisionedPollers, SchemaRegistry, SourceAccess,
 };
-pub use source::{EventSource, SourceKind, StartingPosition};
+pub use source::{EventSource, SourceKind, StartingPosition, kinesis_stream_name};
 pub use sqs_record::sqs_record;
 
 /// What the keys of event source mappings begin with.
@@ -135,6 +135,14 @@ impl EventSourceMapping {
     pub fn result_key(&self) -> String {
         let Scope { account, region } = &self.scope;
         format!("{MAPPING_RESULT_PREFIX}{account}/{region}/{}", self.uuid)
+    }
+
+    /// In which region the source is to be asked: the one in its ARN, or the function's where that is none (DynamoDB Local calls
+    /// itself `ddblocal`, and keeps tables apart by the region that a request is signed for).
+    #[must_use]
+    pub fn source_region(&self) -> &str {
+        let region = self.source.arn.as_deref().and_then(|arn| arn.split(':').nth(3));
+        region.filter(|region| region.contains('-')).unwrap_or(&self.scope.region)
     }
 
     /// `EventSourceMappingArn`.

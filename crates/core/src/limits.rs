@@ -22,6 +22,8 @@ pub const INVOKES_PER_ENVIRONMENT_MAX: u32 = 1_600;
 pub const TIMEOUT_S_DEFAULT: u32 = 3;
 /// Largest `Timeout` of an ordinary function (AWS).
 pub const TIMEOUT_S_MAX: u32 = 900;
+/// Largest `Timeout` of a function that Kafka, a broker or DocumentDB runs (AWS).
+pub const TIMEOUT_S_OF_BROKERS_MAX: u32 = 840;
 
 /// Default and smallest `EphemeralStorage.Size` (AWS).
 pub const EPHEMERAL_STORAGE_MB_DEFAULT: u32 = 512;

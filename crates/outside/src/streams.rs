@@ -12,13 +12,14 @@ const READ_BYTES_MAX: usize = 24 << 20;
 
 impl Outside {
     /// Asks the service of a stream something about it, by an operation of its JSON protocol. `stream_arn` is of Kinesis or of
-    /// DynamoDB; it says the region, and the input names the stream as the operation wants it.
+    /// DynamoDB; the input names the stream as the operation wants it.
     ///
     /// # Errors
     /// See [`OutsideError`].
     pub async fn ask_stream(
         &self,
         stream_arn: &str,
+        region: &str,
         operation: &'static str,
         input: Value,
     ) -> Result<Value, OutsideError> {
@@ -34,7 +35,7 @@ impl Outside {
             if let Ok(header) = HeaderValue::from_str(&format!("{api}.{operation}")) {
                 request.headers_mut().insert("x-amz-target", header);
             }
-            let (target, region) = (target.arn, target.region);
+            let target = target.arn;
             let answer_bytes_max = READ_BYTES_MAX;
             let call = Call { service, operation, target, region, request, answer_bytes_max };
             let (answer, asked) = self.call(call).await?;

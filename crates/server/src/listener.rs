@@ -81,7 +81,9 @@ async fn one<B: Backends>(
         Ok(Ok(stream)) => {
             let protocol = match stream.get_ref().1.alpn_protocol() {
                 Some(b"h2") => Protocol::Http2,
-                _ => Protocol::Http1,
+                Some(_) => Protocol::Http1,
+                // The asynchronous clients of Java's SDK take HTTP/2 for granted where the service has it.
+                None => Protocol::ByPreface,
             };
             edge.serve(stream, peer, protocol, stop).await;
         }

@@ -2,11 +2,12 @@
 //! brokers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tindra_brokers::RabbitQueue;
-use tindra_control::KnownQueues;
-use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind};
+use tindra_control::{KnownSources, SourceFound};
+use tindra_core::event_source_mapping::{EventSourceMapping, SourceKind, kinesis_stream_name};
 use tindra_core::function::{Function, Version};
 use tindra_events::mappings::{BrokerQueue, GroupMember, SourceApi, SourceError, Sources};
 use tindra_outside::{Outside, OutsideError, OutsideService};
@@ -14,8 +15,16 @@ use tindra_services::kinesis::KinesisService;
 use tindra_services::sqs::SqsService;
 use tindra_store::{BoxFuture, JsonRecords as _, Store, Versioned};
 
+use tokio::time::timeout;
+
 use crate::authorise::RoleAuthority;
 use crate::brokers::{Brokers, QueueOfRabbit, problem};
+
+/// How long whoever makes a mapping waits for its source.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// What services call a queue or stream that is not there.
+const MISSING: [&str; 3] =
+    ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "ResourceNotFoundException"];
 
 /// What the role of a function needs to have a source polled for it (AWS).
 fn actions(kind: SourceKind) -> &'static [&'static str] {
@@ -43,14 +52,14 @@ pub(crate) struct SourcesOfServer {
 impl Sources for SourcesOfServer {
     fn open<'a>(&'a self, mapping: &'a EventSourceMapping) -> BoxFuture<'a, Result<Arc<dyn SourceApi>, SourceError>> {
         Box::pin(async move {
-            let arn = mapping.source.arn.clone().ok_or_else(|| SourceError::new("it names no source"))?;
-            let actions = actions(mapping.source.kind).iter().map(|action| (*action, arn.as_str()));
-            self.authorise(mapping, &actions.collect::<Vec<_>>()).await?;
-            match mapping.source.kind {
-                SourceKind::Kinesis => self.stream(OutsideService::Kinesis, arn),
-                SourceKind::DynamoDb => self.stream(OutsideService::DynamoDbStreams, arn),
-                _ => self.queue(arn).await,
+            if let Some((_, refusal)) = self.refusal(mapping).await? {
+                return Err(SourceError::new(refusal));
             }
+            let source = self.source(mapping)?;
+            if mapping.source.kind.is_sqs() {
+                source.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await?;
+            }
+            Ok(source)
         })
     }
 
@@ -77,6 +86,12 @@ impl Sources for SourcesOfServer {
     }
 }
 
+impl KnownSources for SourcesOfServer {
+    fn find<'a>(&'a self, mapping: &'a EventSourceMapping) -> BoxFuture<'a, SourceFound> {
+        Box::pin(async move { timeout(LOOK_TIMEOUT, self.look(mapping)).await.unwrap_or(SourceFound::Unknown) })
+    }
+}
+
 impl SourcesOfServer {
     /// Refuses what is of another account, and what the function's role may not have.
     async fn authorise_broker(&self, mapping: &EventSourceMapping, describe: &str) -> Result<(), SourceError> {
@@ -92,56 +107,94 @@ impl SourcesOfServer {
         }
         let mut actions: Vec<(&str, &str)> = arn.into_iter().map(|arn| (describe, arn)).collect();
         actions.extend(secrets.into_iter().map(|secret| ("secretsmanager:GetSecretValue", secret)));
-        self.authorise(mapping, &actions).await
+        for (action, arn) in actions {
+            if let Some(refusal) = self.refusal_of(mapping, action, arn).await? {
+                return Err(SourceError::new(refusal));
+            }
+        }
+        Ok(())
     }
 
-    async fn queue(&self, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
-        let queue: Arc<dyn SourceApi> = match &self.sqs {
-            _ if self.outside.is_known(OutsideService::Sqs) => {
-                Arc::new(QueueElsewhere { outside: self.outside.clone(), arn })
+    async fn look(&self, mapping: &EventSourceMapping) -> SourceFound {
+        match self.refusal(mapping).await {
+            Ok(None) => {}
+            Ok(Some((action, _))) => return SourceFound::Forbidden { action: action.to_owned() },
+            Err(_) => return SourceFound::Unknown,
+        }
+        let Ok(source) = self.source(mapping) else { return SourceFound::Unknown };
+        let arn = mapping.source.arn.as_deref().unwrap_or_default();
+        let asked = match mapping.source.kind {
+            SourceKind::Kinesis => {
+                source.call("ListShards", json!({ "StreamName": kinesis_stream_name(arn), "MaxResults": 1 })).await
             }
-            Some(sqs) => Arc::new(QueueHere { sqs: sqs.clone(), arn }),
-            None => {
-                let problem = "SQS is switched off here; take sqs out of disabled_services, or set sqs_endpoint";
-                return Err(SourceError::new(problem));
-            }
+            SourceKind::DynamoDb => source.call("DescribeStream", json!({ "StreamArn": arn, "Limit": 1 })).await,
+            _ => source.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await,
         };
-        queue.call("GetQueueAttributes", json!({ "AttributeNames": ["VisibilityTimeout"] })).await?;
-        Ok(queue)
+        match asked {
+            Ok(answer) => {
+                let hidden_s = answer["Attributes"]["VisibilityTimeout"].as_str();
+                SourceFound::There { visibility_timeout_s: hidden_s.and_then(|seconds| seconds.parse().ok()) }
+            }
+            Err(error) if error.code.as_deref().is_some_and(|code| MISSING.contains(&code)) => SourceFound::Missing,
+            Err(_) => SourceFound::Unknown,
+        }
     }
 
-    fn stream(&self, service: OutsideService, arn: String) -> Result<Arc<dyn SourceApi>, SourceError> {
-        if self.outside.is_known(service) {
-            return Ok(Arc::new(StreamElsewhere { outside: self.outside.clone(), arn }));
-        }
-        match (service, &self.kinesis) {
-            (OutsideService::Kinesis, Some(kinesis)) => {
-                return Ok(Arc::new(StreamHere { kinesis: kinesis.clone(), arn }));
+    /// Whoever can be asked about the queue or stream of a mapping.
+    fn source(&self, mapping: &EventSourceMapping) -> Result<Arc<dyn SourceApi>, SourceError> {
+        let arn = mapping.source.arn.clone().ok_or_else(|| SourceError::new("it names no source"))?;
+        let service = match mapping.source.kind {
+            SourceKind::Kinesis => OutsideService::Kinesis,
+            SourceKind::DynamoDb => OutsideService::DynamoDbStreams,
+            _ => OutsideService::Sqs,
+        };
+        let (outside, region) = (self.outside.clone(), mapping.source_region().to_owned());
+        let off = |name: &str, service: &str| {
+            let setting = format!("take {service} out of disabled_services, or set {service}_endpoint");
+            Err(SourceError::new(format!("{name} is switched off here; {setting}")))
+        };
+        match (service, outside.is_known(service)) {
+            (OutsideService::Sqs, true) => Ok(Arc::new(QueueElsewhere { outside, arn })),
+            (_, true) => Ok(Arc::new(StreamElsewhere { outside, arn, region })),
+            (OutsideService::Sqs, false) => match self.sqs.clone() {
+                Some(sqs) => Ok(Arc::new(QueueHere { sqs, arn })),
+                None => off("SQS", "sqs"),
+            },
+            (OutsideService::Kinesis, false) => match self.kinesis.clone() {
+                Some(kinesis) => Ok(Arc::new(StreamHere { kinesis, arn })),
+                None => off("Kinesis", "kinesis"),
+            },
+            (_, false) => {
+                let (setting, variable) = (service.setting(), service.variable());
+                Err(SourceError::new(format!("no endpoint for {service} is configured; set {setting} or {variable}")))
             }
-            (OutsideService::Kinesis, None) => {
-                let problem =
-                    "Kinesis is switched off here; take kinesis out of disabled_services, or set kinesis_endpoint";
-                return Err(SourceError::new(problem));
-            }
-            _ => {}
         }
-        let (setting, variable) = (service.setting(), service.variable());
-        Err(SourceError::new(format!("no endpoint for {service} is configured; set {setting} or {variable}")))
     }
 
-    /// Refuses what the function's role may not do: who polls is not the function.
-    async fn authorise(&self, mapping: &EventSourceMapping, actions: &[(&str, &str)]) -> Result<(), SourceError> {
-        let Some(authority) = &self.authority else { return Ok(()) };
+    /// What the function's role may not do with the queue or stream of a mapping, and why: who polls is not the function.
+    async fn refusal(&self, mapping: &EventSourceMapping) -> Result<Option<(&'static str, String)>, SourceError> {
+        let Some(arn) = mapping.source.arn.as_deref() else { return Ok(None) };
+        for action in actions(mapping.source.kind) {
+            if let Some(refusal) = self.refusal_of(mapping, action, arn).await? {
+                return Ok(Some((action, refusal)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn refusal_of(
+        &self,
+        mapping: &EventSourceMapping,
+        action: &str,
+        arn: &str,
+    ) -> Result<Option<String>, SourceError> {
+        let Some(authority) = &self.authority else { return Ok(None) };
         let key = Function::version_key(&mapping.scope, &mapping.function_name, Version::Latest);
         let read: Result<Option<Versioned<Function>>, _> = self.store.metadata.get_json(&key).await;
         let function = read.map_err(|error| SourceError::new(error.to_string()))?;
         let function = function.ok_or_else(|| SourceError::new("its function has gone"))?.value;
         let role = function.serving.unwrap_or(function.desired).configuration.role;
-        for (action, arn) in actions {
-            let checked = authority.check(&role, &mapping.function_arn(), action, arn).await;
-            checked.map_err(SourceError::new)?;
-        }
-        Ok(())
+        Ok(authority.check(&role, &mapping.function_arn(), action, arn).await.err())
     }
 }
 
@@ -152,6 +205,10 @@ struct QueueHere {
 }
 
 impl SourceApi for QueueHere {
+    fn forgets_calls(&self) -> bool {
+        true
+    }
+
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
         Box::pin(async move {
             let answer = self.sqs.ask_queue(&self.arn, operation, &input).await;
@@ -159,20 +216,6 @@ impl SourceApi for QueueHere {
                 let message = format!("{}: {}", error.code(), error.message());
                 SourceError::refused(error.code(), message)
             })
-        })
-    }
-}
-
-/// The queues that are here.
-#[derive(Debug)]
-pub(crate) struct QueuesHere(pub(crate) SqsService);
-
-impl KnownQueues for QueuesHere {
-    fn visibility_timeout_s<'a>(&'a self, queue_arn: &'a str) -> BoxFuture<'a, Option<u32>> {
-        Box::pin(async move {
-            let input = json!({ "AttributeNames": ["VisibilityTimeout"] });
-            let answer = self.0.ask_queue(queue_arn, "GetQueueAttributes", &input).await.ok()?;
-            answer["Attributes"]["VisibilityTimeout"].as_str()?.parse().ok()
         })
     }
 }
@@ -219,11 +262,14 @@ impl SourceApi for StreamHere {
 struct StreamElsewhere {
     outside: Outside,
     arn: String,
+    region: String,
 }
 
 impl SourceApi for StreamElsewhere {
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>> {
-        Box::pin(async move { self.outside.ask_stream(&self.arn, operation, input).await.map_err(refused) })
+        Box::pin(
+            async move { self.outside.ask_stream(&self.arn, &self.region, operation, input).await.map_err(refused) },
+        )
     }
 }
 

@@ -61,7 +61,7 @@ use crate::ground::Ground;
 use crate::log_destinations::FunctionsOfLogs;
 use crate::parts::{Neighbours, Parts, Queue};
 use crate::signals::Signals;
-use crate::sources::{QueuesHere, SourcesOfServer};
+use crate::sources::SourcesOfServer;
 use crate::targets::{Receivers, Targets};
 use crate::tls::{self, Certificates};
 use crate::waiting::WaitingClock;
@@ -138,15 +138,25 @@ impl Server {
         let outside = Outside::new(config.outside.options(Arc::clone(&clock)));
         let serves = |service: &str| !config.disabled_services.contains(service);
         let sqs = SqsService::start(ground.clone(), iam.clone());
-        let has_queues = serves("sqs") && !outside.is_known(OutsideService::Sqs);
-        let queues = has_queues.then(|| Arc::new(QueuesHere(sqs.clone())) as _);
-        let options = ControlOptions { queues, ..control_options(&config, &worker, &clock, &s3) };
+        let kinesis = KinesisService::start(ground.clone())
+            .await
+            .map_err(|source| ServerError::Part { part: "Kinesis", source: source.into() })?;
+        let authority = |identities| (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
+        let sources = Arc::new(SourcesOfServer {
+            store: store.clone(),
+            sqs: serves("sqs").then(|| sqs.clone()),
+            kinesis: serves("kinesis").then(|| kinesis.clone()),
+            outside: outside.clone(),
+            authority: authority(Arc::clone(&identities)),
+            brokers: Brokers { brokers: config.brokers.clone(), secrets: Secrets(config.secrets.clone()) },
+        });
+        let known = Some(Arc::clone(&sources) as _);
+        let options = ControlOptions { sources: known, ..control_options(&config, &worker, &clock, &s3) };
         let control = Control::new(store.clone(), Arc::clone(&clock), options);
         let control = Arc::new(control);
         let provisioning = ProvisioningOfLambda { control: Arc::clone(&control), invoker: invoker.clone() };
         let autoscaling =
             AutoscalingService::start(store.clone(), waiting.timer(), iam.clone(), Arc::new(provisioning));
-        let authority = |identities| (config.auth == Auth::SigV4).then(|| RoleAuthority::new(identities));
         let functions = Arc::new(FunctionsOfLambda {
             invoker: invoker.clone(),
             control: Arc::clone(&control),
@@ -163,9 +173,6 @@ impl Server {
         let eventbridge = EventBridgeService::start(ground.clone())
             .await
             .map_err(|source| ServerError::Part { part: "EventBridge", source: source.into() })?;
-        let kinesis = KinesisService::start(ground.clone())
-            .await
-            .map_err(|source| ServerError::Part { part: "Kinesis", source: source.into() })?;
         let scheduler = SchedulerService::new(ground);
         let receivers = Receivers {
             sqs: serves("sqs").then(|| Arc::new(sqs.clone()) as _),
@@ -190,20 +197,12 @@ impl Server {
             outbox: services_outbox,
             authority: authority(Arc::clone(&identities)),
         };
-        let sources = SourcesOfServer {
-            store: store.clone(),
-            sqs: serves("sqs").then(|| sqs.clone()),
-            kinesis: serves("kinesis").then(|| kinesis.clone()),
-            outside: outside.clone(),
-            authority: authority(Arc::clone(&identities)),
-            brokers: Brokers { brokers: config.brokers.clone(), secrets: Secrets(config.secrets.clone()) },
-        };
         let mappings = Mappings::start(MappingsOptions {
             store: store.clone(),
             timer: waiting.timer(),
             real: Arc::clone(&clock),
             invoke: Arc::new(invoker.clone()),
-            sources: Arc::new(sources),
+            sources,
             outbox,
             is_shared: store.metadata.is_shared(),
         });

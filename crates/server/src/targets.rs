@@ -173,7 +173,8 @@ impl<E: Environments> Targets<E> {
                 let name = stream_of_arn(target).map(|(_, name)| name);
                 let input =
                     json!({ "StreamName": name, "PartitionKey": record.partition_key, "Data": STANDARD.encode(body) });
-                self.outside.ask_stream(target, "PutRecord", input).await.map(drop)
+                let region = target.split(':').nth(3).unwrap_or_default();
+                self.outside.ask_stream(target, region, "PutRecord", input).await.map(drop)
             }
             _ => self.outside.put_event(target, put_event(push, body)).await,
         };

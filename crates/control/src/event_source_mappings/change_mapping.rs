@@ -1,8 +1,6 @@
-//! What every change of a mapping obeys: one transition at a time, one mapping for each pair of source and
-//! function.
+//! What every change of a mapping obeys: one transition at a time, one mapping for each pair of source and function.
 
 use tindra_core::event_source_mapping::EventSourceMapping;
-use tindra_core::name::FunctionName;
 use tindra_store::JsonRecords as _;
 use uuid::Uuid;
 
@@ -35,24 +33,6 @@ impl Control {
             ),
         };
         Err(ControlError::Conflict(format!("{mapped} Please update or delete the existing mapping with UUID {other}")))
-    }
-}
-
-impl Control {
-    /// Refuses a queue whose messages come back while the function still runs (AWS).
-    pub(super) async fn check_visibility(&self, mapping: &EventSourceMapping) -> Result<(), ControlError> {
-        let (Some(queues), Some(arn)) = (&self.options.queues, &mapping.source.arn) else { return Ok(()) };
-        if !mapping.source.kind.is_sqs() {
-            return Ok(());
-        }
-        let name = FunctionName::read(&mapping.function_arn(), None, &mapping.scope)?;
-        let timeout_s = self.find(&mapping.scope, &name).await?.value.desired.configuration.timeout_s;
-        match queues.visibility_timeout_s(arn).await {
-            Some(hidden_s) if hidden_s < timeout_s => Err(ControlError::Invalid(format!(
-                "Queue visibility timeout: {hidden_s} seconds is less than Function timeout: {timeout_s} seconds"
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 

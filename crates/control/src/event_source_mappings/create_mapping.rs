@@ -41,7 +41,7 @@ impl Control {
             last_modified_ms: self.clock.unix_ms(),
             tags,
         };
-        self.check_visibility(&mapping).await?;
+        self.check_source(&mapping).await?;
         loop {
             self.check_unpaired(&mapping).await?;
             let batch = Batch::default().put_json(mapping.pair_key(), Precondition::Absent, &uuid)?.put_json(

@@ -103,9 +103,10 @@ async fn settle(store: &Store, record: Record) -> Result<(), StoreError> {
                 .delete(key, precondition)
                 .delete(mapping.pair_key(), Precondition::None)
                 .delete(mapping.result_key(), Precondition::None);
-            // How far its shards were read.
-            let shards = every_key(store, &mapping.shard_prefix()).await?;
-            shards.into_iter().fold(batch, |batch, key| batch.delete(key, Precondition::None))
+            // How far its shards were read, and by whom.
+            let mut keys = every_key(store, &mapping.shard_prefix()).await?;
+            keys.extend(every_key(store, &mapping.poller_prefix()).await?);
+            keys.into_iter().fold(batch, |batch, key| batch.delete(key, Precondition::None))
         }
     };
     match store.metadata.commit(batch).await {

@@ -33,8 +33,8 @@ impl Control {
                 let name = self.mapped_function(&caller.scope, text).await?;
                 (mapping.function_name, mapping.qualifier) = (name.name, name.qualifier);
             }
-            self.check_visibility(&mapping).await?;
             mapping.is_enabled = enabled.unwrap_or(before.is_enabled);
+            self.check_source(&mapping).await?;
             mapping.state = transition(before.is_enabled, mapping.is_enabled);
             mapping.last_modified_ms = self.clock.unix_ms();
             let mut batch = Batch::default().put_json(record.key, Precondition::Revision(record.revision), &mapping)?;

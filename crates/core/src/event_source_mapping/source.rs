@@ -26,6 +26,12 @@ pub enum SourceKind {
     DocumentDb,
 }
 
+/// The name of the Kinesis stream in an ARN, which may be one of a consumer; empty where there is none.
+#[must_use]
+pub fn kinesis_stream_name(arn: &str) -> &str {
+    arn.split(":stream/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
 impl SourceKind {
     /// Every kind.
     pub const ALL: [Self; 8] = [

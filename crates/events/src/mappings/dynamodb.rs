@@ -22,6 +22,8 @@ const PAGES_MAX: usize = 1_000;
 pub(super) struct TableStream {
     pub(super) api: Arc<dyn SourceApi>,
     pub(super) arn: String,
+    /// For `awsRegion`.
+    pub(super) region: String,
 }
 
 impl ShardSource for TableStream {
@@ -82,7 +84,7 @@ impl ShardSource for TableStream {
         Box::pin(async move {
             let input = json!({ "ShardIterator": iterator, "Limit": records_max.clamp(1, RECORDS_MAX) });
             let answer = self.api.call("GetRecords", input).await?;
-            page(&answer, |record| StreamRecord::dynamodb(record, &self.arn))
+            page(&answer, |record| StreamRecord::dynamodb(record, &self.arn, &self.region))
         })
     }
 }

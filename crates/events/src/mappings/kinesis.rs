@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tindra_core::event_source_mapping::kinesis_stream_name;
 use tindra_core::event_source_mapping::stream::{ShardInfo, ShardPosition, StreamRecord};
 use tindra_store::BoxFuture;
 
@@ -30,8 +31,7 @@ pub(super) struct KinesisStream {
 impl KinesisStream {
     /// The stream of an ARN, which may be one of a consumer: its stream is read like any other.
     pub(super) fn new(api: Arc<dyn SourceApi>, arn: &str, role_arn: String) -> Self {
-        let name = arn.split(":stream/").nth(1).unwrap_or_default();
-        let name = name.split('/').next().unwrap_or_default().to_owned();
+        let name = kinesis_stream_name(arn).to_owned();
         Self { api, arn: arn.to_owned(), name, role_arn }
     }
 }

@@ -10,6 +10,7 @@ use tindra_store::{Batch, JsonBatch as _, JsonRecords as _, Message, Preconditio
 use uuid::Uuid;
 
 use super::Tools;
+use super::peers::Peers;
 
 /// How long a poller of a store that several servers share may keep silent.
 const TERM_MS: u64 = 30_000;
@@ -53,12 +54,15 @@ pub(super) struct Lease {
     revision: u64,
 }
 
-/// Whether a poller may take a shard. In a store that is this process's alone, whoever is not at work here has died.
-pub(super) fn is_free(tools: &Tools, record: &ShardRecord) -> bool {
-    match record.owner {
-        Some(owner) if tools.owners.has(owner) => false,
-        _ => !tools.is_shared || record.is_free(tools.real.unix_ms()),
+/// Whether a poller may take a shard. In a store that is this process's alone, whoever is not at work here has died; otherwise the
+/// others tell, and where nothing is known of the owner the time of its lease.
+pub(super) fn is_free(tools: &Tools, peers: Option<&Peers>, record: &ShardRecord) -> bool {
+    let Some(owner) = record.owner else { return true };
+    if tools.owners.has(owner) {
+        return false;
     }
+    let Some(peers) = peers else { return true };
+    peers.is_live(owner).map_or_else(|| record.is_free(tools.real.unix_ms()), |is_live| !is_live)
 }
 
 impl Lease {

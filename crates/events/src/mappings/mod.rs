@@ -3,6 +3,7 @@
 //! A mapping that changes gets a new poller once the old one has ended what it had begun; what was taken and not begun is given
 //! back, so that nothing is lost and nothing waits longer than it must.
 
+mod ability;
 mod batch;
 mod broker;
 mod cursor;
@@ -12,6 +13,7 @@ mod kinesis;
 mod lease;
 mod listing;
 mod mapped;
+mod peers;
 mod ports;
 mod queue;
 mod runs;
@@ -269,11 +271,15 @@ async fn poll(tools: Tools, mapping: EventSourceMapping, mut stop: watch::Receiv
     }
     let arn = mapping.source.arn.clone().unwrap_or_default();
     let source: Arc<dyn ShardSource> = match mapping.source.kind {
-        SourceKind::DynamoDb => Arc::new(TableStream { api: source, arn }),
+        SourceKind::DynamoDb => {
+            let region = mapping.source_region().to_owned();
+            Arc::new(TableStream { api: source, arn, region })
+        }
         _ => {
             let role_arn = told::role(&tools, &mapping).await.unwrap_or_default();
             Arc::new(KinesisStream::new(source, &arn, role_arn))
         }
     };
-    StreamPoller::new(Stream { mapped: Mapped { tools, mapping, filters, status }, source }).run(stop).await;
+    let mapped = Mapped { tools, mapping, filters, status };
+    StreamPoller::new(Stream { mapped, source, ability: Arc::default() }).run(stop).await;
 }

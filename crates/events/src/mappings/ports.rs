@@ -48,6 +48,11 @@ pub trait SourceApi: Send + Sync + std::fmt::Debug {
     /// When the service does not answer, or refuses.
     fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, SourceError>>;
 
+    /// Whether a call that is given up has no effect. What is elsewhere goes on with it, and may have given messages to nobody.
+    fn forgets_calls(&self) -> bool {
+        false
+    }
+
     /// Whether it tells when there is more to be read of a stream: [`SourceApi::more`].
     fn tells(&self) -> bool {
         false

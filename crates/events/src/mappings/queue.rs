@@ -14,6 +14,7 @@ use tindra_core::event_source_mapping::{
 };
 use tindra_invoke::environments::Outcome;
 use tindra_invoke::{InvokeRequest, InvokeResponse};
+use tindra_store::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -28,6 +29,8 @@ use crate::ports::Invoke;
 const MESSAGES_MAX: usize = 10;
 /// How long a receive waits for the first message (AWS).
 const WAIT_S: u64 = 20;
+/// How long where it has to be waited for by a poller that ends.
+const ELSEWHERE_WAIT_S: u64 = 5;
 /// Wait after a source failed, in real time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often a removal is tried.
@@ -43,6 +46,16 @@ pub(super) struct QueuePoller {
     timer: Arc<dyn Timer>,
     status: Status,
     scaling: Mutex<QueueScaling>,
+}
+
+/// What was taken, and a receive that has not answered yet.
+#[derive(Default)]
+struct Taken {
+    /// The batch that is being filled.
+    batch: RecordBatch,
+    /// What has no room in it.
+    left: Vec<Record>,
+    receiving: Option<BoxFuture<'static, Result<Vec<Record>, SourceError>>>,
 }
 
 /// What became of a batch.
@@ -69,23 +82,22 @@ impl QueuePoller {
     /// Polls until it is told to stop, then ends what it has begun.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut working = JoinSet::new();
-        // What was taken: the batch that is being filled, and what has no room in it.
-        let (mut batch, mut left) = (RecordBatch::default(), Vec::new());
+        let mut taken = Taken::default();
         loop {
             let gathered = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 _ = working.join_next(), if working.len() >= self.scaling().limit() => continue,
-                gathered = self.gather(&mut batch, &mut left), if working.len() < self.scaling().limit() => gathered,
+                gathered = self.gather(&mut taken), if working.len() < self.scaling().limit() => gathered,
             };
             while working.try_join_next().is_some() {}
             match gathered {
-                Ok(()) if batch.records.is_empty() => self.scaling().is_empty(),
+                Ok(()) if taken.batch.records.is_empty() => self.scaling().is_empty(),
                 Ok(()) => {
                     if working.len() + 1 >= self.scaling().limit() {
                         self.scaling().has_more(self.timer.unix_ms());
                     }
-                    let (poller, batch) = (Arc::clone(&self), std::mem::take(&mut batch));
+                    let (poller, batch) = (Arc::clone(&self), std::mem::take(&mut taken.batch));
                     working.spawn(async move { poller.work(batch).await });
                 }
                 Err(error) => {
@@ -98,8 +110,7 @@ impl QueuePoller {
                 }
             }
         }
-        left.append(&mut batch.records);
-        self.give_back(&left).await;
+        self.give_all_back(taken).await;
         while working.join_next().await.is_some() {}
     }
 
@@ -113,7 +124,8 @@ impl QueuePoller {
 
     /// Fills a batch until it is full or has waited for its window; leaves it empty when there was nothing for as long as a
     /// receive waits.
-    async fn gather(&self, batch: &mut RecordBatch, left: &mut Vec<Record>) -> Result<(), SourceError> {
+    async fn gather(self: &Arc<Self>, taken: &mut Taken) -> Result<(), SourceError> {
+        let Taken { batch, left, receiving } = taken;
         let window_ms = u64::from(self.settings().batching_window_s.unwrap_or(0)) * 1_000;
         self.fill(batch, left);
         loop {
@@ -124,12 +136,19 @@ impl QueuePoller {
             if room == 0 || is_over || !left.is_empty() {
                 return Ok(());
             }
+            let wait_s_max = if self.queue.forgets_calls() { WAIT_S } else { ELSEWHERE_WAIT_S };
             let wait_s = if batch.records.is_empty() {
-                WAIT_S
+                wait_s_max
             } else {
-                end_ms.saturating_sub(now_ms).div_ceil(1_000).min(WAIT_S)
+                end_ms.saturating_sub(now_ms).div_ceil(1_000).min(wait_s_max)
             };
-            let received = self.receive(room.min(MESSAGES_MAX), wait_s).await?;
+            let answer = receiving.get_or_insert_with(|| {
+                let poller = Arc::clone(self);
+                Box::pin(async move { poller.receive(room.min(MESSAGES_MAX), wait_s).await })
+            });
+            let received = answer.await;
+            *receiving = None;
+            let received = received?;
             let has_none = received.is_empty();
             left.extend(received);
             self.fill(batch, left);
@@ -270,6 +289,19 @@ impl QueuePoller {
                 }
             }
         }
+    }
+
+    /// Gives back all that nobody has begun with. A queue elsewhere may have given messages to a receive that was not waited for: they
+    /// would be hidden until their visibility timeout ends.
+    async fn give_all_back(&self, taken: Taken) {
+        let Taken { mut batch, mut left, receiving } = taken;
+        left.append(&mut batch.records);
+        if let Some(receiving) = receiving
+            && !self.queue.forgets_calls()
+        {
+            left.extend(receiving.await.unwrap_or_default());
+        }
+        self.give_back(&left).await;
     }
 
     /// Messages that nobody has begun with are there again at once.

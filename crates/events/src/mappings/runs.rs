@@ -9,6 +9,7 @@ use tindra_invoke::environments::Outcome;
 use tindra_invoke::{InvokeError, InvokeRequest, InvokeResponse, Mode};
 use uuid::Uuid;
 
+use super::ability::Ability;
 use crate::ports::Invoke;
 
 /// The first wait before a batch that met a limit is tried again, in real time.
@@ -28,9 +29,20 @@ pub(super) struct Run {
     pub(super) problem: Option<String>,
     /// No other attempt can go better than that, so that it counts as the function's failure.
     is_refused: bool,
+    /// This server could not run it, through no fault of the function.
+    could_not_run: bool,
 }
 
 impl Run {
+    /// Lets be known what it tells of this server.
+    pub(super) fn tell(&self, ability: &Ability) {
+        if self.last.is_some() {
+            ability.has_run();
+        } else if self.could_not_run {
+            ability.could_not_run();
+        }
+    }
+
     /// What it means for its batch.
     pub(super) fn end(&self, judge: impl FnOnce(&[u8]) -> BatchEnd) -> BatchEnd {
         match (&self.answer, &self.problem) {
@@ -45,7 +57,7 @@ impl Run {
 pub(super) async fn run(invoke: &dyn Invoke, mapping: &EventSourceMapping, lane: usize, event: Vec<u8>) -> Run {
     let request = request(mapping, Bytes::from(event), None);
     let request_id = request.request_id.clone();
-    let mut run = Run { lane, answer: None, last: None, problem: None, is_refused: false };
+    let mut run = Run { lane, answer: None, last: None, problem: None, is_refused: false, could_not_run: false };
     match invoke.invoke(request).await {
         Ok(InvokeResponse::Completed { finished, executed_version, trace_id }) => {
             let is_function_error = matches!(finished.outcome, Outcome::FunctionError(_));
@@ -56,6 +68,7 @@ pub(super) async fn run(invoke: &dyn Invoke, mapping: &EventSourceMapping, lane:
         }
         Ok(_) => run.problem = Some("The function was not run.".to_owned()),
         Err(error) => {
+            run.could_not_run = matches!(error, InvokeError::Internal { .. });
             run.is_refused = matches!(error, InvokeError::PayloadTooLarge { .. } | InvokeError::PayloadNotJson { .. });
             run.problem = Some(error.to_string());
         }

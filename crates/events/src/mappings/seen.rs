@@ -56,6 +56,11 @@ impl AllSeen {
         Seen { shards: Arc::clone(&self.0), key }
     }
 
+    /// Whether the reader of a shard tries a batch again.
+    pub(super) fn is_retrying(&self, mapping: Uuid, shard_id: &str) -> bool {
+        self.of(mapping, shard_id).is_some_and(|seen| seen.doing != Doing::Reading)
+    }
+
     pub(super) fn of(&self, mapping: Uuid, shard_id: &str) -> Option<ShardSeen> {
         lock(&self.0).get(&(mapping, shard_id.to_owned())).cloned()
     }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::ability::Ability;
 use super::cursor::Cursor;
 use super::lease::{Lease, Lost, RENEW_AFTER};
 use super::mapped::Mapped;
@@ -39,6 +40,7 @@ const TOO_OFTEN: [&str; 4] = [
 pub(super) struct Stream {
     pub(super) mapped: Mapped,
     pub(super) source: Arc<dyn ShardSource>,
+    pub(super) ability: Arc<Ability>,
 }
 
 impl Deref for Stream {
@@ -56,6 +58,8 @@ pub(super) struct Told {
     pub(super) ending: OnceLock<String>,
     /// The stream does not list it any more.
     pub(super) gone: OnceLock<()>,
+    /// Another server is to read it.
+    pub(super) given_up: watch::Sender<bool>,
 }
 
 /// A cursor with what its last read gave.
@@ -98,7 +102,8 @@ impl ShardReader {
         }
     }
 
-    /// Reads until the shard has ended, the lease is lost, or it is told to stop; then it ends what it has begun.
+    /// Reads until the shard has ended, the lease is lost, or it is told to stop or to give the shard up; then it ends what it has
+    /// begun.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
         if self.work_through(stop).await.is_ok() {
             self.lease.release().await;
@@ -109,6 +114,7 @@ impl ShardReader {
         let mut idle = Some(Cursor::new(Arc::clone(&self.stream.source), &self.lease.record));
         let mut reading: Option<Reading> = None;
         let mut is_stopping = false;
+        let mut given_up = self.told.given_up.subscribe();
         loop {
             // Before the next batch begins, what became of the last one is durable.
             self.write_down().await?;
@@ -124,6 +130,7 @@ impl ShardReader {
             tokio::select! {
                 biased;
                 () = told_to(&mut stop), if !is_stopping => is_stopping = true,
+                () = told_to(&mut given_up), if !is_stopping => is_stopping = true,
                 Some(ended) = self.runs.join_next() => {
                     // One that has panicked ends the shard's reader, and the next one begins with the batch.
                     let Ok(ended) = ended else { return Ok(()) };
@@ -147,7 +154,11 @@ impl ShardReader {
                 Step::Invoke { lane } => {
                     let event = self.work.event(lane);
                     let stream = Arc::clone(&self.stream);
-                    self.runs.spawn(async move { run(&*stream.tools.invoke, &stream.mapping, lane, event).await });
+                    self.runs.spawn(async move {
+                        let run = run(&*stream.tools.invoke, &stream.mapping, lane, event).await;
+                        run.tell(&stream.ability);
+                        run
+                    });
                 }
                 Step::Discard(discarded) => {
                     self.discard(discarded).await;

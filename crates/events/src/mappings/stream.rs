@@ -8,11 +8,13 @@ use tindra_core::event_source_mapping::stream::{Reconciled, ShardInfo, ShardReco
 use tindra_store::{Batch, JsonBatch as _, Precondition, StoreError, Versioned};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::cursor::in_time;
 use super::lease::{self, Lease};
 use super::mapped::Mapped;
+use super::peers::{BEAT, Peers};
 use super::ports::SourceError;
 use super::shard::{ShardReader, Stream, Told};
 
@@ -26,10 +28,14 @@ const GIVEN_BACK_AFTER: Duration = Duration::from_millis(200);
 pub(super) struct StreamPoller {
     stream: Arc<Stream>,
     owner: Uuid,
+    /// The pollers of other servers; none where there are no others.
+    peers: Option<Peers>,
     /// What readers are told of their shards.
     told: HashMap<String, Arc<Told>>,
     /// The shards of the last listing that had any, with the last sequence numbers of those that are closed.
     listed: HashMap<String, Option<String>>,
+    /// When the stream was asked for its shards; none when it is to be asked at once.
+    asked: Option<Instant>,
     /// How long to wait after a look at the stream that has failed; none after a success.
     patience: Option<Duration>,
     readers: JoinSet<()>,
@@ -49,11 +55,14 @@ enum LookError {
 impl StreamPoller {
     pub(super) fn new(stream: Stream) -> Self {
         let owner = stream.tools.owners.enter();
+        let peers = Peers::enter(&stream, owner);
         Self {
             stream: Arc::new(stream),
             owner,
+            peers,
             told: HashMap::new(),
             listed: HashMap::new(),
+            asked: None,
             patience: Some(super::RETRY_AFTER),
             readers: JoinSet::new(),
             read: HashMap::new(),
@@ -95,7 +104,13 @@ impl StreamPoller {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+        if let Some(peers) = &self.peers {
+            peers.is_leaving();
+        }
         while self.readers.join_next().await.is_some() {}
+        if let Some(peers) = self.peers.take() {
+            peers.leave().await;
+        }
         self.stream.leave().await;
     }
 
@@ -110,22 +125,31 @@ impl StreamPoller {
         if let Some(shard_id) = self.read.remove(&id) {
             self.told.remove(&shard_id);
         }
+        self.asked = None;
     }
 
     /// Looks which shards there are and begins to read those that can be; returns when to look again.
     async fn look(&mut self, stop: &watch::Receiver<bool>) -> Result<Duration, LookError> {
         // What is begun after the stream was asked may be of shards that it did not have then.
         let read_before: Vec<String> = self.told.keys().cloned().collect();
-        let listed = in_time(self.stream.source.shards()).await;
+        let is_due = self.asked.is_none_or(|asked| asked.elapsed() >= LOOK_EVERY);
+        let listed = if is_due { Some(in_time(self.stream.source.shards()).await) } else { None };
+        if let Some(peers) = &mut self.peers {
+            peers.look().await?;
+        }
         let mut known = self.stream.known().await?;
-        if let Ok(listed) = &listed {
+        if let Some(Ok(listed)) = &listed {
             self.tell(listed, &read_before);
             if self.note(&known, listed).await? {
                 known = self.stream.known().await?;
             }
         }
         let wait = self.begin(&known, stop).await?;
-        listed?;
+        if let Some(listed) = listed {
+            self.asked = None;
+            listed?;
+            self.asked = Some(Instant::now());
+        }
         Ok(wait)
     }
 
@@ -183,8 +207,11 @@ impl StreamPoller {
         stop: &watch::Receiver<bool>,
     ) -> Result<Duration, StoreError> {
         let records: Vec<ShardRecord> = known.iter().map(|record| record.value.clone()).collect();
-        let mut wait = LOOK_EVERY;
-        for shard in known.iter().filter(|shard| is_runnable(&shard.value, &records)) {
+        let runnable = || known.iter().filter(|shard| is_runnable(&shard.value, &records));
+        let share = self.peers.as_ref().map_or(usize::MAX, |peers| peers.share(runnable().count()));
+        self.give_up(share);
+        let mut wait = if self.peers.is_some() { BEAT } else { LOOK_EVERY };
+        for shard in runnable() {
             let tools = &self.stream.tools;
             let shard_id = &shard.value.shard_id;
             if self.told.contains_key(shard_id) {
@@ -192,9 +219,13 @@ impl StreamPoller {
             }
             // One of this poller's that nobody here reads is left from a reader that ended before its time.
             let is_left = shard.value.owner == Some(self.owner);
-            if !is_left && !lease::is_free(tools, &shard.value) {
+            if !is_left && !lease::is_free(tools, self.peers.as_ref(), &shard.value) {
                 let is_here = shard.value.owner.is_some_and(|owner| tools.owners.has(owner));
                 wait = if is_here { GIVEN_BACK_AFTER } else { wait };
+                continue;
+            }
+            // The others will take it.
+            if !is_left && self.told.len() >= share {
                 continue;
             }
             let Some(lease) = Lease::take(tools, shard, self.owner).await? else {
@@ -209,6 +240,18 @@ impl StreamPoller {
             self.read.insert(task.id(), shard_id.clone());
         }
         Ok(wait)
+    }
+
+    /// Has readers end, each before its next batch, that read more than this poller's share; rather those that are not about to try
+    /// a batch again, whose attempts would be counted anew.
+    fn give_up(&self, share: usize) {
+        let Mapped { tools, mapping, .. } = &self.stream.mapped;
+        let mut kept: Vec<(&String, &Arc<Told>)> =
+            self.told.iter().filter(|(_, told)| !*told.given_up.borrow()).collect();
+        kept.sort_by_key(|(shard_id, _)| (!tools.seen.is_retrying(mapping.uuid, shard_id), *shard_id));
+        for (_, told) in kept.into_iter().skip(share) {
+            told.given_up.send_replace(true);
+        }
     }
 }
 

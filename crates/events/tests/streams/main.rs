@@ -12,6 +12,7 @@
 mod function;
 mod guarded;
 mod source;
+mod spread;
 mod world;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use function::Function;
 use guarded::{Guarded, Held};
 use source::Opened;
+use spread::until_spread;
 use world::{RuntimeTimer, World};
 
 const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks";
@@ -118,11 +120,15 @@ async fn schedule(seed: u64, memory: MemoryStore) -> Seen {
     let clock = Arc::new(RuntimeClock::start());
     let world = Arc::new(World::new(seed, settings.clone(), clock));
     let start = if chance.happens(50) { StartingPosition::TrimHorizon } else { StartingPosition::AtTimestamp(0) };
-    let mapping = mapping(settings, start);
+    let mapping = mapping(settings.clone(), start);
     let key = EventSourceMapping::key(&mapping.scope, mapping.uuid);
     let batch = Batch::default().put_json(key, Precondition::None, &mapping).unwrap();
     while memory.handle().metadata.commit(batch.clone()).await.is_err() {}
     let is_shared = chance.happens(50);
+    // Servers hand shards to each other, and what one lane has done behind what another has not comes again.
+    if is_shared && settings.parallelization_factor > 1 {
+        world.crashed();
+    }
     let mut processes: Vec<Process> = (0..=u64::from(is_shared)).map(|_| begin(&memory, &world, is_shared)).collect();
     let mut seen = Seen::default();
     for _ in 0..10 + chance.below(30) {
@@ -158,6 +164,9 @@ async fn schedule(seed: u64, memory: MemoryStore) -> Seen {
     }
     world.stream().heal();
     world.until_all_done().await;
+    if is_shared {
+        until_spread(&memory, &world, &mapping, processes.len(), Duration::from_secs(3_600)).await;
+    }
     for mut process in processes {
         process.mappings.drain().await;
     }

@@ -109,6 +109,10 @@ impl Stream {
         self.shards.len()
     }
 
+    pub(crate) fn open_shards(&self) -> usize {
+        self.shards.iter().filter(|shard| shard.ending.is_none()).count()
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = u64> {
         self.shards.iter().flat_map(|shard| shard.records.iter().map(|record| record.sequence))
     }

@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::data::Shape;
 use crate::service::Service;
 
+/// How DynamoDB Local, which is AWS's own, begins the ARNs of streams: the name stands where no region of AWS can.
+const OF_DYNAMODB_LOCAL: &str = "arn:aws:dynamodb:ddblocal:";
+
 /// What a value must do.
 pub(super) enum Constraint<'a> {
     Pattern(&'a str),
@@ -50,7 +53,7 @@ impl fmt::Display for Measure {
     }
 }
 
-/// The constraints that a value breaks, not looking inside it. Allocates nothing.
+/// The constraints that a value breaks, not looking inside it.
 pub(super) fn broken<'a>(shape: &'a Shape, value: &'a Value) -> impl Iterator<Item = Constraint<'a>> {
     let measure = measure(shape);
     let size = match measure {
@@ -110,6 +113,8 @@ fn measure(shape: &Shape) -> Measure {
 }
 
 fn fits_pattern(shape: &Shape, text: &str) -> bool {
+    let anywhere = text.strip_prefix(OF_DYNAMODB_LOCAL).map(|rest| format!("arn:aws:dynamodb:us-east-1:{rest}"));
+    let text = anywhere.as_deref().unwrap_or(text);
     // A search that gives up on too much backtracking counts as no match.
     shape.regex().is_none_or(|regex| regex.is_match(text).unwrap_or(false))
 }

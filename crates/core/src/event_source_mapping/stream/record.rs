@@ -52,7 +52,7 @@ impl StreamRecord {
 
     /// A record of `GetRecords` of DynamoDB Streams. None when it is none.
     #[must_use]
-    pub fn dynamodb(record: &Value, stream_arn: &str) -> Option<Self> {
+    pub fn dynamodb(record: &Value, stream_arn: &str, region: &str) -> Option<Self> {
         let mut members = record.as_object()?.clone();
         let change = members.get("dynamodb")?;
         let sequence = change.get("SequenceNumber")?.as_str()?.to_owned();
@@ -63,7 +63,7 @@ impl StreamRecord {
             let (kind, principal) = (member("type", "Type"), member("principalId", "PrincipalId"));
             members.insert("userIdentity".to_owned(), json!({ "type": kind, "principalId": principal }));
         }
-        members.insert("awsRegion".to_owned(), region(stream_arn).into());
+        members.insert("awsRegion".to_owned(), region.into());
         members.insert("eventSource".to_owned(), "aws:dynamodb".into());
         members.insert("eventSourceARN".to_owned(), stream_arn.into());
         Self::new(sequence, key, arrival, Value::Object(members))
@@ -150,7 +150,7 @@ mod tests {
             "awsRegion": "eu-west-1", "userIdentity": { "Type": "Service", "PrincipalId": "dynamodb.amazonaws.com" },
             "dynamodb": { "SequenceNumber": "111", "ApproximateCreationDateTime": 1_693_997_155.0,
                 "Keys": { "id": { "S": "a" }, "at": { "N": "1" } } } });
-        let made = StreamRecord::dynamodb(&record, arn).unwrap();
+        let made = StreamRecord::dynamodb(&record, arn, "eu-west-1").unwrap();
         assert_eq!(made.members["userIdentity"], json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" }));
         assert_eq!(made.members["eventSourceARN"], json!(arn));
         assert_eq!((made.key.as_str(), made.sequence.as_str()), (r#"at={"N":"1"}&id={"S":"a"}"#, "111"));
