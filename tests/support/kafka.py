@@ -26,7 +26,7 @@ USER, PASSWORD = "tindra", "a secret"
 def require():
     """Skips where there is no server with Kafka."""
     if not BINARY.exists():
-        reason = f"LOUDLY SKIPPED: {BINARY} is not there; tests/run makes it (with a C compiler, make and OpenSSL's headers)"
+        reason = f"LOUDLY SKIPPED: {BINARY} is not there; tests/run makes it (with a C compiler, make and the headers of OpenSSL and zlib)"
         pytest.skip(reason, allow_module_level=True)
 
 
