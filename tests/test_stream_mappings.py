@@ -1,6 +1,7 @@
 """Streams run functions through event source mappings: in order, batch by batch, and every record ends handled, filtered or told."""
 
 import base64
+import contextlib
 import json
 import time
 
@@ -153,7 +154,7 @@ class Beside(Server):
 
 
 def test_servers_on_one_postgresql_share_the_shards(mapped):
-    with Postgres() as database, Server(arguments=["--store", database.url]) as first:
+    with Postgres() as database, Server(arguments=["--store", database.url]) as first, contextlib.ExitStack() as ending:
         stream = Stream(first.client("kinesis"), "000000000000", shards=5)
         function = mapped(first, stream.arn, code=NOTES, BatchSize=5)
         first.client("kinesis").create_stream(StreamName="notes", ShardCount=1)
@@ -168,9 +169,11 @@ def test_servers_on_one_postgresql_share_the_shards(mapped):
         put(20)
         until(lambda: readers(first) == [5], 20, "the only server to read all", 0.05)
         second = Beside(first, database).start()
+        ending.callback(second.stop)
         put(20)
         until(lambda: sorted(readers(first, second)) == [2, 3], 20, "two servers to share the shards", 0.05)
         third = Beside(first, database).start()
+        ending.callback(third.stop)
         put(20)
         until(lambda: sorted(readers(first, second, third)) == [1, 2, 2], 20, "three servers to share the shards", 0.05)
         until(lambda: set(noted(first)) == set(range(sent)), 60, "every record", 0.1)
