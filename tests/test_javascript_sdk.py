@@ -28,6 +28,7 @@ def test_the_main_operations_of_every_group(node_function):
     packs = sorted(pathlib.Path(RUNTIMES).glob("nodejs20.x-*/var/runtime/node_modules/@aws-sdk/client-lambda"))
     assert packs, f"no runtime pack in {RUNTIMES} has the SDK"
     with Server() as server:
+        server.client("sqs").create_queue(QueueName="q", Attributes={"VisibilityTimeout": "900"})
         arguments = [server.url]
         arguments += [encoded(packages.python(f"VERSION = {number}\n{SOURCE}")) for number in (1, 2)]
         arguments += [encoded(packages.package({"python/a.py": ""}))]
