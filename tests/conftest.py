@@ -17,7 +17,7 @@ NUMBERS = itertools.count(1)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "beside: waits for a program of others most of the time; run beside the other tests")
+    config.addinivalue_line("markers", "beside: takes long, or waits for programs of others, and minds no company: run beside the other tests")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ import threading
 import urllib.request
 
 import botocore.exceptions
+import pytest
 
 from support import packages
 from support.server import ROLE, Server
@@ -142,6 +143,7 @@ def fits(found, expected, before):
     return rest == known and len(new) in counts and set(new.values()) <= {expected["code"]} and found == without
 
 
+@pytest.mark.beside
 def test_random_kills_leave_no_half_change(tmp_path):
     server = Server(data=tmp_path)
     try:

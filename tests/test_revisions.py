@@ -29,6 +29,7 @@ def count_up(server, read, write, changes, callers, retried):
         return sum(pool.map(add_one, range(changes)))
 
 
+@pytest.mark.beside
 def test_two_thousand_changes_of_one_alias_are_all_there(server, deploy):
     function = deploy("python3.12", HELLO, Publish=True)
     where = {"FunctionName": function.name, "Name": "live"}
