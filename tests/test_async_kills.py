@@ -12,8 +12,6 @@ import os
 import random
 import time
 
-import pytest
-
 from support import packages
 from support.event_history import FAILURE, SUCCESS, History, Seen, judge
 from support.event_queue import printing, runs, until_empty
@@ -33,7 +31,6 @@ FAILS_EVERY = 100
 BUCKET = "events-that-failed"
 
 
-@pytest.mark.beside
 def test_random_kills_lose_no_accepted_event(tmp_path):
     print(f"\n{EVENTS} events, {KILLS} kills, seed {SEED}")
     with Moto() as moto, Told() as told:

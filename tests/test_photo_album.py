@@ -92,7 +92,6 @@ class Mailbox:
         return self.bodies
 
 
-@pytest.mark.beside
 def test_an_album_survives_kills(server):
     choices = random.Random(SEED)
     set_up(server)
