@@ -1,9 +1,10 @@
 //! A clock that moves when it is told to.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tindra_core::clock::{Clock, UnixMs};
+use tindra_core::clock::{Clock, Timer, UnixMs};
 
 /// A clock that a test holds.
 #[derive(Debug)]
@@ -64,5 +65,12 @@ impl Clock for RuntimeClock {
 
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+impl Timer for RuntimeClock {
+    fn wait_until(&self, unix_ms: UnixMs) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let wait_ms = unix_ms.saturating_sub(self.unix_ms());
+        Box::pin(self.pass(Duration::from_millis(wait_ms)))
     }
 }

@@ -1,11 +1,9 @@
 //! A topic, the group that reads it, and what has happened to its records.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tindra_core::clock::{Clock, Timer, UnixMs};
 use tindra_core::event_source_mapping::MappingSettings;
 use tindra_core::event_source_mapping::stream::Partition;
 use tindra_events::mappings::GroupEvent;
@@ -14,27 +12,6 @@ use tindra_testkit::{RuntimeClock, Seeded};
 pub(crate) const TOPIC: &str = "news";
 /// Of a hundred calls, how many fail.
 const FAULT_PERCENT: u64 = 3;
-
-/// The runtime's time, to be waited for.
-#[derive(Debug)]
-pub(crate) struct RuntimeTimer(pub(crate) Arc<RuntimeClock>);
-
-impl Clock for RuntimeTimer {
-    fn unix_ms(&self) -> UnixMs {
-        self.0.unix_ms()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic()
-    }
-}
-
-impl Timer for RuntimeTimer {
-    fn wait_until(&self, unix_ms: UnixMs) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let wait_ms = unix_ms.saturating_sub(self.unix_ms());
-        Box::pin(self.0.pass(Duration::from_millis(wait_ms)))
-    }
-}
 
 pub(crate) fn partition(number: usize) -> Partition {
     Partition { topic: TOPIC.to_owned(), number: i32::try_from(number).unwrap() }

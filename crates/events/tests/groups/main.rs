@@ -26,7 +26,7 @@ use tindra_store::{Batch, JsonBatch as _, Precondition};
 use tindra_testkit::{MemoryStore, RuntimeClock, Seeded, run_schedules, scope};
 use uuid::Uuid;
 
-use cluster::{Cluster, RuntimeTimer};
+use cluster::Cluster;
 use function::Function;
 use guarded::Guarded;
 use member::Reached;
@@ -39,7 +39,7 @@ struct Process {
 
 fn begin(memory: &MemoryStore, cluster: &Arc<Cluster>) -> Process {
     let store = Guarded::around(memory, cluster);
-    let timer: Arc<RuntimeTimer> = Arc::new(RuntimeTimer(Arc::clone(&cluster.clock)));
+    let timer = Arc::clone(&cluster.clock);
     let real = Arc::clone(&cluster.clock) as _;
     let (outbox, queue) = tindra_events::open(store.clone(), Arc::clone(&timer) as _, real);
     let mappings = Mappings::start(MappingsOptions {

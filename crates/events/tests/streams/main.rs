@@ -31,7 +31,7 @@ use function::Function;
 use guarded::{Guarded, Held};
 use source::Opened;
 use spread::until_spread;
-use world::{RuntimeTimer, World};
+use world::World;
 
 const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks";
 /// Longer than a lease holds.
@@ -47,7 +47,7 @@ struct Process {
 fn begin(memory: &MemoryStore, world: &Arc<World>, is_shared: bool) -> Process {
     let held = Arc::new(Held::default());
     let store = Guarded::around(memory, world, &held);
-    let timer: Arc<RuntimeTimer> = Arc::new(RuntimeTimer(Arc::clone(&world.clock)));
+    let timer = Arc::clone(&world.clock);
     let real = Arc::clone(&world.clock) as _;
     let (outbox, queue) = tindra_events::open(store.clone(), Arc::clone(&timer) as _, real);
     let mappings = Mappings::start(MappingsOptions {

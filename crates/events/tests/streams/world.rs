@@ -1,36 +1,13 @@
 //! What all of a schedule share, what has happened in it, and what must be true of that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tindra_core::clock::{Clock, Timer, UnixMs};
 use tindra_core::event_source_mapping::MappingSettings;
 use tindra_testkit::{RuntimeClock, Seeded};
 
 use crate::source::Stream;
-
-/// The runtime's time, to be waited for.
-#[derive(Debug)]
-pub(crate) struct RuntimeTimer(pub(crate) Arc<RuntimeClock>);
-
-impl Clock for RuntimeTimer {
-    fn unix_ms(&self) -> UnixMs {
-        self.0.unix_ms()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic()
-    }
-}
-
-impl Timer for RuntimeTimer {
-    fn wait_until(&self, unix_ms: UnixMs) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let wait_ms = unix_ms.saturating_sub(self.unix_ms());
-        Box::pin(self.0.pass(Duration::from_millis(wait_ms)))
-    }
-}
 
 /// One run of the function.
 #[derive(Debug)]
